@@ -1,0 +1,81 @@
+"""The command line's entrance: loads a command only when it is asked for, and turns errors into exits."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+
+import click
+
+from farshore import __version__
+from farshore.errors import FarshoreError
+
+# Command name → module and the command object in it. Nothing here is imported until it is needed.
+COMMANDS = {
+    "check": "farshore.cli.check:check",
+    "demo": "farshore.cli.demo:demo",
+    "lab": "farshore.cli.lab:lab",
+    "plan": "farshore.cli.plan:plan",
+    "schema": "farshore.cli.schema:schema",
+}
+
+
+class LazyGroup(click.Group):
+    """A group of commands that are imported only when they run, so that the program starts at once."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Return the names of all commands, sorted."""
+        return sorted(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """Import and return one command, None where there is none of that name."""
+        if name not in COMMANDS:
+            return None
+        module_name, attribute = COMMANDS[name].split(":")
+        command = getattr(importlib.import_module(module_name), attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 - the table above names commands only
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command and, where there is none of that name, say which names are near."""
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            context.fail(f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(context, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="farshore")
+def cli() -> None:
+    """Let tenants with the same addresses reach a provider's shared services.
+
+    One YAML file says who offers what and who uses it. farshore plans the addresses, translates twice
+    over a lake of addresses that nobody else uses, and runs the result on Linux.
+
+    \b
+    Exit status: 0 yes, 1 the honest answer is no, 2 bad input, 3 the machine cannot.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with its status. Errors go to stderr, one line each."""
+    try:
+        status = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except FarshoreError as error:
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_status)
+    except BrokenPipeError:
+        # The reader of our output has gone (as in "farshore plan FILE | head"): not an error of ours.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

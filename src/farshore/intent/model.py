@@ -1,0 +1,116 @@
+"""What the user wants, as frozen values: the intent file once it has been read and found good."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from farshore.errors import Place
+from farshore.realm import Address, Prefix, Realm
+
+
+class Protocol(StrEnum):
+    """A protocol that a service may offer."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    ICMP = "icmp"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Port:
+    """What a service listens on: ``tcp/443``, ``udp/53``, or ``icmp``, which has number 0."""
+
+    protocol: Protocol
+    number: int = 0
+
+    def __str__(self) -> str:
+        """Return the form that the intent file uses."""
+        return "icmp" if self.protocol is Protocol.ICMP else f"{self.protocol}/{self.number}"
+
+
+class Mode(StrEnum):
+    """How the hosts of a tenant network appear in the lake."""
+
+    PREFIX = "prefix"
+    HOST = "host"
+    POOL = "pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network behind a tenant's WAN. ``pool_size`` is the N of ``pool: N``, 0 in other modes."""
+
+    prefix: Prefix
+    mode: Mode
+    pool_size: int = 0
+    place: Place = field(default=Place(), compare=False)
+    mode_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A named end system of a tenant."""
+
+    name: str
+    address: Address
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A service that a tenant uses; ``presented`` is the address it is pinned to, if it is."""
+
+    service: str
+    presented: Address | None = None
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """Who uses services. ``sessions`` caps its concurrent sessions, None means no cap."""
+
+    name: str
+    realm: Realm
+    networks: tuple[Network, ...]
+    presents: Prefix | None
+    subscriptions: tuple[Subscription, ...]
+    hosts: tuple[Host, ...]
+    sessions: int | None = None
+    place: Place = field(default=Place(), compare=False)
+    presents_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the provider offers: an address of its realm and the ports that answer there."""
+
+    name: str
+    address: Address
+    ports: tuple[Port, ...]
+    dns: str | None = None
+    internet: Address | None = None
+    place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these."""
+
+    name: str
+    networks: tuple[Prefix, ...]
+    lake: Prefix
+    source: tuple[Prefix, ...]
+    services: Mapping[str, Service]
+    lake_place: Place = field(default=Place(), compare=False)
+    source_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """The whole intent file. Mappings keep the order of the file."""
+
+    file: str
+    provider: Provider
+    tenants: Mapping[str, Tenant]

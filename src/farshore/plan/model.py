@@ -1,0 +1,53 @@
+"""The address plan: who is known by which address in which realm. Addresses only, no devices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from farshore.intent.model import Mode
+from farshore.realm import Address, Prefix
+from farshore.translation import BasicNat, SourceTranslation
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePlan:
+    """A service's real address in the provider's realm and its unique address in the lake."""
+
+    name: str
+    address: Address
+    lake: Address
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """How the hosts of one tenant network appear in the lake, and in the provider's realm.
+
+    ``lake`` are the blocks that belong to this network. ``translations`` take its hosts there.
+    ``provider_translations`` take the lake blocks on into provider addresses; they are empty when
+    the provider keeps the lake source.
+    """
+
+    network: Prefix
+    mode: Mode
+    lake: tuple[Prefix, ...]
+    translations: tuple[SourceTranslation, ...]
+    provider_translations: tuple[BasicNat, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TenantPlan:
+    """The presented address of each subscribed service, and how the tenant's hosts appear."""
+
+    name: str
+    presents: Mapping[str, Address]
+    sources: tuple[SourcePlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Every address that is given to anyone. Mappings keep the order of the intent file."""
+
+    lake: Prefix
+    services: Mapping[str, ServicePlan]
+    tenants: Mapping[str, TenantPlan]

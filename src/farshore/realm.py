@@ -1,0 +1,76 @@
+"""Realms, the article's colours: an address means nothing without the network it belongs to.
+
+RFC 2663 section 2 calls a network in which addresses are unique an address realm. Alice's indigo
+10.1.1.1 and the portal's plum 10.1.1.1 are two addresses because they stand in two realms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+
+class RealmKind(StrEnum):
+    """What sort of network a realm is."""
+
+    TENANT = "tenant"
+    PROVIDER = "provider"
+    LAKE = "lake"
+    INTERNET = "internet"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Realm:
+    """One address space. Names are unique: no tenant may be called provider, lake or internet."""
+
+    kind: RealmKind
+    name: str
+
+    def __str__(self) -> str:
+        """Return the name by which output shows the realm."""
+        return self.name
+
+
+PROVIDER = Realm(RealmKind.PROVIDER, "provider")
+LAKE = Realm(RealmKind.LAKE, "lake")
+INTERNET = Realm(RealmKind.INTERNET, "internet")
+RESERVED_TENANT_NAMES = frozenset({PROVIDER.name, LAKE.name, INTERNET.name})
+
+
+def tenant_realm(name: str) -> Realm:
+    """Return the realm of the tenant with this name."""
+    return Realm(RealmKind.TENANT, name)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """An IPv4 address and the realm in which it means something."""
+
+    realm: Realm
+    ip: IPv4Address
+
+    def __str__(self) -> str:
+        """Return ``10.1.1.1 (customer-a)``."""
+        return f"{self.ip} ({self.realm})"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Prefix:
+    """An IPv4 network and the realm in which it means something."""
+
+    realm: Realm
+    network: IPv4Network
+
+    def __str__(self) -> str:
+        """Return ``10.1.1.0/24 (customer-a)``."""
+        return f"{self.network} ({self.realm})"
+
+    def __contains__(self, address: Address) -> bool:
+        """Tell whether the address is of this realm and inside this network."""
+        return address.realm == self.realm and address.ip in self.network
+
+    @classmethod
+    def of(cls, address: Address) -> Prefix:
+        """Return the prefix that holds this address alone."""
+        return cls(address.realm, IPv4Network((int(address.ip), 32)))

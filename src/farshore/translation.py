@@ -6,6 +6,7 @@ Both are one-to-one at every moment and computable in both directions without an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
@@ -67,6 +68,12 @@ class PortBlockNapt:
         first_port = FIRST_POOL_PORT + block_index * self.block_size
         outside = Address(self.first.realm, self.first.ip + pool_index)
         return PortBlock(outside, first_port, first_port + self.block_size - 1)
+
+    def blocks(self) -> Iterator[tuple[Address, PortBlock]]:
+        """Yield every inside address with the block that it owns, in order."""
+        for ip in self.inside.network:
+            inside = Address(self.inside.realm, ip)
+            yield inside, self.block(inside)
 
     def owner(self, address: Address, port: int) -> Address | None:
         """Return the inside address that owns an outside address and port, None where nobody does."""

@@ -1,0 +1,1 @@
+"""Designs: recipes that turn an intent and its plan into a fabric."""

@@ -1,0 +1,1 @@
+"""Engines: what makes a fabric run on a machine."""

@@ -1,0 +1,1 @@
+"""The fabric: the vendor-neutral model of one whole design."""

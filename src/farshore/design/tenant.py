@@ -1,0 +1,123 @@
+"""A tenant's side of the lake: its hosts, its CE router, and the near shore where it is translated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from farshore.design import names
+from farshore.design.parts import cable, guards, host_prefixes
+from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
+from farshore.intent.model import Intent, Mode, Tenant
+from farshore.plan.model import Plan, TenantPlan
+from farshore.realm import LAKE, Address, Prefix
+from farshore.translation import BasicNat
+
+_POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is not a host's
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSide:
+    """What stands between a tenant's hosts and the lake, and what it may show there."""
+
+    tenant: str
+    hosts: tuple[EndSystem, ...]
+    ce: Device
+    nat: Device
+    links: tuple[Link, ...]
+    lake_sources: tuple[Prefix, ...]
+    lake_services: tuple[Prefix, ...]
+
+
+def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
+    """Build one tenant's side. It depends on this tenant and the services alone, on no other tenant."""
+    tenant_plan = plan.tenants[tenant.name]
+    hosts = _hosts(tenant)
+    ce = _ce(tenant, hosts)
+    lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
+    lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
+    nat = _nat(tenant, intent, plan, lake_sources, lake_services)
+    links = (
+        *(cable(h.name, "wan", ce.name, names.toward(h.name.partition("/")[2]), tenant.realm) for h in hosts),
+        cable(ce.name, "nat", nat.name, "wan", tenant.realm),
+    )
+    return TenantSide(tenant.name, hosts, ce, nat, links, lake_sources, lake_services)
+
+
+def _hosts(tenant: Tenant) -> tuple[EndSystem, ...]:
+    named = {host.name: host.address for host in tenant.hosts}
+    return tuple(
+        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address)
+        for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
+    )
+
+
+def _first_address(tenant: Tenant) -> Address:
+    """Return where a tenant without named hosts gets one: the first address of its first network."""
+    network: IPv4Network = tenant.networks[0].prefix.network
+    offset = 0 if network.prefixlen >= _POINT_TO_POINT else 1
+    return Address(tenant.realm, network.network_address + offset)
+
+
+def _ce(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
+    """Build the tenant's WAN router in the provider's data centre. It routes, nothing else."""
+    toward_hosts = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
+    presented = (Route(tenant.presents, "nat"),) if tenant.presents is not None else ()
+    return Device(
+        name=names.ce(tenant.name),
+        kind=NodeKind.CE,
+        interfaces=(
+            *(Interface(name, tenant.realm) for name in toward_hosts.values()),
+            Interface("nat", tenant.realm),
+        ),
+        routes=(*(Route(Prefix.of(host.address), toward_hosts[host.name]) for host in hosts), *presented),
+    )
+
+
+def _nat(
+    tenant: Tenant,
+    intent: Intent,
+    plan: Plan,
+    lake_sources: tuple[Prefix, ...],
+    lake_services: tuple[Prefix, ...],
+) -> Device:
+    """Build the near shore: source into the lake, presented destination to the service's lake address."""
+    tenant_plan = plan.tenants[tenant.name]
+    presented = host_prefixes(tenant_plan.presents.values())
+    return Device(
+        name=names.tenant_nat(tenant.name),
+        kind=NodeKind.NAT,
+        interfaces=(Interface("wan", tenant.realm), Interface("lake", LAKE)),
+        routes=(
+            *(Route(network.prefix, "wan") for network in tenant.networks),
+            Route(plan.lake, "lake"),
+            # A packet to a lake address of our own that no flow explains must not go round in the lake.
+            *(Route(block, None) for block in lake_sources),
+        ),
+        destination_nat=tuple(BasicNat(i, o) for i, o in zip(presented, lake_services, strict=True)),
+        source_nat=tuple(t for source in tenant_plan.sources for t in source.translations),
+        guards=(
+            *guards("wan", arriving=_translatable(tenant_plan), answering=presented),
+            *guards("lake", arriving=lake_services, answering=lake_sources),
+        ),
+        policy=Policy(_permits(tenant, intent, plan, tenant_plan), tenant.sessions),
+    )
+
+
+def _translatable(tenant_plan: TenantPlan) -> tuple[Prefix, ...]:
+    """Return the addresses that may cross: in mode ``host`` the listed hosts, else whole networks."""
+    return tuple(
+        prefix
+        for source in tenant_plan.sources
+        for prefix in (
+            (source.network,) if source.mode is not Mode.HOST else tuple(t.inside for t in source.translations)
+        )
+    )
+
+
+def _permits(tenant: Tenant, intent: Intent, plan: Plan, tenant_plan: TenantPlan) -> tuple[Permit, ...]:
+    return tuple(
+        Permit(tenant.realm, LAKE, presented, plan.services[name].lake, port, name)
+        for name, presented in tenant_plan.presents.items()
+        for port in intent.provider.services[name].ports
+    )

@@ -1,0 +1,100 @@
+"""The actual state: what is there now, read from the kernel into the same plain values as the desired state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from farshore.engine.netfilter import namespace, nft
+from farshore.engine.netfilter.desired import NEXT_HOP, DesiredNode, DesiredRoute
+from farshore.engine.netfilter.requests import RT_TABLE_MAIN, RTN_BLACKHOLE, RTPROT_STATIC
+
+AF_INET = 2
+NUD_PERMANENT = 0x80
+IFF_UP = 1
+SETTINGS = Path("/proc/sys")
+
+
+@dataclass(frozen=True, slots=True)
+class ActualInterface:
+    """An interface as it is. ``far_mac`` is the permanent neighbour's, None where it has none."""
+
+    name: str
+    index: int
+    mac: str
+    mtu: int
+    up: bool
+    far_mac: str | None
+    addresses: frozenset[IPv4Address]
+
+
+@dataclass(frozen=True, slots=True)
+class ActualNode:
+    """A namespace as it is."""
+
+    interfaces: Mapping[str, ActualInterface]
+    routes: frozenset[DesiredRoute]
+    settings: Mapping[str, str]
+    ruleset: nft.Remembered | None
+
+
+def read(node: DesiredNode) -> ActualNode | None:
+    """Read what is there of a node, None where its namespace does not exist."""
+    if not namespace.exists(node.namespace):
+        return None
+    with namespace.entered(node.namespace):
+        with IPRoute() as kernel:
+            interfaces = _interfaces(kernel)
+            routes = frozenset(_routes(kernel, {i.index: i.name for i in interfaces}))
+        return ActualNode(
+            interfaces={interface.name: interface for interface in interfaces},
+            routes=routes,
+            settings={path: _setting(path) for path, _ in node.settings},
+            ruleset=nft.remembered() if node.ruleset is not None else None,
+        )
+
+
+def _interfaces(kernel: Any) -> list[ActualInterface]:
+    addresses: dict[int, set[IPv4Address]] = {}
+    for message in kernel.get_addr(family=AF_INET):
+        addresses.setdefault(message["index"], set()).add(IPv4Address(_attribute(message, "IFA_ADDRESS")))
+    neighbours = {
+        message["ifindex"]: _attribute(message, "NDA_LLADDR")
+        for message in kernel.get_neighbours(family=AF_INET)
+        if message["state"] & NUD_PERMANENT and _attribute(message, "NDA_DST") == str(NEXT_HOP)
+    }
+    return [
+        ActualInterface(
+            name=_attribute(message, "IFLA_IFNAME"),
+            index=message["index"],
+            mac=_attribute(message, "IFLA_ADDRESS"),
+            mtu=_attribute(message, "IFLA_MTU"),
+            up=bool(message["flags"] & IFF_UP),
+            far_mac=neighbours.get(message["index"]),
+            addresses=frozenset(addresses.get(message["index"], ())),
+        )
+        for message in kernel.get_links()
+        if _attribute(message, "IFLA_IFNAME") != "lo"
+    ]
+
+
+def _routes(kernel: Any, names: Mapping[int, str]) -> Iterable[DesiredRoute]:
+    for message in kernel.get_routes(family=AF_INET, table=RT_TABLE_MAIN):
+        if message["proto"] != RTPROT_STATIC:
+            continue
+        destination = IPv4Network((_attribute(message, "RTA_DST") or "0.0.0.0", message["dst_len"]))  # noqa: S104
+        blackhole = message["type"] == RTN_BLACKHOLE
+        yield DesiredRoute(destination, None if blackhole else names[_attribute(message, "RTA_OIF")])
+
+
+def _attribute(message: Any, name: str) -> Any:
+    return message.get_attr(name)
+
+
+def _setting(path: str) -> str:
+    return (SETTINGS / path).read_text(encoding="ascii").strip()

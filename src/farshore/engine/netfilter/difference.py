@@ -1,0 +1,174 @@
+"""The difference between what should be and what is: pure, every change with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from farshore.engine.netfilter.actual import ActualInterface, ActualNode
+from farshore.engine.netfilter.desired import (
+    DesiredInterface,
+    DesiredLink,
+    DesiredNode,
+    DesiredRoute,
+    DesiredState,
+)
+from farshore.fabric.model import LinkEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to be done to a node, and why. ``str`` is a line for people."""
+
+    node: str
+    reason: str
+
+    def __str__(self) -> str:
+        """Return ``node: what: reason``."""
+        return f"{self.node}: {self.action}: {self.reason}"
+
+    @property
+    def action(self) -> str:
+        """Return what is done, for people."""
+        return type(self).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class CreateNamespace(Change):
+    """Make the node's namespace."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRuleset(Change):
+    """Replace the node's rule set, in one transaction."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSetting(Change):
+    """Write one kernel setting."""
+
+    path: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveInterface(Change):
+    """Remove an interface, and with it the far end of its link."""
+
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateLink(Change):
+    """Make both ends of a link; ``node`` is the left one."""
+
+    link: DesiredLink
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureInterface(Change):
+    """Give an interface its neighbour and address, and set it up."""
+
+    interface: DesiredInterface
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute(Change):
+    """Remove a route."""
+
+    route: DesiredRoute
+
+
+@dataclass(frozen=True, slots=True)
+class AddRoute(Change):
+    """Add a route."""
+
+    route: DesiredRoute
+
+
+def difference(desired: DesiredState, actual: Mapping[str, ActualNode | None]) -> tuple[Change, ...]:
+    """Return what must change, in the order in which it is to be done. Empty where all is as it should be.
+
+    What filters stands before anything can flow: rule sets first, then settings (forwarding among them),
+    then links and routes.
+    """
+    present = {name: node for name, node in actual.items() if node is not None}
+    doomed = {
+        LinkEnd(name, interface.name)
+        for name, node in present.items()
+        for interface in node.interfaces.values()
+        if _is_doomed(desired.nodes[name], interface)
+    }
+    # The far end of a removed link goes with it.
+    missing = [
+        link for link in desired.links if any(_is_missing(end, present, doomed) for end in (link.left, link.right))
+    ]
+    fresh = {end for link in missing for end in (link.left, link.right)}
+    return (
+        *(CreateNamespace(name, "it is not there") for name in desired.nodes if name not in present),
+        *(change for node in desired.nodes.values() for change in _rules(node, present.get(node.name))),
+        *(change for node in desired.nodes.values() for change in _settings(node, present.get(node.name))),
+        *_interface_removals(present, doomed, fresh),
+        *(CreateLink(link.left.node, "it is not there", link) for link in missing),
+        *(change for node in desired.nodes.values() for change in _wiring(node, present.get(node.name), fresh)),
+    )
+
+
+def _is_doomed(node: DesiredNode, interface: ActualInterface) -> bool:
+    wanted = next((i for i in node.interfaces if i.name == interface.name), None)
+    return wanted is None or (wanted.mac, wanted.mtu) != (interface.mac, interface.mtu)
+
+
+def _is_missing(end: LinkEnd, present: Mapping[str, ActualNode], doomed: set[LinkEnd]) -> bool:
+    return end in doomed or end.node not in present or end.interface not in present[end.node].interfaces
+
+
+def _interface_removals(
+    present: Mapping[str, ActualNode], doomed: set[LinkEnd], fresh: set[LinkEnd]
+) -> Iterator[Change]:
+    for name, node in present.items():
+        for interface in node.interfaces:
+            end = LinkEnd(name, interface)
+            if end in doomed:
+                yield RemoveInterface(name, "it is not wanted, or not as wanted", interface)
+            elif end in fresh:
+                yield RemoveInterface(name, "the far end of its link is not as wanted", interface)
+
+
+def _rules(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
+    if node.ruleset is None:
+        return
+    if actual is None or actual.ruleset is None or actual.ruleset.wanted is None:
+        yield LoadRuleset(node.name, "none is loaded", node.ruleset)
+    elif not actual.ruleset.holds(node.ruleset):
+        meddled = actual.ruleset.listed != actual.ruleset.present
+        yield LoadRuleset(node.name, "somebody has changed it" if meddled else "another is wanted", node.ruleset)
+
+
+def _settings(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
+    for path, value in node.settings:
+        if actual is None or actual.settings[path] != value:
+            yield MakeSetting(node.name, f"{path} is to be {value}", path, value)
+
+
+def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -> Iterator[Change]:
+    lost = set()
+    for interface in node.interfaces:
+        is_new = LinkEnd(node.name, interface.name) in fresh
+        if is_new or actual is None or not _is_configured(interface, actual.interfaces[interface.name]):
+            yield ConfigureInterface(node.name, "its link is new" if is_new else "it is not as wanted", interface)
+        if is_new or actual is None or not actual.interfaces[interface.name].up:
+            # The kernel removes the routes of an interface that goes away or down.
+            lost.add(interface.name)
+    standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
+    for route in sorted(standing - node.routes, key=str):
+        yield RemoveRoute(node.name, f"{route.destination} is not wanted there", route)
+    for route in sorted(node.routes - standing, key=str):
+        yield AddRoute(node.name, f"{route.destination} is not there", route)
+
+
+def _is_configured(wanted: DesiredInterface, actual: ActualInterface) -> bool:
+    addresses = frozenset(() if wanted.address is None else (wanted.address,))
+    return actual.up and actual.far_mac == wanted.far_mac and actual.addresses == addresses

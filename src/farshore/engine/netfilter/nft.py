@@ -1,0 +1,82 @@
+"""nftables through its own program, in the namespace of the calling thread: load, list, remember.
+
+Rule sets go in as text through ``nft -f -``, one transaction each, and come back as nft prints them. What
+came back right after loading is remembered in a table of its own, by digest: if the text that is wanted and
+the text that is there are still the remembered ones, nothing has to be done, and nobody else has been here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from farshore.engine.netfilter.ruleset import FILTER_TABLE, NAT_TABLE, RECORD_TABLE
+from farshore.errors import MachineError
+
+_TIMEOUT = 120.0  # seconds; loading 40,000 elements takes a quarter of one
+_RECORD = re.compile(r'comment "wanted:([0-9a-f]+) listed:([0-9a-f]+)"')
+_TABLE = re.compile(r"^table (\S+ \S+) \{.*?^\}$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Digests of the text that was loaded last and of what nft listed right after; and of what it lists now."""
+
+    wanted: str | None
+    listed: str | None
+    present: str
+
+    def holds(self, text: str) -> bool:
+        """Tell whether ``text`` is what was loaded last, and untouched since."""
+        return self.wanted == _digest(text) and self.listed == self.present
+
+
+def program() -> str:
+    """Return the path of nft. Raises MachineError where it is not installed."""
+    path = shutil.which("nft", path="/usr/sbin:/sbin:/usr/bin:/bin") or shutil.which("nft")
+    if path is None:
+        raise MachineError("nft is not installed: run sudo apt-get install --yes nftables")
+    return path
+
+
+def load(text: str) -> None:
+    """Load a rule set in one transaction, read it back and remember both. Raises MachineError, nothing changed."""
+    _run(["-f", "-"], text)
+    listed = _own_tables(_listing())
+    if not listed:
+        raise MachineError("nft loaded a rule set without complaint and lists none of it")
+    comment = f"wanted:{_digest(text)} listed:{_digest(listed)}"
+    replace = f"table {RECORD_TABLE}\ndelete table {RECORD_TABLE}\n"
+    _run(["-f", "-"], f'{replace}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
+
+
+def remembered() -> Remembered:
+    """Return what is remembered of the last load, and what is there now."""
+    listing = _listing()
+    record = _RECORD.search(listing)
+    wanted, listed = record.groups() if record else (None, None)
+    return Remembered(wanted, listed, _digest(_own_tables(listing)))
+
+
+def _listing() -> str:
+    return _run(["--stateless", "--numeric", "list", "ruleset"], None)
+
+
+def _own_tables(listing: str) -> str:
+    return "\n".join(m.group() for m in _TABLE.finditer(listing) if m.group(1) in (FILTER_TABLE, NAT_TABLE))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _run(arguments: list[str], text: str | None) -> str:
+    done = subprocess.run(
+        [program(), *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+    )
+    if done.returncode != 0:
+        raise MachineError(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
+    return done.stdout

@@ -1,0 +1,193 @@
+"""The fabric: realms, devices, links, routes, NAT rules and filters of one whole design, vendor-neutral.
+
+It is the one truth: what is walked, proven, rendered and run is the same value. It has no behaviour
+beyond look-ups; engines and renderers compute no address and decide no rule of their own.
+
+Links are point-to-point and unnumbered: a device has no address of its own in any realm, so nothing
+of ours can collide with, or be seen by, anyone. A route names the interface, and thereby the next hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from farshore.port import Port
+from farshore.realm import Address, Prefix, Realm
+from farshore.translation import BasicNat, SourceTranslation
+
+DEFAULT_MTU = 1500
+MAX_INTERFACE_NAME = 15  # IFNAMSIZ less the closing zero
+
+
+class NodeKind(StrEnum):
+    """What a node is in the article's picture."""
+
+    HOST = "host"
+    SERVICE = "service"
+    CE = "ce"
+    NAT = "nat"
+    ROUTER = "router"
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """Where a link ends on a node. The realm tells what the addresses of its packets mean."""
+
+    name: str
+    realm: Realm
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where packets to a prefix leave. ``interface`` None discards them."""
+
+    destination: Prefix
+    interface: str | None
+
+
+class Direction(StrEnum):
+    """Which way a packet crosses an interface, seen from the device."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What may be on the wire of an interface: all else is dropped there, whatever state there is.
+
+    An inbound guard stands before everything else the device does, an outbound guard after it. Both
+    see the packet as it is on the wire, so no profile's order of operations changes their meaning.
+    Inbound, an ICMP error is judged by its destination alone, for any router on its way may have sent
+    it; whether the packet it quotes belongs to a flow is for the policy to say.
+    """
+
+    interface: str
+    direction: Direction
+    sources: tuple[Prefix, ...]
+    destinations: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """New flows that the filter lets through, from one realm into another.
+
+    ``destination`` is the address on arrival and ``translated`` the one on departure; which of the two
+    a filter sees depends on the device's order of operations. They are equal where nothing is translated.
+    ``service`` is the name that people know it by.
+    """
+
+    ingress: Realm
+    egress: Realm
+    destination: Address
+    translated: Address
+    port: Port
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A stateful filter that drops by default.
+
+    It passes new flows that a permit names, and packets (ICMP errors included) of flows that it let
+    through, and of those only what was translated as the device's rules say. ``max_sessions`` caps
+    the flows at any moment.
+    """
+
+    permits: tuple[Permit, ...]
+    max_sessions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A box that packets cross. ``policy`` None forwards all that is routed, as a plain router does.
+
+    ``destination_nat`` rewrites the destination of what arrives from a translation's inside realm, and
+    ``source_nat`` the source of what leaves into its outside realm; both rewrite the replies back. A NAT
+    device has a guard in both directions on every interface.
+    """
+
+    name: str
+    kind: NodeKind
+    interfaces: tuple[Interface, ...]
+    routes: tuple[Route, ...]
+    profile: str = "linux"
+    destination_nat: tuple[BasicNat, ...] = ()
+    source_nat: tuple[SourceTranslation, ...] = ()
+    guards: tuple[Guard, ...] = ()
+    policy: Policy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndSystem:
+    """A host or a service: one address, one interface, everything else beyond it."""
+
+    name: str
+    kind: NodeKind
+    interface: Interface
+    address: Address
+    listens: tuple[Port, ...] = ()
+
+    @property
+    def interfaces(self) -> tuple[Interface, ...]:
+        """Return the one interface, so that end systems and devices can be listed alike."""
+        return (self.interface,)
+
+
+Node = Device | EndSystem
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LinkEnd:
+    """One end of a link: an interface of a node."""
+
+    node: str
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A point-to-point link inside one realm. ``mtu`` is in bytes, IP header included."""
+
+    left: LinkEnd
+    right: LinkEnd
+    realm: Realm
+    mtu: int = DEFAULT_MTU
+
+
+@dataclass(frozen=True, slots=True)
+class Fabric:
+    """One whole design. ``nodes`` keeps the order in which the design built them."""
+
+    design: str
+    nodes: Mapping[str, Node]
+    links: tuple[Link, ...]
+
+    @classmethod
+    def of(cls, design: str, nodes: tuple[Node, ...], links: tuple[Link, ...]) -> Fabric:
+        """Build a fabric. Raises ValueError where two nodes have one name or a link ends nowhere."""
+        named = {node.name: node for node in nodes}
+        if len(named) != len(nodes):
+            raise ValueError("two nodes have the same name")
+        ends = {LinkEnd(node.name, interface.name) for node in nodes for interface in node.interfaces}
+        linked = [end for link in links for end in (link.left, link.right)]
+        if len(set(linked)) != len(linked) or set(linked) != ends:
+            raise ValueError("every interface must be the end of exactly one link")
+        return cls(design, MappingProxyType(named), links)
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """Return the boxes that packets cross."""
+        return tuple(node for node in self.nodes.values() if isinstance(node, Device))
+
+    @property
+    def end_systems(self) -> tuple[EndSystem, ...]:
+        """Return the hosts and services."""
+        return tuple(node for node in self.nodes.values() if isinstance(node, EndSystem))
+
+    def realms(self) -> tuple[Realm, ...]:
+        """Return every realm once, in the order in which nodes touch them."""
+        return tuple(dict.fromkeys(i.realm for node in self.nodes.values() for i in node.interfaces))

@@ -178,6 +178,10 @@ class Fabric:
             raise ValueError("every interface must be the end of exactly one link")
         return cls(design, MappingProxyType(named), links)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let a fabric be handed to another process: a read-only mapping by itself cannot be."""
+        return Fabric.of, (self.design, tuple(self.nodes.values()), self.links)
+
     @property
     def devices(self) -> tuple[Device, ...]:
         """Return the boxes that packets cross."""

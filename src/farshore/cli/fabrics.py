@@ -1,0 +1,17 @@
+"""From an intent file to a fabric, as every command does that needs one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from farshore.cli.inputs import read_plan
+from farshore.design.catalogue import DESIGNS
+from farshore.fabric.model import Fabric
+from farshore.intent.model import Intent
+from farshore.plan.model import Plan
+
+
+def read_fabric(file: Path, design: str) -> tuple[Intent, Plan, Fabric]:
+    """Read a file and build a design from it. Raises BadInputError with all that is wrong with the file."""
+    intent, plan = read_plan(file)
+    return intent, plan, DESIGNS[design](intent, plan)

@@ -1,0 +1,113 @@
+"""``farshore lab``: a lab to play in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from farshore.cli.progress import progress
+from farshore.design.catalogue import DEFAULT_DESIGN, DESIGNS
+from farshore.errors import UsageError
+from farshore.lab.place import DEFAULT_NAME
+
+_name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
+_design = click.option(
+    "--design", type=click.Choice(list(DESIGNS)), default=DEFAULT_DESIGN, show_default=True, help="Which design."
+)
+_file = click.argument("file", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group()
+def lab() -> None:
+    r"""Run a whole design on this machine, in namespaces of its own; works without root.
+
+    \b
+      farshore lab up examples/article.yaml
+      farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1
+      farshore lab exec customer-b/bill -- curl http://10.2.2.1/
+      farshore lab down
+    """
+
+
+@lab.command()
+@_file
+@_design
+@_name
+def up(file: Path, design: str, name: str | None) -> None:
+    """Bring a lab up. It stays until "farshore lab down"."""
+    from farshore.cli.fabrics import read_fabric
+    from farshore.lab import lifecycle
+
+    _, _, fabric = read_fabric(file, design)
+    with progress("making the lab") as report:
+        record = lifecycle.up(name or DEFAULT_NAME, file, fabric, report)
+    click.echo(
+        f"lab {record.name} is up: {len(record.nodes)} nodes; try: farshore lab exec {record.nodes[0]} -- ip route"
+    )
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("node")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@_name
+def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
+    """Run any program of this machine in a NODE of the lab, with its exit status, stdin and stdout.
+
+    Nodes are TENANT/HOST, TENANT/ce, TENANT/nat, provider/nat, provider/router, provider/SERVICE,
+    internet/host: "farshore lab status" lists them.
+    """
+    from farshore.lab.execute import execute as run_in_node
+    from farshore.lab.place import only
+
+    here = only(name)
+    record = here.read()
+    if record is None:
+        raise UsageError(f"lab {here.name!r} is not up; remove what is left of it with: farshore lab down")
+    program = command[1:] if command[0] == "--" else command
+    if not program:
+        raise UsageError("say what to run: farshore lab exec NODE -- CMD")
+    run_in_node(record, node, program)
+
+
+@lab.command()
+@_name
+@_json
+def status(name: str | None, *, as_json: bool) -> None:
+    """Say which labs there are and whether they live."""
+    from farshore.lab.place import all_places, is_alive, only
+
+    places = all_places() if name is None else (only(name),)
+    found = [(here, here.read()) for here in places]
+    if as_json:
+        labs = [
+            {**(asdict(record) if record else {"name": here.name}), "up": record is not None and is_alive(record)}
+            for here, record in found
+        ]
+        click.echo(json.dumps({"labs": labs}, indent=2))
+        return
+    for here, record in found:
+        if record is None:
+            click.echo(f"{here.name}: not up; remove what is left of it with: farshore lab down --name {here.name}")
+            continue
+        state = "up" if is_alive(record) else "dead"
+        click.echo(f"{record.name}: {state}, {record.design} of {record.intent}, since {record.created}")
+        for node in record.nodes:
+            click.echo(f"  {node}")
+    if not found:
+        click.echo("no lab is up")
+
+
+@lab.command()
+@_name
+def down(name: str | None) -> None:
+    """Take a lab down and leave nothing of it."""
+    from farshore.lab import lifecycle
+    from farshore.lab.place import only
+
+    here = only(name)
+    lifecycle.down(here)
+    click.echo(f"lab {here.name} is down")

@@ -1,0 +1,16 @@
+"""The designs by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+from farshore.design.lake import lake
+from farshore.fabric.model import Fabric
+from farshore.intent.model import Intent
+from farshore.plan.model import Plan
+
+Design = Callable[[Intent, Plan], Fabric]
+
+DESIGNS = MappingProxyType({"lake": lake})
+DEFAULT_DESIGN = "lake"

@@ -1,0 +1,34 @@
+"""What a keeper is told, as bytes over the pipe that ties it to the command that started it."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+
+from farshore.fabric.model import Fabric
+
+STAY = b"stay\n"
+LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the keeper is to build, and where it is known."""
+
+    name: str
+    folder: str
+    intent: str
+    fabric: Fabric
+
+
+def encode(job: Job) -> bytes:
+    """Return a job as the bytes that a keeper reads first: their number, then as many."""
+    content = pickle.dumps(job)
+    return len(content).to_bytes(LENGTH, "big") + content
+
+
+def decode(content: bytes) -> Job:
+    """Return the job. The bytes must come from the command that started this very process."""
+    job = pickle.loads(content)  # noqa: S301 - see above
+    assert isinstance(job, Job)  # noqa: S101 - tells mypy what encode wrote
+    return job

@@ -10,7 +10,7 @@ import click
 
 from farshore.cli.progress import progress
 from farshore.design.catalogue import DEFAULT_DESIGN, DESIGNS
-from farshore.errors import UsageError
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lab.place import DEFAULT_NAME
 
 _name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
@@ -48,6 +48,31 @@ def up(file: Path, design: str, name: str | None) -> None:
     click.echo(
         f"lab {record.name} is up: {len(record.nodes)} nodes; try: farshore lab exec {record.nodes[0]} -- ip route"
     )
+
+
+@lab.command()
+@_file
+@_design
+@_json
+@click.option("--all", "show_all", is_flag=True, help="List the checks that came out as expected, too.")
+def run(file: Path, design: str, *, as_json: bool, show_all: bool) -> None:
+    """Make a lab, try everything that must and must not be possible, report, and take it down.
+
+    Every host uses every service that its tenant subscribes to, all at the same moment and from the same
+    source port. Then everybody tries what is forbidden. Exit status 1 if anything differs.
+    """
+    from farshore.cli.fabrics import read_fabric
+    from farshore.cli.lab_report import print_json, print_text
+    from farshore.lab.run import run as run_checks
+
+    intent, plan, fabric = read_fabric(file, design)
+    with progress("making the lab") as making, progress("checking") as checking:
+        results = run_checks(file, intent, plan, fabric, making=making, checking=checking)
+    if as_json:
+        print_json(results)
+    else:
+        print_text(results, show_all=show_all)
+    raise SystemExit(EXIT_YES if all(result.ok for result in results) else EXIT_NO)
 
 
 @lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

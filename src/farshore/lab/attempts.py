@@ -1,0 +1,237 @@
+"""Making the attempts, inside the lab: first every talk at the same moment, then every throw at once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from farshore.engine.netfilter import namespace
+from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.fabric.model import Fabric
+from farshore.lab.check import Check, Outcome, Result, Talk, Throw
+from farshore.lab.packet import ECHO_REQUEST, Packet, checksum, encode
+from farshore.port import Protocol
+
+_ETH_P_IP = 0x0800
+_PACKET_OUTGOING = 4
+_PATIENCE = 5.0  # seconds for an answer that must come
+_SILENCE = 1.0  # seconds without any arrival after which nothing more is expected
+_LARGEST_PACKET = 65535
+_TOKEN = b"farshore throw "
+_TOKEN_DIGITS = 8
+_RECEIVE_BUFFER = 4 << 20
+
+Report = Callable[[Result], None]
+Exchange = Callable[[Talk, socket.socket, asyncio.Barrier], Awaitable[str]]
+
+
+def attempt_all(checks: Sequence[Check], fabric: Fabric, report: Report) -> None:
+    """Make every attempt and report each result. Runs inside the lab."""
+    _allow_many_sockets()
+    talks = [(check, check.attempt) for check in checks if isinstance(check.attempt, Talk)]
+    throws = [(check, check.attempt) for check in checks if isinstance(check.attempt, Throw)]
+    asyncio.run(_talk_all(talks, report))
+    _throw_all(throws, fabric, report)
+
+
+def _allow_many_sockets() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+# --- talks -----------------------------------------------------------------------------------------
+
+
+async def _talk_all(talks: Sequence[tuple[Check, Talk]], report: Report) -> None:
+    """Connect everybody, and only when all are connected, or have failed to, let everybody speak."""
+    connected = asyncio.Barrier(len(talks)) if talks else None
+
+    async def one(check: Check, talk: Talk) -> None:
+        assert connected is not None  # noqa: S101 - there is a talk
+        observed = await _observe(_TALKS[talk.port.protocol], talk, connected)
+        report(Result(check.name, check.expected, observed))
+
+    await asyncio.gather(*(one(check, talk) for check, talk in talks))
+
+
+async def _observe(exchange: Exchange, talk: Talk, all_ready: asyncio.Barrier) -> str:
+    try:
+        own = _socket(talk)
+    except OSError as error:
+        await all_ready.wait()  # the others count on everybody
+        return f"no socket: {error.strerror}"
+    with own:
+        try:
+            return await exchange(talk, own, all_ready)
+        except (TimeoutError, ConnectionError):
+            return Outcome.BLOCK
+        except OSError as error:
+            return f"error: {error.strerror}"
+
+
+def _socket(talk: Talk) -> socket.socket:
+    kinds = {
+        Protocol.TCP: (socket.SOCK_STREAM, 0),
+        Protocol.UDP: (socket.SOCK_DGRAM, 0),
+        Protocol.ICMP: (socket.SOCK_RAW, socket.IPPROTO_ICMP),
+    }
+    with namespace.entered(namespace_name(talk.node)):
+        own = socket.socket(socket.AF_INET, *kinds[talk.port.protocol])
+    own.setblocking(False)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.bind((str(talk.source), 0 if talk.port.protocol is Protocol.ICMP else talk.source_port))
+    return own
+
+
+async def _tcp(talk: Talk, own: socket.socket, all_ready: asyncio.Barrier) -> str:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await loop.sock_connect(own, (str(talk.destination), talk.port.number))
+    finally:
+        await all_ready.wait()
+    answer = b""
+    async with asyncio.timeout(_PATIENCE):
+        await loop.sock_sendall(own, b"GET / HTTP/1.0\r\n\r\n")
+        while part := await loop.sock_recv(own, _LARGEST_PACKET):
+            answer += part
+    return _judge_http(talk, answer)
+
+
+def _judge_http(talk: Talk, answer: bytes) -> str:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.0 200"):
+        return f"answered {head[:40]!r}"
+    seen = json.loads(body)
+    if seen["service"] != talk.service:
+        return f"reached {seen['service']} instead"
+    if seen["source"] != str(talk.seen_as):
+        return f"seen as {seen['source']} instead of {talk.seen_as}"
+    first, last = talk.seen_ports or (talk.source_port, talk.source_port)
+    if not first <= seen["source_port"] <= last:
+        return f"seen from port {seen['source_port']}, outside {first}-{last}"
+    return Outcome.REACH
+
+
+async def _udp(talk: Talk, own: socket.socket, all_ready: asyncio.Barrier) -> str:
+    loop = asyncio.get_running_loop()
+    own.connect((str(talk.destination), talk.port.number))
+    await all_ready.wait()
+    question = f"{talk.node} asks {talk.service}".encode()
+    async with asyncio.timeout(_PATIENCE):
+        await loop.sock_sendall(own, question)
+        answer = await loop.sock_recv(own, _LARGEST_PACKET)
+    return Outcome.REACH if answer == question else f"answered {answer[:40]!r}"
+
+
+async def _icmp(talk: Talk, own: socket.socket, all_ready: asyncio.Barrier) -> str:
+    loop = asyncio.get_running_loop()
+    own.connect((str(talk.destination), 0))  # from then on the kernel passes only what comes from there
+    await all_ready.wait()
+    rest = talk.source_port.to_bytes(2, "big") + b"\0\1" + f"{talk.node} asks {talk.service}".encode()
+    check = checksum(bytes((ECHO_REQUEST, 0, 0, 0)) + rest)
+    async with asyncio.timeout(_PATIENCE):
+        await loop.sock_sendall(own, bytes((ECHO_REQUEST, 0)) + check.to_bytes(2, "big") + rest)
+        while True:
+            answer = await loop.sock_recv(own, _LARGEST_PACKET)
+            header = (answer[0] & 0x0F) * 4
+            if answer[header] == 0 and answer[header + 4 :] == rest:
+                return Outcome.REACH
+
+
+_TALKS = {Protocol.TCP: _tcp, Protocol.UDP: _udp, Protocol.ICMP: _icmp}
+
+
+# --- throws ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Ear:
+    """A listener behind every end system's interface."""
+
+    node: str
+    socket: socket.socket
+
+
+def _throw_all(throws: Sequence[tuple[Check, Throw]], fabric: Fabric, report: Report) -> None:
+    ears = list(_ears(fabric))
+    try:
+        _throw([throw for _, throw in throws], fabric)
+        heard = _listen(ears)
+    finally:
+        for ear in ears:
+            ear.socket.close()
+    for number, (check, throw) in enumerate(throws):
+        others = sorted(heard.get(number, set()) - {throw.node})
+        report(Result(check.name, check.expected, _judge_throw(throw, others)))
+
+
+def _judge_throw(throw: Throw, heard_by: list[str]) -> str:
+    if not heard_by:
+        return Outcome.BLOCK
+    if throw.target is not None and heard_by != [throw.target]:
+        return f"reached {', '.join(heard_by)} instead of {throw.target}"
+    return Outcome.REACH
+
+
+def _ears(fabric: Fabric) -> Iterator[_Ear]:
+    for node in fabric.end_systems:
+        with namespace.entered(namespace_name(node.name)):
+            ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        ear.setblocking(False)
+        ear.bind((node.interface.name, _ETH_P_IP))
+        yield _Ear(node.name, ear)
+
+
+def _throw(throws: Sequence[Throw], fabric: Fabric) -> None:
+    desired = compile_fabric(fabric)
+    far_macs = {(node.name, i.name): i.far_mac for node in desired.nodes.values() for i in node.interfaces}
+    for number, throw in enumerate(throws):
+        payload = _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode()
+        put_on_wire(throw.node, throw.interface, far_macs[throw.node, throw.interface], throw.packet, payload)
+
+
+def put_on_wire(node: str, interface: str, far_mac: str, packet: Packet, payload: bytes) -> None:
+    """Send a packet out of an interface as it is, past the node's own routes and rules."""
+    with namespace.entered(namespace_name(node)):
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+    with wire:
+        wire.sendto(encode(packet, payload), (interface, _ETH_P_IP, 0, 0, bytes.fromhex(far_mac.replace(":", ""))))
+
+
+def _listen(ears: Sequence[_Ear]) -> dict[int, set[str]]:
+    """Return which nodes heard which throws, once there has been silence for a while."""
+    heard: dict[int, set[str]] = {}
+    deadline = time.monotonic() + _SILENCE
+    while time.monotonic() < deadline:
+        for ear, content in _arrivals(ears):
+            _, found, rest = content.partition(_TOKEN)
+            if found:
+                heard.setdefault(int(rest[:_TOKEN_DIGITS]), set()).add(ear.node)
+                deadline = time.monotonic() + _SILENCE
+        time.sleep(_SILENCE / 50)
+    return heard
+
+
+def _arrivals(ears: Iterable[_Ear]) -> Iterator[tuple[_Ear, bytes]]:
+    for ear in ears:
+        while True:
+            try:
+                content, (_, _, kind, *_) = ear.socket.recvfrom(_LARGEST_PACKET)
+            except BlockingIOError:
+                break
+            if kind != _PACKET_OUTGOING:
+                yield ear, content
+
+
+def say(result: Result) -> None:
+    """Write a result to standard output, a JSON line."""
+    line = json.dumps({"name": result.name, "expected": result.expected, "observed": result.observed}) + "\n"
+    os.write(1, line.encode())

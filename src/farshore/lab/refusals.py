@@ -1,0 +1,137 @@
+"""What must not be possible in a lab: what a tenant might try, and what might be tried on it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from farshore.design import names
+from farshore.intent.model import Tenant
+from farshore.lab.check import Check, Outcome, Throw
+from farshore.lab.packet import TCP_ACK, TCP_SYN, Packet
+from farshore.lab.scene import Scene, thrown
+from farshore.port import Port, Protocol
+from farshore.realm import Address
+
+UNOFFERED_PORT = 9
+TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
+UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
+ECHO_PROBE = Port(Protocol.ICMP)
+_STRANGER = IPv4Address("198.51.100.77")
+
+
+def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
+    """Yield what a tenant might try, from its host and from its WAN router's own wire.
+
+    With it comes, for each of the two places, one good packet that must arrive: it shows that the others
+    are blocked and not merely lost.
+    """
+    host = scene.hosts[tenant.name][0]
+    for node, interface in ((host.name, host.interface.name), (names.ce(tenant.name), "nat")):
+        for what, packet in _bad_packets(tenant, host.address.ip, scene):
+            yield Check(f"{node} {what}: {packet}", Outcome.BLOCK, Throw(node, interface, packet))
+        for service, presented in list(scene.plan.tenants[tenant.name].presents.items())[:1]:
+            packet = thrown(scene.ports(service)[0], host.address.ip, presented.ip)
+            good = Throw(node, interface, packet, names.service(service))
+            yield Check(f"{node} may send: {packet}", Outcome.REACH, good)
+
+
+def _bad_packets(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    presents = scene.plan.tenants[tenant.name].presents
+    for service, presented in presents.items():
+        offered = scene.ports(service)
+        for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *_swapped(offered)):
+            if port not in offered:
+                yield f"tries {port}, which {service} does not offer", thrown(port, here, presented.ip)
+        yield from _forgeries(tenant, here, presented.ip, offered[0], scene)
+    yield from _unpresented(tenant, here, scene)
+    yield from _straight(tenant, here, scene)
+    yield from _toward_another(tenant, here, scene)
+
+
+def _swapped(offered: tuple[Port, ...]) -> Iterator[Port]:
+    """Yield the offered port numbers with the other protocol."""
+    for port in offered:
+        if port.protocol is not Protocol.ICMP:
+            yield Port(Protocol.UDP if port.protocol is Protocol.TCP else Protocol.TCP, port.number)
+
+
+def _forgeries(
+    tenant: Tenant, here: IPv4Address, presented: IPv4Address, port: Port, scene: Scene
+) -> Iterator[tuple[str, Packet]]:
+    forged = {
+        "its own lake address": scene.appears(tenant.name, Address(tenant.realm, here)).lake.ip,
+        "a stranger": _STRANGER,
+        "the service": presented,
+    }
+    other = scene.next_tenant(tenant)
+    if other is not None:
+        victim = scene.hosts[other.name][0].address
+        forged[f"{other.name} in the lake"] = scene.appears(other.name, victim).lake.ip
+        forged[f"{other.name}'s host"] = victim.ip
+    for who, source in forged.items():
+        if not owns(tenant, source):
+            yield f"forges the source of {who}", thrown(port, source, presented)
+
+
+def _unpresented(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    """Yield a packet to an address of the presented range that presents nothing."""
+    if tenant.presents is None:
+        return
+    used = {address.ip for address in scene.plan.tenants[tenant.name].presents.values()}
+    last = tenant.presents.network.broadcast_address
+    free = next((last - n for n in range(tenant.presents.network.num_addresses) if last - n not in used), None)
+    if free is not None:
+        yield "tries an address that presents nothing", thrown(TCP_PROBE, here, free)
+
+
+def _straight(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    """Yield packets that leave out the first translation, or both."""
+    for service in scene.intent.provider.services.values():
+        subscribed = service.name in scene.plan.tenants[tenant.name].presents
+        whose = service.name if subscribed else f"{service.name}, which it does not use"
+        lake, port = scene.plan.services[service.name].lake.ip, service.ports[0]
+        yield f"goes straight to the lake address of {whose}", thrown(port, here, lake)
+        if not owns(tenant, service.address.ip):
+            yield f"goes straight to the real address of {whose}", thrown(port, here, service.address.ip)
+
+
+def _toward_another(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    other = scene.next_tenant(tenant)
+    if other is None:
+        return
+    victim = scene.hosts[other.name][0].address
+    lake = scene.appears(other.name, victim).lake.ip
+    for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE):
+        yield f"tries {other.name} in the lake", thrown(port, here, lake)
+        if not owns(tenant, victim.ip):
+            yield f"tries {other.name} by its real address", thrown(port, here, victim.ip)
+
+
+def unasked(tenant: Tenant, scene: Scene) -> Iterator[Check]:
+    """Yield what the provider's side might try on a tenant without having been asked."""
+    host = scene.hosts[tenant.name][0].address
+    seen = scene.appears(tenant.name, host)
+    shown = (seen.provider or seen.lake).ip
+    reachable = {service.address.ip for service in scene.intent.provider.services.values()}
+    for service in scene.intent.provider.services.values():
+        here, node = service.address.ip, names.service(service.name)
+        packets = [
+            thrown(TCP_PROBE, here, shown),
+            thrown(UDP_PROBE, here, shown),
+            thrown(ECHO_PROBE, here, shown),
+            thrown(TCP_PROBE, here, seen.lake.ip),
+            thrown(TCP_PROBE, here, host.ip),
+            Packet(Protocol.TCP, here, shown, service.ports[0].number, UNOFFERED_PORT, TCP_ACK),
+        ]
+        for packet in packets:
+            # Inside the provider's network, a tenant's real address may well be one of the provider's own.
+            if packet.destination not in reachable:
+                kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
+                name = f"{node} calls {tenant.name} unasked{kind}: {packet}"
+                yield Check(name, Outcome.BLOCK, Throw(node, "provider", packet))
+
+
+def owns(tenant: Tenant, ip: IPv4Address) -> bool:
+    """Tell whether an address stands inside a tenant's own networks."""
+    return any(ip in network.prefix.network for network in tenant.networks)

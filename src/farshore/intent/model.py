@@ -7,27 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from farshore.errors import Place
+from farshore.port import Port as Port
+from farshore.port import Protocol as Protocol
 from farshore.realm import Address, Prefix, Realm
-
-
-class Protocol(StrEnum):
-    """A protocol that a service may offer."""
-
-    TCP = "tcp"
-    UDP = "udp"
-    ICMP = "icmp"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Port:
-    """What a service listens on: ``tcp/443``, ``udp/53``, or ``icmp``, which has number 0."""
-
-    protocol: Protocol
-    number: int = 0
-
-    def __str__(self) -> str:
-        """Return the form that the intent file uses."""
-        return "icmp" if self.protocol is Protocol.ICMP else f"{self.protocol}/{self.number}"
 
 
 class Mode(StrEnum):
@@ -56,6 +38,7 @@ class Host:
     name: str
     address: Address
     place: Place = field(default=Place(), compare=False)
+    address_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +48,7 @@ class Subscription:
     service: str
     presented: Address | None = None
     place: Place = field(default=Place(), compare=False)
+    presented_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +76,18 @@ class Service:
     dns: str | None = None
     internet: Address | None = None
     place: Place = field(default=Place(), compare=False)
+    address_place: Place = field(default=Place(), compare=False)
+    port_places: tuple[Place, ...] = field(default=(), compare=False)
+    dns_place: Place = field(default=Place(), compare=False)
+    internet_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these."""
+    """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
+
+    ``lake_place`` is the provider's own place where the file leaves the lake to the default.
+    """
 
     name: str
     networks: tuple[Prefix, ...]
@@ -105,6 +96,9 @@ class Provider:
     services: Mapping[str, Service]
     lake_place: Place = field(default=Place(), compare=False)
     source_place: Place = field(default=Place(), compare=False)
+    place: Place = field(default=Place(), compare=False)
+    network_places: tuple[Place, ...] = field(default=(), compare=False)
+    source_places: tuple[Place, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,8 @@ def _throw(throws: Sequence[Throw], fabric: Fabric) -> None:
 def put_on_wire(node: str, interface: str, far_mac: str, packet: Packet, payload: bytes) -> None:
     """Send a packet out of an interface as it is, past the node's own routes and rules."""
     with namespace.entered(namespace_name(node)):
-        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
+        # Protocol 0 receives nothing: closing a socket that does has the kernel wait for all its processors.
+        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
     with wire:
         wire.sendto(encode(packet, payload), (interface, _ETH_P_IP, 0, 0, bytes.fromhex(far_mac.replace(":", ""))))
 

@@ -1,0 +1,1 @@
+"""The plan: who is known by which address where."""

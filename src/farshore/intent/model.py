@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from farshore.errors import Place
-from farshore.port import Port as Port
-from farshore.port import Protocol as Protocol
+from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import resource
@@ -15,7 +16,7 @@ from farshore.engine.netfilter import namespace
 from farshore.engine.netfilter.desired import compile_fabric, namespace_name
 from farshore.fabric.model import Fabric
 from farshore.lab.check import Check, Outcome, Result, Talk, Throw
-from farshore.lab.packet import ECHO_REQUEST, Packet, checksum, encode
+from farshore.lab.packet import ECHO_REQUEST, checksum, encode
 from farshore.port import Protocol
 
 _ETH_P_IP = 0x0800
@@ -193,18 +194,19 @@ def _ears(fabric: Fabric) -> Iterator[_Ear]:
 def _throw(throws: Sequence[Throw], fabric: Fabric) -> None:
     desired = compile_fabric(fabric)
     far_macs = {(node.name, i.name): i.far_mac for node in desired.nodes.values() for i in node.interfaces}
-    for number, throw in enumerate(throws):
-        payload = _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode()
-        put_on_wire(throw.node, throw.interface, far_macs[throw.node, throw.interface], throw.packet, payload)
+    # One socket a node: the kernel waits for all its processors whenever such a socket is closed.
+    with contextlib.ExitStack() as stack:
+        wires = {node: stack.enter_context(_wire(node)) for node in dict.fromkeys(throw.node for throw in throws)}
+        for number, throw in enumerate(throws):
+            content = encode(throw.packet, _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode())
+            far_mac = bytes.fromhex(far_macs[throw.node, throw.interface].replace(":", ""))
+            wires[throw.node].sendto(content, (throw.interface, _ETH_P_IP, 0, 0, far_mac))
 
 
-def put_on_wire(node: str, interface: str, far_mac: str, packet: Packet, payload: bytes) -> None:
-    """Send a packet out of an interface as it is, past the node's own routes and rules."""
+def _wire(node: str) -> socket.socket:
+    """Return a socket that sends from a node what it is given, past the node's own routes and rules."""
     with namespace.entered(namespace_name(node)):
-        # Protocol 0 receives nothing: closing a socket that does has the kernel wait for all its processors.
-        wire = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
-    with wire:
-        wire.sendto(encode(packet, payload), (interface, _ETH_P_IP, 0, 0, bytes.fromhex(far_mac.replace(":", ""))))
+        return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
 
 
 def _listen(ears: Sequence[_Ear]) -> dict[int, set[str]]:

@@ -176,7 +176,7 @@ def _throw_all(throws: Sequence[tuple[Check, Throw]], fabric: Fabric, report: Re
 def _judge_throw(throw: Throw, heard_by: list[str]) -> str:
     if not heard_by:
         return Outcome.BLOCK
-    if throw.target is not None and heard_by != [throw.target]:
+    if throw.target is not None and set(heard_by) - {throw.owner} != {throw.target}:
         return f"reached {', '.join(heard_by)} instead of {throw.target}"
     return Outcome.REACH
 

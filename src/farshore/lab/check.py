@@ -40,13 +40,15 @@ class Throw:
     """A made-up packet, put on the wire behind a node's interface; nobody but ``target`` may get it.
 
     It reaches where any end system but the one that sent it receives it. ``target`` is set in the checks
-    that must reach: they show that the others are blocked and not merely lost.
+    that must reach: they show that the others are blocked and not merely lost. ``owner`` is the node whose
+    address it has as its source, which may hear the answer.
     """
 
     node: str
     interface: str
     packet: Packet
     target: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

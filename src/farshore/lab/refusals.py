@@ -32,7 +32,7 @@ def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
             yield Check(f"{node} {what}: {packet}", Outcome.BLOCK, Throw(node, interface, packet))
         for service, presented in list(scene.plan.tenants[tenant.name].presents.items())[:1]:
             packet = thrown(scene.ports(service)[0], host.address.ip, presented.ip)
-            good = Throw(node, interface, packet, names.service(service))
+            good = Throw(node, interface, packet, names.service(service), host.name)
             yield Check(f"{node} may send: {packet}", Outcome.REACH, good)
 
 

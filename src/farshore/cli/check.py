@@ -1,0 +1,76 @@
+"""``farshore check``: everything that is wrong with an intent file, in one run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from farshore.cli.inputs import errors, shortened
+from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, Diagnostic
+from farshore.intent.load import load
+from farshore.intent.model import Intent
+
+# \b keeps click from filling the lines that follow.
+EXAMPLE = """\b
+Example:
+  farshore check examples/article.yaml
+  farshore check examples/article.yaml --json | jq '.diagnostics[].mend'
+
+\b
+Exit status: 0 good, perhaps with warnings, 2 the file has errors.
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+@click.pass_context
+def check(context: click.Context, file: Path, as_json: bool) -> None:
+    """Check the intent in FILE and show all of its errors at once.
+
+    Each error is one line: file:line:column: what is wrong; what to write instead. Besides keys and
+    values it looks for every overlap of addresses that would break a packet, and for too few addresses.
+    """
+    intent, diagnostics = _checked(file)
+    good = not errors(diagnostics)
+    if as_json:
+        click.echo(json.dumps({"ok": good, "diagnostics": [_entry(each) for each in diagnostics]}, indent=2))
+    else:
+        for each in shortened(diagnostics):
+            click.echo(str(each), err=True)
+        if good and intent is not None:
+            click.echo(_summary(intent))
+    context.exit(EXIT_YES if good else EXIT_BAD_INPUT)
+
+
+def _checked(file: Path) -> tuple[Intent | None, tuple[Diagnostic, ...]]:
+    loaded = load(file)
+    if loaded.intent is None:
+        return None, loaded.diagnostics
+    from farshore.plan.allocate import allocate
+
+    found = (*loaded.diagnostics, *allocate(loaded.intent).diagnostics)
+    return loaded.intent, tuple(sorted(found, key=lambda each: each.place))
+
+
+def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
+    return {
+        "file": diagnostic.file,
+        "line": diagnostic.place.line,
+        "column": diagnostic.place.column,
+        "severity": str(diagnostic.severity),
+        "problem": diagnostic.problem,
+        "mend": diagnostic.mend,
+    }
+
+
+def _summary(intent: Intent) -> str:
+    tenants = _counted(len(intent.tenants), "tenant")
+    services = _counted(len(intent.provider.services), "service")
+    return f"{intent.file}: good: {tenants}, {services}, lake {intent.provider.lake.network}"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,29 @@
+"""The collision checker: refuses every overlap that would break a packet, by name and line."""
+
+from __future__ import annotations
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Intent
+from farshore.intent.nearest import Nearest
+from farshore.intent.parts import Parts
+from farshore.intent.provider_collisions import provider_collisions
+from farshore.intent.tenant_collisions import Surroundings, tenant_collisions
+from farshore.realm import PROVIDER
+
+
+def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
+    """Return everything in a whole intent that would break a packet, and warnings."""
+    services = tuple(intent.provider.services)
+    return partial_collisions(intent.file, Parts(intent.provider, services, intent.tenants, {}, ()))
+
+
+def partial_collisions(file: str, parts: Parts) -> tuple[Diagnostic, ...]:
+    """Return what collides in the parts of an intent that could be read."""
+    around = Surroundings(file, parts.provider, parts.services, Nearest())
+    found: list[Diagnostic] = []
+    if parts.provider is not None:
+        damaged = parts.damage.get(PROVIDER.name, frozenset())
+        found.extend(provider_collisions(file, parts.provider, damaged=damaged))
+    for name, tenant in parts.tenants.items():
+        found.extend(tenant_collisions(around, tenant, damaged=parts.damage.get(name, frozenset())))
+    return tuple(found)

@@ -1,0 +1,146 @@
+"""From the models of the file's keys to the frozen intent, every value with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from typing import cast
+
+from farshore.errors import Diagnostic, Place
+from farshore.intent import schema_models
+from farshore.intent.model import Host, Mode, Network, Provider, Service, Subscription, Tenant
+from farshore.intent.network_table import overlap
+from farshore.intent.tree import Listing, Table
+from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
+
+_MOST_LISTED = 10
+
+
+def provider(read: schema_models.Provider, table: Table, place: Place) -> Provider:
+    """Return the provider. ``place`` is where its key stands."""
+    services = table_at(table, "services")
+    source = () if isinstance(read.source, str) else tuple(read.source)
+    return Provider(
+        name=read.name,
+        networks=tuple(Prefix(PROVIDER, network) for network in read.networks),
+        lake=Prefix(LAKE, read.lake),
+        source=tuple(Prefix(PROVIDER, network) for network in source),
+        services={name: _service(name, each, services) for name, each in read.services.items()},
+        place=place,
+        network_places=_item_places(table, "networks"),
+        lake_place=_place(table, "lake", place),
+        source_place=_place(table, "source", place),
+        source_places=_item_places(table, "source"),
+    )
+
+
+def tenant(name: str, read: schema_models.Tenant, table: Table, place: Place) -> Tenant:
+    """Return one tenant. ``place`` is where its key stands."""
+    realm = tenant_realm(name)
+    return Tenant(
+        name=name,
+        realm=realm,
+        networks=_networks(realm, read, table),
+        presents=None if read.presents is None else Prefix(realm, read.presents),
+        subscriptions=_subscriptions(realm, read, table),
+        hosts=_hosts(realm, read, table),
+        sessions=read.limits.sessions,
+        place=place,
+        presents_place=_place(table, "presents", place),
+    )
+
+
+def stray_sources(file: str, name: str, read: schema_models.Tenant, table: Table) -> Iterator[Diagnostic]:
+    """Yield a fault for every network that has a source mode and is not the tenant's."""
+    sources = read.sources if isinstance(read.sources, dict) else {}
+    for network in sources:
+        if network not in read.networks:
+            place = table_at(table, "sources").key_place(str(network))
+            near = next((own for own in read.networks if overlap(own, network)), None)
+            listed = ", ".join(str(own) for own in read.networks[:_MOST_LISTED])
+            mend = f"did you mean {near}?" if near else f"write one of its networks: {listed}"
+            yield Diagnostic(file, place, f"tenant {name}: sources: {network} is not one of its networks", mend)
+
+
+def _service(name: str, read: schema_models.Service, services: Table) -> Service:
+    table = table_at(services, name)
+    place = services.key_place(name)
+    return Service(
+        name=name,
+        address=Address(PROVIDER, read.address),
+        ports=tuple(read.ports),
+        dns=read.dns,
+        internet=None if read.internet is None else Address(INTERNET, read.internet),
+        place=place,
+        address_place=_place(table, "address", place),
+        port_places=_item_places(table, "ports"),
+        dns_place=_place(table, "dns", place),
+        internet_place=_place(table, "internet", place),
+    )
+
+
+def _networks(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Network, ...]:
+    modes = _modes(read, table)
+    places = _item_places(table, "networks")
+    default = modes.get(None, (Mode.PREFIX, 0, None))
+    networks = []
+    for network, where in zip(read.networks, places, strict=True):
+        mode, pool_size, mode_place = modes.get(network, default)
+        networks.append(Network(Prefix(realm, network), mode, pool_size, where, mode_place or where))
+    return tuple(networks)
+
+
+def _modes(read: schema_models.Tenant, table: Table) -> dict[IPv4Network | None, tuple[Mode, int, Place | None]]:
+    """Return mode, pool size and place for each network that has its own; None stands for the others."""
+    sources = read.sources
+    if not isinstance(sources, dict):
+        return {None: (*_mode(sources), table.value_place("sources") if "sources" in table else None)}
+    written = table_at(table, "sources")
+    return {network: (*_mode(each), written.value_place(str(network))) for network, each in sources.items()}
+
+
+def _mode(source: Mode | schema_models.Pool) -> tuple[Mode, int]:
+    return (Mode.POOL, source.pool) if isinstance(source, schema_models.Pool) else (source, 0)
+
+
+def _subscriptions(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Subscription, ...]:
+    services = read.services
+    if not isinstance(services, dict):
+        places = _item_places(table, "services")
+        return tuple(Subscription(name, None, where) for name, where in zip(services, places, strict=True))
+    written = table_at(table, "services")
+    return tuple(
+        Subscription(
+            name,
+            None if presented is None else Address(realm, presented),
+            written.key_place(name),
+            written.value_place(name),
+        )
+        for name, presented in services.items()
+    )
+
+
+def _hosts(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Host, ...]:
+    if not read.hosts:
+        return ()
+    written = table_at(table, "hosts")
+    return tuple(
+        Host(name, Address(realm, address), written.key_place(name), written.value_place(name))
+        for name, address in read.hosts.items()
+    )
+
+
+def table_at(table: Table, key: str) -> Table:
+    """Return the mapping at a key where the models have seen one."""
+    return cast(Table, table[key])
+
+
+def _place(table: Table, key: str, otherwise: Place) -> Place:
+    return table.value_place(key) if key in table else otherwise
+
+
+def _item_places(table: Table, key: str) -> tuple[Place, ...]:
+    listing = table.get(key)
+    if not isinstance(listing, Listing):
+        return ()
+    return tuple(listing.item_place(index) for index in range(len(listing)))

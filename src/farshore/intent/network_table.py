@@ -1,0 +1,114 @@
+"""Finding the network that holds an address or another network, among many, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from farshore.errors import Place
+
+ADDRESS_BITS = 32
+# Longer prefixes have no network and no broadcast address (RFC 3021).
+LONGEST_WITH_ENDS = 30
+_ALL_BITS = (1 << ADDRESS_BITS) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A network and the place where the file names it."""
+
+    network: IPv4Network
+    place: Place
+
+
+class NetworkTable:
+    """Networks by length and bits: one look-up for each prefix length that occurs, however many there are."""
+
+    __slots__ = ("_by_length", "_lengths")
+
+    def __init__(self, networks: Iterable[Placed]) -> None:
+        """Take the networks in order; of equal ones the first counts."""
+        self._by_length: dict[int, dict[int, Placed]] = {}
+        for each in networks:
+            bits = int(each.network.network_address)
+            self._by_length.setdefault(each.network.prefixlen, {}).setdefault(bits, each)
+        self._lengths = sorted(self._by_length)
+
+    def holding(self, address: IPv4Address) -> Placed | None:
+        """Return the largest network that holds an address."""
+        return self._holding(int(address), ADDRESS_BITS)
+
+    def around(self, network: IPv4Network) -> Placed | None:
+        """Return the largest network that contains another, or is equal to it."""
+        return self._holding(int(network.network_address), network.prefixlen)
+
+    def _holding(self, bits: int, longest: int) -> Placed | None:
+        for length in self._lengths:
+            if length > longest:
+                break
+            found = self._by_length[length].get(bits & mask(length))
+            if found is not None:
+                return found
+        return None
+
+
+def mask(length: int) -> int:
+    """Return the netmask of a prefix length as a number."""
+    return _ALL_BITS << (ADDRESS_BITS - length) & _ALL_BITS
+
+
+def overlap(one: IPv4Network, other: IPv4Network) -> bool:
+    """Tell whether two networks have an address in common: one then contains the other."""
+    shorter = mask(min(one.prefixlen, other.prefixlen))
+    return int(one.network_address) & shorter == int(other.network_address) & shorter
+
+
+def relation(one: IPv4Network, other: IPv4Network) -> str:
+    """Return how one network overlaps another, in words."""
+    if one == other:
+        return "is the same as"
+    return "lies inside" if one.prefixlen > other.prefixlen else "contains"
+
+
+def overlapping_pairs(networks: Iterable[Placed]) -> list[tuple[Placed, Placed]]:
+    """Return for each network the one that it overlaps, the one that the file names later first."""
+    # Shorter prefixes first: whatever contains a network is then in the table before it.
+    in_order = sorted(networks, key=lambda each: (each.network.prefixlen, each.place))
+    seen: dict[tuple[int, int], Placed] = {}
+    lengths: list[int] = []
+    pairs = []
+    for each in in_order:
+        length, bits = each.network.prefixlen, int(each.network.network_address)
+        if length not in lengths:
+            lengths.append(length)
+        keys = ((short, bits & mask(short)) for short in lengths)
+        around = next((seen[key] for key in keys if key in seen), None)
+        if around is not None:
+            pairs.append((each, around) if around.place <= each.place else (around, each))
+        seen.setdefault((length, bits), each)
+    return pairs
+
+
+def end_of(network: IPv4Network, address: IPv4Address) -> str | None:
+    """Return ``network`` or ``broadcast`` where an address is that of its network, else None."""
+    if network.prefixlen > LONGEST_WITH_ENDS:
+        return None
+    bits = int(address) & ~mask(network.prefixlen) & _ALL_BITS
+    if bits == 0:
+        return "network"
+    return "broadcast" if bits == ~mask(network.prefixlen) & _ALL_BITS else None
+
+
+def usable(network: IPv4Network) -> int:
+    """Return how many addresses of a network a host or a service may have."""
+    size = 1 << (ADDRESS_BITS - network.prefixlen)
+    return size - 2 if network.prefixlen <= LONGEST_WITH_ENDS else size
+
+
+def length_for(count: int) -> int:
+    """Return the longest prefix length with so many usable addresses."""
+    for length in range(ADDRESS_BITS, 0, -1):
+        if usable(IPv4Network((0, length))) >= count:
+            return length
+    return 1

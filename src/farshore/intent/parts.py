@@ -1,0 +1,150 @@
+"""Provider and tenants out of a file's tree: all of a good file, and what is good of a faulty one.
+
+A faulty file is read as far as it can be, so that its collisions are told in the same run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Set
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from farshore.errors import Diagnostic
+from farshore.intent import convert, schema_models, tree
+from farshore.intent.fault import FaultError
+from farshore.intent.model import Provider, Tenant
+from farshore.intent.schema_models import FaultBudget
+from farshore.intent.tree import Path, Table
+from farshore.realm import PROVIDER
+
+Model = TypeVar("Model", bound=BaseModel)
+# Each round can uncover what only the removal made wrong, one level further up.
+_MOST_ROUNDS = 6
+_ALL_KEYS = frozenset({*schema_models.Provider.model_fields, *schema_models.Tenant.model_fields})
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What could be read.
+
+    ``services`` are the names of all services that the file has, good or not, None where nobody knows.
+    ``damage`` gives, for a tenant's name and for ``provider``, the keys of which something was refused
+    and taken out, so that nothing may be concluded from what is not there. ``stray_sources`` are faults
+    that the values of the intent have no room for: source modes of networks that are not the tenant's.
+    """
+
+    provider: Provider | None
+    services: Collection[str] | None
+    tenants: Mapping[str, Tenant]
+    damage: Mapping[str, Set[str]]
+    stray_sources: tuple[Diagnostic, ...]
+
+
+def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: bool) -> Parts:
+    """Return the parts of a file in which every value is good.
+
+    Args:
+        file: The name of the file.
+        read: What it says.
+        root: Where it says it.
+        doubtful: Keys stood there twice, and nobody knows which was meant, so that all is damaged.
+    """
+    tables = convert.table_at(root, "tenants")
+    tenants = {name: _tenant(name, each, tables) for name, each in read.tenants.items()}
+    provider = convert.provider(read.provider, convert.table_at(root, "provider"), root.key_place("provider"))
+    damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
+    services = None if doubtful else tuple(provider.services)
+    strays = () if doubtful else tuple(_stray_sources(file, read.tenants, tables))
+    return Parts(provider, services, tenants, damage, strays)
+
+
+def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
+    """Return the parts of a faulty file that can be read. Takes what is faulty out of the tree."""
+    damage: dict[str, Set[str]] = {}
+    provider_table, tables = root.get("provider"), root.get("tenants")
+    services = None if doubtful else _service_names(provider_table)
+    provider = None
+    if isinstance(provider_table, Table):
+        # Nothing hangs on the name, so a missing one shall not hide what the rest does.
+        provider_model, damage[PROVIDER.name] = _salvage(schema_models.Provider, provider_table, {"name": "unnamed"})
+        if provider_model is not None:
+            provider = convert.provider(provider_model, provider_table, root.key_place("provider"))
+    tenants: dict[str, Tenant] = {}
+    strays: list[Diagnostic] = []
+    for name, table in _tenant_tables(tables):
+        model, damage[name] = _salvage(schema_models.Tenant, table, {})
+        if model is not None and isinstance(tables, Table):
+            tenants[name] = _tenant(name, model, tables)
+            if not doubtful and "networks" not in damage[name]:
+                strays.extend(_stray_sources(file, {name: model}, tables))
+    if doubtful:
+        damage = dict.fromkeys(damage, _ALL_KEYS)
+    return Parts(provider, services, tenants, damage, tuple(strays))
+
+
+def _service_names(provider_table: tree.Node | None) -> Collection[str] | None:
+    services = provider_table.get("services") if isinstance(provider_table, Table) else None
+    return tuple(services) if isinstance(services, Table) else None
+
+
+def _tenant(name: str, read: schema_models.Tenant, tables: Table) -> Tenant:
+    return convert.tenant(name, read, convert.table_at(tables, name), tables.key_place(name))
+
+
+def _stray_sources(file: str, tenants: Mapping[str, schema_models.Tenant], tables: Table) -> Iterator[Diagnostic]:
+    for name, read in tenants.items():
+        if isinstance(read.sources, dict):
+            yield from convert.stray_sources(file, name, read, convert.table_at(tables, name))
+
+
+def _tenant_tables(tables: tree.Node | None) -> Iterator[tuple[str, Table]]:
+    """Yield the tenants that have a good name and are mappings."""
+    if not isinstance(tables, Table):
+        return
+    for name, table in tables.items():
+        try:
+            schema_models.tenant_name(name)
+        except FaultError:
+            continue
+        if isinstance(table, Table):
+            yield name, table
+
+
+def _salvage(model: type[Model], table: Table, defaults: Mapping[str, str]) -> tuple[Model | None, Set[str]]:
+    """Return a mapping as a model, None if too little of it is good, and the keys that were damaged.
+
+    What taking out itself makes wrong is not said, for it would mislead.
+    """
+    damaged: set[str] = set()
+    for _ in range(_MOST_ROUNDS):
+        for key, value in defaults.items():
+            table.setdefault(key, value)
+        try:
+            return model.model_validate(table, context=FaultBudget()), damaged
+        except ValidationError as error:
+            faults = error.errors(include_url=False, include_input=False, include_context=False)
+        faulty = {_removable(fault["type"], tree.clean(fault["loc"])) for fault in faults}
+        if () in faulty:
+            break
+        damaged.update(_keys(model, faulty))
+        # Last first, so that the positions of items in lists stay right.
+        for location in sorted(faulty, reverse=True):
+            tree.remove(table, location)
+    return None, damaged
+
+
+def _keys(model: type[BaseModel], faulty: Set[Path]) -> Iterator[str]:
+    """Yield the keys that faults are in; of an unknown key also the one that may have been meant."""
+    for location in faulty:
+        key = str(location[0])
+        yield key
+        if key not in model.model_fields:
+            yield from get_close_matches(key, model.model_fields, n=1)
+
+
+def _removable(kind: str, location: Path) -> Path:
+    """Return what to take out: the value itself, or the mapping that lacks one."""
+    return location[:-1] if kind == "missing" else location

@@ -1,0 +1,176 @@
+"""What would break packets of one tenant. Tenants may be equal to each other and to the provider."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Host, Mode, Network, Provider, Subscription, Tenant
+from farshore.intent.nearest import Nearest
+from farshore.intent.network_table import (
+    ADDRESS_BITS,
+    NetworkTable,
+    Placed,
+    end_of,
+    length_for,
+    overlap,
+    overlapping_pairs,
+    relation,
+    usable,
+)
+from farshore.intent.provider_collisions import OTHER_LAKE, Damage, lake_name
+
+_LARGEST_POOLED = 16  # as a prefix length
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a tenant is checked against. ``services`` is None where nobody knows which there are."""
+
+    file: str
+    provider: Provider | None
+    services: Collection[str] | None
+    nearest: Nearest
+
+
+def tenant_collisions(around: Surroundings, tenant: Tenant, *, damaged: Damage) -> Iterator[Diagnostic]:
+    """Yield everything that collides, but nothing that the absence of a damaged key alone makes wrong."""
+    networks = tuple(Placed(network.prefix.network, network.place) for network in tenant.networks)
+    table = NetworkTable(networks)
+    yield from _networks(around, tenant, networks)
+    yield from _presents(around, tenant, networks, whole="presents" not in damaged)
+    yield from _hosts(around, tenant, table, whole="networks" not in damaged)
+    yield from _subscriptions(around, tenant)
+    inhabited = {table.holding(host.address.ip) for host in tenant.hosts}
+    for network, placed in zip(tenant.networks, networks, strict=True):
+        yield from _mode(around, tenant, network, without_hosts="hosts" not in damaged and placed not in inhabited)
+
+
+def _networks(around: Surroundings, tenant: Tenant, networks: tuple[Placed, ...]) -> Iterator[Diagnostic]:
+    if len(networks) > 1:
+        for later, earlier in overlapping_pairs(networks):
+            how = relation(later.network, earlier.network)
+            problem = f"tenant {tenant.name}: network {later.network} {how} {earlier.network} ({_line(earlier)})"
+            yield Diagnostic(around.file, later.place, problem, "keep the larger one")
+    provider = around.provider
+    for each in networks if provider is not None else ():
+        if provider is not None and overlap(each.network, provider.lake.network):
+            how = relation(each.network, provider.lake.network)
+            problem = f"tenant {tenant.name}: network {each.network} {how} {lake_name(provider)}"
+            yield Diagnostic(around.file, each.place, problem, OTHER_LAKE)
+
+
+def _presents(
+    around: Surroundings, tenant: Tenant, networks: tuple[Placed, ...], *, whole: bool
+) -> Iterator[Diagnostic]:
+    if tenant.presents is None:
+        if tenant.subscriptions and whole:
+            problem = f"tenant {tenant.name} uses services and has no key 'presents'"
+            length = length_for(len(tenant.subscriptions))
+            mend = f"write presents: with the range that its admins gave, a /{length} or larger"
+            yield Diagnostic(around.file, tenant.place, problem, mend)
+        return
+    presents, place = tenant.presents.network, tenant.presents_place
+    subject = f"tenant {tenant.name}: presents {presents}"
+    for own in networks:
+        if overlap(presents, own.network):
+            problem = f"{subject} {relation(presents, own.network)} its own network {own.network} ({_line(own)})"
+            yield Diagnostic(around.file, place, problem, "ask its admins for a range they do not use")
+            break
+    if around.provider is not None and overlap(presents, around.provider.lake.network):
+        problem = f"{subject} {relation(presents, around.provider.lake.network)} {lake_name(around.provider)}"
+        yield Diagnostic(around.file, place, problem, "ask its admins for another range, or set another lake")
+    asked, there = len({each.service for each in tenant.subscriptions}), usable(presents)
+    if asked > there:
+        problem = (
+            f"{subject} has {there} usable address{'' if there == 1 else 'es'}, and {asked} services need one each"
+        )
+        yield Diagnostic(around.file, place, problem, f"ask its admins for a /{length_for(asked)}")
+
+
+def _hosts(around: Surroundings, tenant: Tenant, networks: NetworkTable, *, whole: bool) -> Iterator[Diagnostic]:
+    first: dict[IPv4Address, Host] = {}
+    for host in tenant.hosts:
+        ip, subject = host.address.ip, f"tenant {tenant.name}: host {host.name}"
+        other = first.setdefault(ip, host)
+        if other is not host:
+            problem = f"{subject} has the address {ip} of host {other.name} (line {other.address_place.line})"
+            yield Diagnostic(around.file, host.address_place, problem, "give each host an address of its own")
+        holding = networks.holding(ip)
+        if holding is None:
+            if whole:
+                problem = f"{subject}: {ip} is outside the tenant's networks"
+                mend = f"add its network to networks (line {_networks_line(tenant)}), or correct the address"
+                yield Diagnostic(around.file, host.address_place, problem, mend)
+        elif end := end_of(holding.network, ip):
+            problem = f"{subject}: {ip} is the {end} address of {holding.network} ({_line(holding)})"
+            mend = "give it an address between the first and the last"
+            yield Diagnostic(around.file, host.address_place, problem, mend)
+
+
+def _subscriptions(around: Surroundings, tenant: Tenant) -> Iterator[Diagnostic]:
+    seen: dict[str, Subscription] = {}
+    pinned: dict[IPv4Address, Subscription] = {}
+    for each in tenant.subscriptions:
+        earlier = seen.setdefault(each.service, each)
+        if earlier is not each:
+            problem = (
+                f"tenant {tenant.name}: service {each.service} is listed twice (first in line {earlier.place.line})"
+            )
+            yield Diagnostic(around.file, each.place, problem, "keep one of them")
+        elif around.services is not None and each.service not in around.services:
+            problem = f"tenant {tenant.name}: there is no service '{each.service}'"
+            mend = around.nearest.mend(each.service, tuple(around.services), "the services are {known}")
+            yield Diagnostic(around.file, each.place, problem, mend)
+        if each.presented is not None:
+            yield from _pinned(around, tenant, each, pinned)
+
+
+def _pinned(
+    around: Surroundings, tenant: Tenant, each: Subscription, pinned: dict[IPv4Address, Subscription]
+) -> Iterator[Diagnostic]:
+    if each.presented is None:
+        return
+    ip, place = each.presented.ip, each.presented_place
+    subject = f"tenant {tenant.name}: service {each.service}"
+    other = pinned.setdefault(ip, each)
+    if other is not each:
+        problem = f"{subject} is pinned to {ip}, and so is service {other.service} (line {other.presented_place.line})"
+        yield Diagnostic(around.file, place, problem, "pin each service to an address of its own")
+    if tenant.presents is None:
+        return
+    presents = f"presents {tenant.presents.network} (line {tenant.presents_place.line})"
+    if ip not in tenant.presents.network:
+        problem = f"{subject} is pinned to {ip}, which is outside {presents}"
+        yield Diagnostic(around.file, place, problem, "pin it to an address in that range")
+    elif end := end_of(tenant.presents.network, ip):
+        problem = f"{subject} is pinned to {ip}, the {end} address of {presents}"
+        yield Diagnostic(around.file, place, problem, "pin it to an address between the first and the last")
+
+
+def _mode(around: Surroundings, tenant: Tenant, network: Network, *, without_hosts: bool) -> Iterator[Diagnostic]:
+    prefix = network.prefix.network
+    subject = f"tenant {tenant.name}: sources of network {prefix}"
+    if network.mode is Mode.HOST and without_hosts:
+        problem = f"{subject}: the mode is host, and none of its hosts is listed"
+        yield Diagnostic(around.file, network.mode_place, problem, "list one under hosts, or write sources: prefix")
+    if network.mode is not Mode.POOL:
+        return
+    size = 1 << (ADDRESS_BITS - prefix.prefixlen)
+    if prefix.prefixlen < _LARGEST_POOLED:
+        problem = f"{subject}: a pool serves at most a /{_LARGEST_POOLED} (65,536 addresses)"
+        mend = "list its hosts and write host, or split the network"
+        yield Diagnostic(around.file, network.mode_place, problem, mend)
+    elif network.pool_size > size:
+        problem = f"{subject}: pool: {network.pool_size} is more addresses than the network has ({size})"
+        yield Diagnostic(around.file, network.mode_place, problem, "write prefix, or a smaller pool")
+
+
+def _networks_line(tenant: Tenant) -> int:
+    return tenant.networks[0].place.line if tenant.networks else tenant.place.line
+
+
+def _line(placed: Placed) -> str:
+    return f"line {placed.place.line}"

@@ -1,0 +1,135 @@
+"""The intent file as plain values that know their places: mappings, lists and scalars still untyped.
+
+The mappings and lists are ``dict`` and ``list`` to whoever reads values from them. A scalar is its
+text: what a text means depends on where it stands, so that a host may be called ``on`` or ``123``.
+"""
+
+from __future__ import annotations
+
+import yaml
+
+from farshore.errors import Place
+
+Path = tuple[str | int, ...]
+# A position as one number, line above column, both from 0. There are as many as values: small matters.
+Mark = int
+COLUMN_BITS = 32
+
+
+class Quoted(str):
+    """A scalar that was written in quotes or as a block, and so is a string whatever it looks like."""
+
+    __slots__ = ()
+
+
+class Hole:
+    """Stands where a value was refused already, so that nothing more is said about it."""
+
+    __slots__ = ()
+
+
+class Table(dict[str, "Node"]):
+    """A mapping with the positions of its keys and values."""
+
+    __slots__ = ("mark", "marks")
+
+    def __init__(self, mark: Mark) -> None:
+        """Begin empty at a position."""
+        super().__init__()
+        self.mark = mark
+        self.marks: dict[str, tuple[Mark, Mark]] = {}
+
+    def key_place(self, key: str) -> Place:
+        """Return where a key stands."""
+        return place(self.marks[key][0])
+
+    def value_place(self, key: str) -> Place:
+        """Return where the value of a key stands."""
+        return place(self.marks[key][1])
+
+
+class Listing(list["Node"]):
+    """A list with the positions of its items."""
+
+    __slots__ = ("mark", "marks")
+
+    def __init__(self, mark: Mark) -> None:
+        """Begin empty at a position."""
+        super().__init__()
+        self.mark = mark
+        self.marks: list[Mark] = []
+
+    def item_place(self, index: int) -> Place:
+        """Return where an item stands."""
+        return place(self.marks[index])
+
+
+Node = str | Hole | Table | Listing
+
+
+def mark_of(position: yaml.Mark) -> Mark:
+    """Return a position of the YAML parser as one number."""
+    mark: int = position.line << COLUMN_BITS | position.column
+    return mark
+
+
+def place(mark: Mark) -> Place:
+    """Return a position counted from 1."""
+    return Place((mark >> COLUMN_BITS) + 1, (mark & ((1 << COLUMN_BITS) - 1)) + 1)
+
+
+def clean(location: Path) -> Path:
+    """Return a location without the parts in parentheses or brackets, which name no key."""
+    return tuple(part for part in location if isinstance(part, int) or part[:1] not in {"(", "["})
+
+
+def find(root: Node, location: Path) -> Node | None:
+    """Return the node at a location, None where there is none."""
+    node: Node = root
+    for part in location:
+        below = _child(node, part)
+        if below is None:
+            return None
+        node = below
+    return node
+
+
+def _child(node: Node, part: str | int) -> Node | None:
+    if isinstance(node, Table):
+        return node.get(part) if isinstance(part, str) else None
+    if isinstance(node, Listing) and isinstance(part, int) and part < len(node):
+        return node[part]
+    return None
+
+
+def value_place(root: Table, location: Path) -> Place:
+    """Return where the value at a location stands."""
+    if not location:
+        return place(root.mark)
+    parent, last = find(root, location[:-1]), location[-1]
+    if isinstance(parent, Table) and isinstance(last, str) and last in parent:
+        return parent.value_place(last)
+    if isinstance(parent, Listing) and isinstance(last, int) and last < len(parent):
+        return parent.item_place(last)
+    return key_place(root, location[:-1])
+
+
+def key_place(root: Table, location: Path) -> Place:
+    """Return where the key at a location stands; an item of a list stands for itself."""
+    if not location:
+        return place(root.mark)
+    parent, last = find(root, location[:-1]), location[-1]
+    if isinstance(parent, Table) and isinstance(last, str) and last in parent:
+        return parent.key_place(last)
+    return value_place(root, location)
+
+
+def remove(root: Table, location: Path) -> None:
+    """Take the value at a location out of the tree, with its key."""
+    parent, last = find(root, location[:-1]), location[-1]
+    if isinstance(parent, Table) and isinstance(last, str):
+        parent.pop(last, None)
+        parent.marks.pop(last, None)
+    if isinstance(parent, Listing) and isinstance(last, int) and last < len(parent):
+        del parent[last]
+        del parent.marks[last]

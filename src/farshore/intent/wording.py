@@ -1,0 +1,140 @@
+"""What pydantic found, in farshore's words and at its place in the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from farshore.errors import Diagnostic
+from farshore.intent import schema_models, tree, word
+from farshore.intent.fault import FaultError, shown
+from farshore.intent.nearest import Nearest
+from farshore.intent.tree import Path, Table
+
+
+def diagnose(error: ValidationError, root: Table, file: str) -> tuple[Diagnostic, ...]:
+    """Return a diagnostic for everything that pydantic found, but for what was refused before."""
+    nearest = Nearest()
+    faults = error.errors(include_url=False, include_input=False)
+    diagnostics = (_diagnostic(fault, root, file, nearest) for fault in faults)
+    return tuple(each for each in diagnostics if each is not None)
+
+
+def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnostic | None:
+    kind: str = fault["type"]
+    at_key = fault["loc"][-1:] == ("[key]",)
+    location = tree.clean(fault["loc"])
+    node = tree.find(root, location)
+    if isinstance(node, tree.Hole) and not at_key:
+        return None
+    if kind == "missing":
+        where, problem, mend = tree.key_place(root, location[:-1]), *_missing(location)
+    elif kind == "extra_forbidden":
+        where, problem, mend = tree.key_place(root, location), *_unknown(location, nearest)
+    else:
+        # What is not there has no place of its own.
+        where = tree.key_place(root, location) if at_key or node == "" else tree.value_place(root, location)
+        wrong, mend = _wrong(fault, kind, location, node)
+        problem = _about(_subject(location[:-1] if at_key else location), wrong)
+    return Diagnostic(file, where, problem, mend)
+
+
+def _about(subject: str, wrong: str) -> str:
+    if wrong.startswith(("is ", "has ")):
+        return f"{subject} {wrong}"
+    return f"{subject}: {wrong}" if subject else wrong
+
+
+def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tuple[str, str]:
+    """Return what is wrong with a value, and the mend."""
+    if kind == "value_error":
+        cause = fault["ctx"]["error"]
+        if isinstance(cause, FaultError):
+            return cause.problem, cause.mend
+    if kind == "too_short":
+        return "is empty", f"write at least one, such as {_example(location)}"
+    wanted = "a list" if kind == "list_type" else "a mapping"
+    if node is None or word.is_null(node):
+        return "has no value", f"write {_example(location)}"
+    if wanted == "a list" and isinstance(node, str):
+        return "a single value stands where a list belongs", f"write {location[-1]}: [{shown(node)}]"
+    return f"{word.kind_of(node)} stands where {wanted} belongs", f"write {_example(location)}"
+
+
+def _missing(location: Path) -> tuple[str, str]:
+    where = _mapping(location[:-1])
+    return f"{where} has no key '{location[-1]}'", f"write {_example(location)}"
+
+
+def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
+    model = _model(location[:-1])
+    unknown = str(location[-1])
+    mend = nearest.mend(unknown, tuple(model.model_fields), "the keys here are {known}")
+    return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", mend
+
+
+def _subject(location: Path) -> str:
+    """Return whose value it is: ``tenant customer-a: hosts alice``."""
+    match location:
+        case ("tenants", str(name), *rest):
+            return _join(f"tenant {shown(name)}", rest)
+        case ("provider", "services", str(name), *rest):
+            return _join(f"service {shown(name)}", rest)
+        case ("provider", *rest):
+            return _join("provider", rest)
+    return _join("", list(location))
+
+
+def _join(owner: str, rest: list[str | int]) -> str:
+    words = " ".join(shown(part) for part in rest if isinstance(part, str))
+    return f"{owner}: {words}" if owner and words else owner or words
+
+
+def _mapping(location: Path) -> str:
+    """Return the name of a mapping: ``limits of tenant customer-a``."""
+    if not location:
+        return "the file"
+    owner, _, rest = _subject(location).partition(": ")
+    return f"{rest} of {owner}" if rest else owner
+
+
+def _model(location: Path) -> type[BaseModel]:
+    """Return the model of the mapping at a location."""
+    match location:
+        case ():
+            return schema_models.IntentFile
+        case ("provider",):
+            return schema_models.Provider
+        case ("provider", "services", str()):
+            return schema_models.Service
+        case ("tenants", str()):
+            return schema_models.Tenant
+        case ("tenants", str(), "limits"):
+            return schema_models.Limits
+    return schema_models.Pool
+
+
+def _example(location: Path) -> str:
+    """Return how a key is written, in one line: ``networks: [10.1.1.0/24]``."""
+    match location:
+        case ():
+            return "version: 1, and so on"
+        case ("provider", "services", str(key)):
+            return f"{shown(key)}: {_flow(_examples('provider', 'services')['portal'])}"
+        case ("tenants", str(key)):
+            return f"{shown(key)}: {_flow(_examples('tenants')['customer-a'])}"
+        case (*_, str(key)):
+            return f"{key}: {_flow(_examples(*location))}"
+    return "a value"
+
+
+def _examples(*location: str | int) -> Any:
+    field = _model(location[:-1]).model_fields.get(str(location[-1]))
+    return field.examples[0] if field is not None and field.examples else None
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,72 @@
+"""From the intent to the address plan. Pure: the same intent gives the same plan, always."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Intent
+from farshore.plan.blocks import Blocks
+from farshore.plan.capacity import lake_full, lake_room, source_full, source_room
+from farshore.plan.model import Plan, SourcePlan, TenantPlan
+from farshore.plan.presented import allocate_presented
+from farshore.plan.services import allocate_services
+from farshore.plan.sources import Demand, demand, plan_source, pool_diagnostic, translate_onward
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """The plan, or None where a diagnostic says why there cannot be one."""
+
+    plan: Plan | None
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def allocate(intent: Intent) -> Allocated:
+    """Give every service, tenant network and presented service its addresses.
+
+    Everything is given in file order, so whatever is added at the end of the tenants or of the
+    services moves nothing that was given before.
+
+    Returns:
+        The plan, or all the reasons why the addresses do not suffice.
+    """
+    demands = [demand(tenant, network) for tenant in intent.tenants.values() for network in tenant.networks]
+    services = allocate_services(intent)
+    sources, source_diagnostics = _allocate_sources(intent, demands)
+    presented = {name: allocate_presented(intent.file, tenant) for name, tenant in intent.tenants.items()}
+    diagnostics = (
+        *services.diagnostics,
+        *source_diagnostics,
+        *(fault for allocated in presented.values() for fault in allocated.diagnostics),
+    )
+    if diagnostics:
+        return Allocated(None, diagnostics)
+    in_order = iter(sources)
+    tenants = {
+        name: TenantPlan(name, presented[name].presents, tuple(islice(in_order, len(tenant.networks))))
+        for name, tenant in intent.tenants.items()
+    }
+    return Allocated(Plan(intent.provider.lake, services.services, tenants), ())
+
+
+def _allocate_sources(intent: Intent, demands: Sequence[Demand]) -> tuple[Sequence[SourcePlan], tuple[Diagnostic, ...]]:
+    """Return a plan for each demand, in order, or else everything that is in the way."""
+    diagnostics = [fault for each in demands if (fault := pool_diagnostic(intent.file, each)) is not None]
+    lake_blocks = Blocks(lake_room(intent).ranges)
+    in_the_lake = [plan_source(each, lake_blocks) for each in demands]
+    if None in in_the_lake:
+        diagnostics.append(lake_full(intent, demands))
+    if intent.provider.source and not source_room(intent).fits([each.asked for each in demands]):
+        diagnostics.append(source_full(intent, demands))
+    if diagnostics:
+        return (), tuple(diagnostics)
+    plans = [plan for plan in in_the_lake if plan is not None]
+    return (_translate_all_onward(intent, plans) if intent.provider.source else plans), ()
+
+
+def _translate_all_onward(intent: Intent, plans: Sequence[SourcePlan]) -> Sequence[SourcePlan]:
+    blocks = Blocks(source_room(intent).ranges)
+    return [replace(plan, provider_translations=translate_onward(plan.lake, blocks)) for plan in plans]

@@ -1,0 +1,54 @@
+"""The plan as a value that JSON can hold: the contract with whatever reads ``farshore plan --json``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from farshore.intent.model import Intent, Tenant
+from farshore.plan.appearance import Appearance, appearance
+from farshore.plan.model import Plan, SourcePlan, TenantPlan
+from farshore.translation import PortBlockNapt
+
+Document = dict[str, Any]
+
+
+def document(intent: Intent, plan: Plan) -> Document:
+    """Return the plan's document. The intent gives the names of the hosts."""
+    return {
+        "lake": str(plan.lake.network),
+        "services": {
+            name: {"address": str(service.address.ip), "lake": str(service.lake.ip)}
+            for name, service in plan.services.items()
+        },
+        "tenants": {name: _tenant(intent.tenants[name], tenant) for name, tenant in plan.tenants.items()},
+    }
+
+
+def _tenant(tenant: Tenant, plan: TenantPlan) -> Document:
+    return {
+        "presents": {service: str(address.ip) for service, address in plan.presents.items()},
+        "sources": [_source(tenant, source) for source in plan.sources],
+    }
+
+
+def _source(tenant: Tenant, source: SourcePlan) -> Document:
+    found: Document = {
+        "network": str(source.network.network),
+        "mode": str(source.mode),
+        "lake": [str(prefix.network) for prefix in source.lake],
+    }
+    if source.provider_translations:
+        found["provider"] = [str(each.outside.network) for each in source.provider_translations]
+    for translation in source.translations:
+        if isinstance(translation, PortBlockNapt):
+            found["ports_per_host"] = translation.block_size
+    found["hosts"] = {
+        host.name: _host(appears) for host in tenant.hosts if (appears := appearance(source, host.address)) is not None
+    }
+    return found
+
+
+def _host(appears: Appearance) -> str | Document:
+    if appears.ports is None:
+        return str(appears.lake.ip)
+    return {"address": str(appears.lake.ip), "ports": [appears.ports.first_port, appears.ports.last_port]}

@@ -1,0 +1,65 @@
+"""The addresses by which a tenant knows the services, out of the range that its admins gave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Tenant
+from farshore.plan.blocks import ADDRESS_BITS
+from farshore.plan.wording import counted
+from farshore.realm import Address
+
+# Up to this length a network has a network address and a broadcast address, which no service may have.
+LONGEST_WITH_ENDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class AllocatedPresented:
+    """The presented address of each service that has one, and a diagnostic where not all have one."""
+
+    presents: Mapping[str, Address]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def allocate_presented(file: str, tenant: Tenant) -> AllocatedPresented:
+    """Keep the pinned addresses; give the lowest free ones to the rest, in the order of the file."""
+    pinned = {
+        int(subscription.presented.ip) for subscription in tenant.subscriptions if subscription.presented is not None
+    }
+    usable = usable_addresses(tenant.presents.network) if tenant.presents is not None else range(0)
+    free = (number for number in usable if number not in pinned)
+    presents: dict[str, Address] = {}
+    for subscription in tenant.subscriptions:
+        if subscription.presented is not None:
+            presents[subscription.service] = subscription.presented
+        elif (number := next(free, None)) is not None:
+            presents[subscription.service] = Address(tenant.realm, IPv4Address(number))
+    if len(presents) == len(tenant.subscriptions):
+        return AllocatedPresented(presents, ())
+    return AllocatedPresented(presents, (_full(file, tenant, usable),))
+
+
+def usable_addresses(network: IPv4Network) -> range:
+    """Return the addresses of a network that a service may have."""
+    first = int(network.network_address)
+    if network.prefixlen > LONGEST_WITH_ENDS:
+        return range(first, first + network.num_addresses)
+    return range(first + 1, first + network.num_addresses - 1)
+
+
+def _full(file: str, tenant: Tenant, usable: range) -> Diagnostic:
+    asked = len(tenant.subscriptions)
+    length = next(
+        length for length in range(ADDRESS_BITS, -1, -1) if len(usable_addresses(IPv4Network((0, length)))) >= asked
+    )
+    if tenant.presents is None:
+        problem = f"{tenant.name} uses {counted(asked, 'service')} and gives no range to present them in"
+        return Diagnostic(file, tenant.place, problem, f"give it a range as presents, a /{length} or shorter")
+    problem = (
+        f"the range {tenant.presents.network} that {tenant.name} presents services in is full: "
+        f"{counted(asked, 'service')} and {counted(len(usable), 'address')} for them"
+    )
+    return Diagnostic(file, tenant.presents_place, problem, f"give it a /{length}")

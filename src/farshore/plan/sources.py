@@ -1,0 +1,137 @@
+"""How the hosts of one tenant network appear in the lake: the modes prefix, host and pool."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Host, Mode, Network, Tenant
+from farshore.plan.blocks import Blocks, aligned_parts, power_at_least, prefix_length
+from farshore.plan.model import SourcePlan
+from farshore.realm import LAKE, PROVIDER, Address, Prefix, Realm
+from farshore.translation import POOL_PORTS, BasicNat, PortBlockNapt, SourceTranslation
+
+# Fewer ports than these are too few for a host: one web page opens dozens of connections.
+LEAST_PORTS_PER_HOST = 64
+MOST_HOSTS_PER_ADDRESS = POOL_PORTS // LEAST_PORTS_PER_HOST
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one tenant network asks of the lake: so many addresses to show its hosts by.
+
+    The block that is reserved for them is the next power of two. None are asked for only in mode
+    ``host`` without hosts. ``hosts`` are the named ones inside this network, and ``alone`` tells that
+    the tenant has no other network.
+    """
+
+    tenant: str
+    network: Network
+    hosts: tuple[Host, ...]
+    asked: int
+    alone: bool
+
+
+def demand(tenant: Tenant, network: Network) -> Demand:
+    """Return what a network of a tenant asks of the lake."""
+    hosts = hosts_inside(network, tenant.hosts)
+    return Demand(tenant.name, network, hosts, _addresses_asked(network, hosts), len(tenant.networks) == 1)
+
+
+def hosts_inside(network: Network, hosts: Sequence[Host]) -> tuple[Host, ...]:
+    """Return the named hosts of a tenant that stand in one of its networks, in file order."""
+    return tuple(host for host in hosts if host.address in network.prefix)
+
+
+def reserved(asked: int) -> tuple[int, ...]:
+    """Return the size of the lake block for so many addresses: one block, or none."""
+    return (power_at_least(asked),) if asked else ()
+
+
+def shown(asked: int) -> tuple[int, ...]:
+    """Return the sizes of the prefixes that make up the first so many addresses of a block."""
+    return tuple(size for _, size in aligned_parts(0, asked))
+
+
+def smallest_pool(size: int) -> int:
+    """Return the fewest pool addresses that leave each of so many hosts enough ports."""
+    return -(-size // MOST_HOSTS_PER_ADDRESS)
+
+
+def plan_source(demand: Demand, lake_blocks: Blocks) -> SourcePlan | None:
+    """Take a lake block for one network; None when the lake has no room for it."""
+    network = demand.network
+    if not demand.asked:
+        return SourcePlan(network.prefix, network.mode, (), (), ())
+    start = lake_blocks.take(power_at_least(demand.asked))
+    if start is None:
+        return None
+    lake = tuple(_prefix(LAKE, part_start, size) for part_start, size in aligned_parts(start, demand.asked))
+    return SourcePlan(network.prefix, network.mode, lake, _translations(demand, start, lake), ())
+
+
+def translate_onward(lake: tuple[Prefix, ...], provider_blocks: Blocks) -> tuple[BasicNat, ...]:
+    """Take a provider block for each lake block. There must be room: see ``capacity.source_room``."""
+    return tuple(BasicNat(prefix, _onward(prefix, provider_blocks)) for prefix in lake)
+
+
+def pool_diagnostic(file: str, demand: Demand) -> Diagnostic | None:
+    """Return what is wrong with a pool that leaves its hosts too few ports, None where it is large enough."""
+    network = demand.network
+    if network.mode is not Mode.POOL:
+        return None
+    size = network.prefix.network.num_addresses
+    _, ports = port_blocks(size, network.pool_size)
+    if ports >= LEAST_PORTS_PER_HOST:
+        return None
+    problem = (
+        f"pool: {network.pool_size} leaves each of the {size:,} addresses of {network.prefix.network} "
+        f"of {demand.tenant} {ports} ports, and a host needs {LEAST_PORTS_PER_HOST}"
+    )
+    return Diagnostic(file, network.mode_place, problem, f"write pool: {smallest_pool(size)}")
+
+
+def port_blocks(size: int, pool_size: int) -> tuple[int, int]:
+    """Return how many hosts share one pool address, and how many ports each of them has."""
+    hosts_per_address = -(-size // pool_size)
+    return hosts_per_address, POOL_PORTS // hosts_per_address
+
+
+def _addresses_asked(network: Network, hosts: Sequence[Host]) -> int:
+    match network.mode:
+        case Mode.PREFIX:
+            return network.prefix.network.num_addresses
+        case Mode.POOL:
+            return network.pool_size
+        case Mode.HOST:
+            return power_at_least(len(hosts)) if hosts else 0
+
+
+def _translations(demand: Demand, start: int, lake: tuple[Prefix, ...]) -> tuple[SourceTranslation, ...]:
+    inside = demand.network.prefix
+    match demand.network.mode:
+        case Mode.PREFIX:
+            return (BasicNat(inside, lake[0]),)
+        case Mode.POOL:
+            pool = demand.network.pool_size
+            hosts_per_address, ports = port_blocks(inside.network.num_addresses, pool)
+            first = Address(LAKE, IPv4Address(start))
+            return (PortBlockNapt(inside, first, pool, hosts_per_address, ports),)
+        case Mode.HOST:
+            return tuple(
+                BasicNat(Prefix.of(host.address), _prefix(LAKE, start + index, 1))
+                for index, host in enumerate(demand.hosts)
+            )
+
+
+def _onward(prefix: Prefix, provider_blocks: Blocks) -> Prefix:
+    start = provider_blocks.take(prefix.network.num_addresses)
+    if start is None:
+        raise ValueError(f"no room in the provider's source for {prefix}")
+    return _prefix(PROVIDER, start, prefix.network.num_addresses)
+
+
+def _prefix(realm: Realm, start: int, size: int) -> Prefix:
+    return Prefix(realm, IPv4Network((start, prefix_length(size))))

@@ -5,44 +5,40 @@ Takes the time of its cells only, however many rows there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Sequence
 
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-GAP = "  "
+GAP = 2
+LINE_END = Segment.line()
 HEADING = Style(bold=True)
 
 Cell = tuple[Segment, ...]
 
 
 def cell(text: str, style: str = "") -> Cell:
-    """Return a cell of one style. Cells can be added together."""
-    return (Segment(text, Style.parse(style) if style else None),)
+    """Return a cell of one style. Cells can be added together; that of an empty text is empty."""
+    return (Segment(text, Style.parse(style) if style else None),) if text else ()
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Segments:
     """Return a heading line and a line for each row; columns that are empty in all rows are left out."""
-    widths = [max((_width(cell) for cell in column), default=0) for column in zip_longest(*rows, fillvalue=())]
-    kept = [position for position, width in enumerate(widths) if width]
-    widths = [max(width, len(heading)) for width, heading in zip(widths, headings, strict=True)]
-    lines = [[(Segment(heading, HEADING),) for heading in headings], *rows]
-    return Segments(segment for line in lines for segment in _line([line[position] for position in kept], kept, widths))
-
-
-def _line(cells: Sequence[Cell], kept: Sequence[int], widths: Sequence[int]) -> Iterable[Segment]:
-    """Yield the segments of a line, without blanks at its end."""
-    blanks = ""
-    for cell, position in zip(cells, kept, strict=True):
-        if cell:
-            if blanks:
-                yield Segment(blanks)
-            yield from cell
-            blanks = ""
-        blanks += " " * (widths[position] - _width(cell)) + GAP
-    yield Segment.line()
-
-
-def _width(cell: Cell) -> int:
-    return sum(len(segment.text) for segment in cell)
+    widths = [[sum([len(segment.text) for segment in cell]) for cell in row] for row in rows]
+    widest = [max(column) for column in zip(*widths, strict=True)]
+    kept = [position for position, width in enumerate(widest) if width]
+    widest = [max(width, len(heading)) for width, heading in zip(widest, headings, strict=True)]
+    segments: list[Segment] = []
+    headed: list[Cell] = [(Segment(heading, HEADING),) for heading in headings]
+    for row, row_widths in zip([headed, *rows], [[len(heading) for heading in headings], *widths], strict=True):
+        end = wanted = 0
+        for position in kept:
+            if row[position]:
+                # Blanks stand before a cell and not behind it, so that no line ends in any.
+                if wanted > end:
+                    segments.append(Segment(" " * (wanted - end)))
+                segments += row[position]
+                end = wanted + row_widths[position]
+            wanted += widest[position] + GAP
+        segments.append(LINE_END)
+    return Segments(segments)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 from rich.segment import Segments
+from rich.text import Text
 
 from farshore.cli.columns import Cell, cell, columns
 from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, output
@@ -47,7 +48,7 @@ def plan(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(document(intent, planned), indent=2, ensure_ascii=False))
         return
     console = output()
-    console.print(Segments(cell("lake ") + cell(str(planned.lake.network), LAKE_STYLE)))
+    console.print(Text.assemble("lake ", (str(planned.lake.network), LAKE_STYLE)))
     for table in _tables(intent, planned):
         console.print()
         console.print(table, end="")

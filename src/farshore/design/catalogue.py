@@ -6,11 +6,12 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from farshore.design.lake import lake
+from farshore.design.single_nat import single_nat
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 
 Design = Callable[[Intent, Plan], Fabric]
 
-DESIGNS = MappingProxyType({"lake": lake})
+DESIGNS = MappingProxyType({"single-nat": single_nat, "lake": lake})
 DEFAULT_DESIGN = "lake"

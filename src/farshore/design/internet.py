@@ -57,7 +57,7 @@ def _edge(intent: Intent, abroad: tuple[IPv4Network, ...]) -> Device:
         interfaces=(Interface("internet", INTERNET), Interface("provider", PROVIDER)),
         routes=(
             Route(everywhere(INTERNET), "internet"),
-            *(Route(prefix, "provider") for prefix in intent.provider.networks),
+            *(Route(prefix, "provider") for prefix in (*public, *intent.provider.networks)),
             Route(intent.provider.lake, None),
         ),
         destination_nat=tuple(BasicNat(i, o) for i, o in zip(public, real, strict=True)),

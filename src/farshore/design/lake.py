@@ -86,6 +86,8 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
         ),
         routes=(
             *(Route(block, toward(side.tenant)) for side in sides for block in side.lake_sources),
+            # For boxes that route before they translate: the services' lake addresses lead to the provider.
+            *(Route(service.inside, "provider") for service in services),
             *(Route(prefix, interface) for prefix, interface in (routes | discards).items()),
         ),
         destination_nat=services,

@@ -13,7 +13,6 @@ PROVIDER_EDGE = "provider/edge"
 INTERNET_HOST = "internet/host"
 UNNAMED_HOST = "host"
 
-_TOWARD = "to-"
 _READABLE = 3
 
 
@@ -37,13 +36,28 @@ def service(name: str) -> str:
     return f"provider/{name}"
 
 
-def toward(name: str) -> str:
-    """Return the name of the interface that leads to a tenant, host or service.
+def wan(tenant: str) -> str:
+    """Return the node name of a tenant's WAN, in the designs that have it as a node."""
+    return f"{tenant}/wan"
 
-    Linux allows 15 characters. Longer names keep their first letters and end in 45 bits of a digest,
-    so that the name depends on nothing but what it leads to and ten thousand tenants do not collide.
+
+def toward(name: str) -> str:
+    """Return the name of the interface that leads to a tenant, host or service."""
+    return _interface("to-", name)
+
+
+def toward_tenant(name: str) -> str:
+    """Return the name of the interface that leads to a tenant, where others lead to services."""
+    return _interface("at-", name)
+
+
+def _interface(prefix: str, name: str) -> str:
+    """Return an interface name that depends on nothing but what it leads to.
+
+    Linux allows 15 characters. Longer names keep their first letters and end in 45 bits of a digest, so that
+    ten thousand tenants do not collide.
     """
-    if len(_TOWARD) + len(name) <= MAX_INTERFACE_NAME:
-        return _TOWARD + name
+    if len(prefix) + len(name) <= MAX_INTERFACE_NAME:
+        return prefix + name
     digest = base64.b32encode(hashlib.sha256(name.encode()).digest()).decode().lower()
-    return (_TOWARD + name[:_READABLE] + digest)[:MAX_INTERFACE_NAME]
+    return (prefix + name[:_READABLE] + digest)[:MAX_INTERFACE_NAME]

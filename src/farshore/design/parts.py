@@ -7,8 +7,11 @@ from ipaddress import IPv4Network
 
 from farshore.design import names
 from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Link, LinkEnd, NodeKind
-from farshore.intent.model import Intent
+from farshore.intent.model import Intent, Mode, Tenant
+from farshore.plan.model import TenantPlan
 from farshore.realm import PROVIDER, Address, Prefix, Realm
+
+_POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is not a host's
 
 
 def cable(left: str, left_interface: str, right: str, right_interface: str, realm: Realm) -> Link:
@@ -49,4 +52,31 @@ def service_nodes(intent: Intent) -> tuple[EndSystem, ...]:
             listens=service.ports,
         )
         for service in intent.provider.services.values()
+    )
+
+
+def tenant_hosts(tenant: Tenant) -> tuple[EndSystem, ...]:
+    """Return a tenant's named hosts or, where it names none, one that stands for all."""
+    named = {host.name: host.address for host in tenant.hosts}
+    return tuple(
+        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address)
+        for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
+    )
+
+
+def _first_address(tenant: Tenant) -> Address:
+    """Return where a tenant without named hosts gets one: the first address of its first network."""
+    network: IPv4Network = tenant.networks[0].prefix.network
+    offset = 0 if network.prefixlen >= _POINT_TO_POINT else 1
+    return Address(tenant.realm, network.network_address + offset)
+
+
+def translatable(tenant_plan: TenantPlan) -> tuple[Prefix, ...]:
+    """Return the addresses that may cross: in mode ``host`` the listed hosts, else whole networks."""
+    return tuple(
+        prefix
+        for source in tenant_plan.sources
+        for prefix in (
+            (source.network,) if source.mode is not Mode.HOST else tuple(t.inside for t in source.translations)
+        )
     )

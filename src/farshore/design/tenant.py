@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 from farshore.design import names
-from farshore.design.parts import cable, guards, host_prefixes
+from farshore.design.parts import cable, guards, host_prefixes, tenant_hosts, translatable
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
-from farshore.intent.model import Intent, Mode, Tenant
+from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan, TenantPlan
-from farshore.realm import LAKE, Address, Prefix
+from farshore.realm import LAKE, Prefix
 from farshore.translation import BasicNat
-
-_POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is not a host's
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class TenantSide:
 def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
     """Build one tenant's side. It depends on this tenant and the services alone, on no other tenant."""
     tenant_plan = plan.tenants[tenant.name]
-    hosts = _hosts(tenant)
+    hosts = tenant_hosts(tenant)
     ce = _ce(tenant, hosts)
     lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
     lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
@@ -42,21 +39,6 @@ def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
         cable(ce.name, "nat", nat.name, "wan", tenant.realm),
     )
     return TenantSide(tenant.name, hosts, ce, nat, links, lake_sources, lake_services)
-
-
-def _hosts(tenant: Tenant) -> tuple[EndSystem, ...]:
-    named = {host.name: host.address for host in tenant.hosts}
-    return tuple(
-        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address)
-        for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
-    )
-
-
-def _first_address(tenant: Tenant) -> Address:
-    """Return where a tenant without named hosts gets one: the first address of its first network."""
-    network: IPv4Network = tenant.networks[0].prefix.network
-    offset = 0 if network.prefixlen >= _POINT_TO_POINT else 1
-    return Address(tenant.realm, network.network_address + offset)
 
 
 def _ce(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
@@ -91,27 +73,18 @@ def _nat(
         routes=(
             *(Route(network.prefix, "wan") for network in tenant.networks),
             Route(plan.lake, "lake"),
+            # For boxes that route before they translate: what is presented leads to the lake.
+            *(Route(prefix, "lake") for prefix in presented),
             # A packet to a lake address of our own that no flow explains must not go round in the lake.
             *(Route(block, None) for block in lake_sources),
         ),
         destination_nat=tuple(BasicNat(i, o) for i, o in zip(presented, lake_services, strict=True)),
         source_nat=tuple(t for source in tenant_plan.sources for t in source.translations),
         guards=(
-            *guards("wan", arriving=_translatable(tenant_plan), answering=presented),
+            *guards("wan", arriving=translatable(tenant_plan), answering=presented),
             *guards("lake", arriving=lake_services, answering=lake_sources),
         ),
         policy=Policy(_permits(tenant, intent, plan, tenant_plan), tenant.sessions),
-    )
-
-
-def _translatable(tenant_plan: TenantPlan) -> tuple[Prefix, ...]:
-    """Return the addresses that may cross: in mode ``host`` the listed hosts, else whole networks."""
-    return tuple(
-        prefix
-        for source in tenant_plan.sources
-        for prefix in (
-            (source.network,) if source.mode is not Mode.HOST else tuple(t.inside for t in source.translations)
-        )
     )
 
 

@@ -27,6 +27,7 @@ class NodeKind(StrEnum):
 
     HOST = "host"
     SERVICE = "service"
+    WAN = "wan"
     CE = "ce"
     NAT = "nat"
     ROUTER = "router"
@@ -107,7 +108,8 @@ class Device:
 
     ``destination_nat`` rewrites the destination of what arrives from a translation's inside realm, and
     ``source_nat`` the source of what leaves into its outside realm; both rewrite the replies back. A NAT
-    device has a guard in both directions on every interface.
+    device has a guard in both directions on every interface. With ``last_hop`` flows are told apart by the
+    interface they came in on, and replies leave by it whatever their destination.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Device:
     source_nat: tuple[SourceTranslation, ...] = ()
     guards: tuple[Guard, ...] = ()
     policy: Policy | None = None
+    last_hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
+
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent
 from farshore.intent.nearest import Nearest
@@ -9,6 +12,9 @@ from farshore.intent.parts import Parts
 from farshore.intent.provider_collisions import provider_collisions
 from farshore.intent.tenant_collisions import Surroundings, tenant_collisions
 from farshore.realm import PROVIDER
+
+# Nobody reads more of them, and each costs memory.
+MOST_FOUND = 10_000
 
 
 def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
@@ -18,12 +24,14 @@ def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
 
 
 def partial_collisions(file: str, parts: Parts) -> tuple[Diagnostic, ...]:
-    """Return what collides in the parts of an intent that could be read."""
+    """Return what collides in the parts of an intent that could be read, and at most ``MOST_FOUND`` of it."""
+    return tuple(islice(_all(file, parts), MOST_FOUND))
+
+
+def _all(file: str, parts: Parts) -> Iterator[Diagnostic]:
     around = Surroundings(file, parts.provider, parts.services, Nearest())
-    found: list[Diagnostic] = []
     if parts.provider is not None:
         damaged = parts.damage.get(PROVIDER.name, frozenset())
-        found.extend(provider_collisions(file, parts.provider, damaged=damaged))
+        yield from provider_collisions(file, parts.provider, damaged=damaged)
     for name, tenant in parts.tenants.items():
-        found.extend(tenant_collisions(around, tenant, damaged=parts.damage.get(name, frozenset())))
-    return tuple(found)
+        yield from tenant_collisions(around, tenant, damaged=parts.damage.get(name, frozenset()))

@@ -53,8 +53,9 @@ def tenant(name: str, read: schema_models.Tenant, table: Table, place: Place) ->
 def stray_sources(file: str, name: str, read: schema_models.Tenant, table: Table) -> Iterator[Diagnostic]:
     """Yield a fault for every network that has a source mode and is not the tenant's."""
     sources = read.sources if isinstance(read.sources, dict) else {}
+    own_networks = frozenset(read.networks) if sources else frozenset()
     for network in sources:
-        if network not in read.networks:
+        if network not in own_networks:
             place = table_at(table, "sources").key_place(str(network))
             near = next((own for own in read.networks if overlap(own, network)), None)
             listed = ", ".join(str(own) for own in read.networks[:_MOST_LISTED])

@@ -6,8 +6,10 @@ A faulty file is read as far as it can be, so that its collisions are told in th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from ipaddress import IPv4Network
+from itertools import islice
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -18,11 +20,14 @@ from farshore.intent.fault import FaultError
 from farshore.intent.model import Provider, Tenant
 from farshore.intent.schema_models import FaultBudget
 from farshore.intent.tree import Path, Table
-from farshore.realm import PROVIDER
+from farshore.realm import LAKE, PROVIDER, Prefix
 
 Model = TypeVar("Model", bound=BaseModel)
 # Each round can uncover what only the removal made wrong, one level further up.
 _MOST_ROUNDS = 6
+MOST_STRAYS = 1_000
+# Stands for a lake that nobody could read: no network may hold this address, so nothing collides with it.
+_NO_LAKE = Prefix(LAKE, IPv4Network("0.0.0.0/32"))
 _ALL_KEYS = frozenset({*schema_models.Provider.model_fields, *schema_models.Tenant.model_fields})
 
 
@@ -57,7 +62,7 @@ def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: b
     provider = convert.provider(read.provider, convert.table_at(root, "provider"), root.key_place("provider"))
     damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
     services = None if doubtful else tuple(provider.services)
-    strays = () if doubtful else tuple(_stray_sources(file, read.tenants, tables))
+    strays = () if doubtful else tuple(islice(_stray_sources(file, read.tenants, tables), MOST_STRAYS))
     return Parts(provider, services, tenants, damage, strays)
 
 
@@ -72,6 +77,8 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
         provider_model, damage[PROVIDER.name] = _salvage(schema_models.Provider, provider_table, {"name": "unnamed"})
         if provider_model is not None:
             provider = convert.provider(provider_model, provider_table, root.key_place("provider"))
+            if "lake" in damage[PROVIDER.name]:
+                provider = replace(provider, lake=_NO_LAKE)
     tenants: dict[str, Tenant] = {}
     strays: list[Diagnostic] = []
     for name, table in _tenant_tables(tables):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -13,12 +15,15 @@ from farshore.intent.fault import FaultError, shown
 from farshore.intent.nearest import Nearest
 from farshore.intent.tree import Path, Table
 
+# Nobody reads more of them, and each costs memory.
+MOST_FAULTS = 10_000
+
 
 def diagnose(error: ValidationError, root: Table, file: str) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for everything that pydantic found, but for what was refused before."""
     nearest = Nearest()
     faults = error.errors(include_url=False, include_input=False)
-    diagnostics = (_diagnostic(fault, root, file, nearest) for fault in faults)
+    diagnostics = (_diagnostic(fault, root, file, nearest) for fault in islice(faults, MOST_FAULTS))
     return tuple(each for each in diagnostics if each is not None)
 
 
@@ -122,19 +127,34 @@ def _example(location: Path) -> str:
         case ():
             return "version: 1, and so on"
         case ("provider", "services", str(key)):
-            return f"{shown(key)}: {_flow(_examples('provider', 'services')['portal'])}"
+            return f"{shown(key)}: {_flow('provider', 'services', 'portal')}"
         case ("tenants", str(key)):
-            return f"{shown(key)}: {_flow(_examples('tenants')['customer-a'])}"
+            return f"{shown(key)}: {_flow('tenants', 'customer-a')}"
         case (*_, str(key)):
-            return f"{key}: {_flow(_examples(*location))}"
+            return f"{key}: {_flow(*_field(location))}"
     return "a value"
 
 
-def _examples(*location: str | int) -> Any:
-    field = _model(location[:-1]).model_fields.get(str(location[-1]))
-    return field.examples[0] if field is not None and field.examples else None
+def _field(location: Path) -> tuple[str, ...]:
+    """Return where the model of a location has its example, whatever the tenant or service is called."""
+    match location:
+        case ("provider", "services", str(), *rest):
+            return ("provider", "services", "portal", *map(str, rest))
+        case ("tenants", str(), *rest):
+            return ("tenants", "customer-a", *map(str, rest))
+    return tuple(map(str, location))
 
 
-def _flow(value: Any) -> str:
+@lru_cache(maxsize=64)
+def _flow(*location: str) -> str:
+    """Return the example for a value as YAML in one line."""
+    value = _example_value(location)
     text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000)
     return text.removesuffix("...\n").strip()
+
+
+def _example_value(location: tuple[str, ...]) -> Any:
+    if location in {("provider", "services", "portal"), ("tenants", "customer-a")}:
+        return _example_value(location[:-1])[location[-1]]
+    field = _model(location[:-1]).model_fields.get(location[-1])
+    return field.examples[0] if field is not None and field.examples else None

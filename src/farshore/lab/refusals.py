@@ -26,8 +26,8 @@ def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     With it comes, for each of the two places, one good packet that must arrive: it shows that the others
     are blocked and not merely lost.
     """
-    host = scene.hosts[tenant.name][0]
-    for node, interface in ((host.name, host.interface.name), (names.ce(tenant.name), "nat")):
+    host, shore = scene.hosts[tenant.name][0], scene.shores[tenant.name]
+    for node, interface in ((host.name, host.interface.name), (shore.node, shore.interface)):
         for what, packet in _bad_packets(tenant, host.address.ip, scene):
             yield Check(f"{node} {what}: {packet}", Outcome.BLOCK, Throw(node, interface, packet))
         for service, presented in list(scene.plan.tenants[tenant.name].presents.items())[:1]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.fabric.model import EndSystem, Fabric, NodeKind
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent, Tenant
 from farshore.lab.packet import Packet
 from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.model import Plan
 from farshore.port import Port
-from farshore.realm import Address
+from farshore.realm import Address, RealmKind
 
 # The same for everybody: ports must not be what tells tenants apart.
 SHARED_SOURCE_PORT = 41641
@@ -22,11 +22,16 @@ THROWN_SOURCE_PORT = 41642
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Who is there. ``hosts`` are the end systems of each tenant, at least one each."""
+    """Who is there. ``hosts`` are the end systems of each tenant, at least one each.
+
+    ``shores`` are, for each tenant, the node and interface from which its own routers send to the first of
+    the provider's devices that filters.
+    """
 
     intent: Intent
     plan: Plan
     hosts: Mapping[str, tuple[EndSystem, ...]]
+    shores: Mapping[str, LinkEnd]
 
     @classmethod
     def of(cls, intent: Intent, plan: Plan, fabric: Fabric) -> Scene:
@@ -36,7 +41,7 @@ class Scene:
             owner = node.name.partition("/")[0]
             if node.kind is NodeKind.HOST and owner in hosts:
                 hosts[owner].append(node)
-        return cls(intent, plan, {name: tuple(nodes) for name, nodes in hosts.items()})
+        return cls(intent, plan, {name: tuple(nodes) for name, nodes in hosts.items()}, dict(_shores(fabric)))
 
     def ports(self, service: str) -> tuple[Port, ...]:
         """Return what a service offers."""
@@ -55,6 +60,14 @@ class Scene:
         ordered = list(self.intent.tenants)
         other = self.intent.tenants[ordered[(ordered.index(tenant.name) + 1) % len(ordered)]]
         return None if other is tenant else other
+
+
+def _shores(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
+    for link in fabric.links:
+        for near, far in ((link.left, link.right), (link.right, link.left)):
+            device = fabric.nodes[far.node]
+            if link.realm.kind is RealmKind.TENANT and isinstance(device, Device) and device.policy is not None:
+                yield link.realm.name, near
 
 
 def thrown(port: Port, source: IPv4Address, destination: IPv4Address) -> Packet:

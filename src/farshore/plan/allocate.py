@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from farshore.collector import without_collector
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
@@ -33,6 +34,11 @@ def allocate(intent: Intent) -> Allocated:
     Returns:
         The plan, or all the reasons why the addresses do not suffice.
     """
+    with without_collector():
+        return _allocate(intent)
+
+
+def _allocate(intent: Intent) -> Allocated:
     demands = [demand(tenant, network) for tenant in intent.tenants.values() for network in tenant.networks]
     services = allocate_services(intent)
     sources, source_diagnostics = _allocate_sources(intent, demands)

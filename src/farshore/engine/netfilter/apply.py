@@ -1,10 +1,18 @@
-"""Applying a desired state to the machine: read, compare, change; and taking it down again."""
+"""Applying a desired state to the machine: read, compare, change; and taking it down again.
+
+The kernel makes whoever changes rules or links wait for its processors, one after another and without any
+work being done. So several nodes are at hand at the same time, each in a thread of its own.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -26,10 +34,14 @@ from farshore.engine.netfilter.difference import (
     difference,
 )
 from farshore.errors import MachineError
+from farshore.fabric.model import LinkEnd
 
 LOOPBACK_INDEX = 1
+_NODES_AT_ONCE = 16
 
 Reporter = Callable[[int, int, str], None]
+# Of every link's end: the namespace that it is to be in, and the interface that it is to be.
+Ends = Mapping[LinkEnd, tuple[str, DesiredInterface]]
 
 
 def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what: None) -> tuple[Change, ...]:
@@ -39,16 +51,24 @@ def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what:
     the kernel refuses; what had been done until then stays, and another call goes on from there.
     """
     changes = difference(desired, read_all(desired))
+    ends = _ends(desired)
     done = 0
-    for (node, kind), group in itertools.groupby(changes, key=lambda change: (change.node, _phase(change))):
-        batch = tuple(group)
-        try:
-            kind(desired, desired.nodes[node], batch)
-        except (OSError, NetlinkError) as error:
-            raise MachineError(f"{node}: {batch[0].action}: {error}") from error
-        done += len(batch)
-        report(done, len(changes), node)
+    # The phases follow each other; within one, no node waits for another.
+    for phase, of_phase in itertools.groupby(changes, key=_phase):
+        batches = [tuple(batch) for _, batch in itertools.groupby(of_phase, key=lambda change: change.node)]
+        with _several_at_once() as pool:
+            work = [pool.submit(_carry_out, phase, desired, ends, batch) for batch in batches]
+            for finished in as_completed(work):
+                batch = finished.result()
+                done += len(batch)
+                report(done, len(changes), batch[0].node)
     return changes
+
+
+def read_all(desired: DesiredState) -> dict[str, ActualNode | None]:
+    """Read what is there of every node. Raises MachineError where the kernel refuses."""
+    with _several_at_once() as pool:
+        return dict(zip(desired.nodes, pool.map(_read, desired.nodes.values()), strict=True))
 
 
 def remove(namespaces: Iterable[str]) -> None:
@@ -57,7 +77,46 @@ def remove(namespaces: Iterable[str]) -> None:
         namespace.delete(name)
 
 
-Phase = Callable[[DesiredState, DesiredNode, tuple[Any, ...]], None]
+@contextlib.contextmanager
+def _several_at_once() -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads; at the end, or on the first error, nothing that has not begun is begun."""
+    pool = ThreadPoolExecutor(_NODES_AT_ONCE)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _blaming(node: str, what: str) -> Iterator[None]:
+    """Turn what the kernel or nft refuses in the body into an error that names the node."""
+    try:
+        yield
+    except (OSError, NetlinkError, MachineError) as error:
+        raise MachineError(f"{node}: {what}: {error}") from error
+
+
+def _read(node: DesiredNode) -> ActualNode | None:
+    with _blaming(node.name, "reading what is there"):
+        return read(node)
+
+
+def _ends(desired: DesiredState) -> Ends:
+    return {
+        LinkEnd(node.name, interface.name): (node.namespace, interface)
+        for node in desired.nodes.values()
+        for interface in node.interfaces
+    }
+
+
+Phase = Callable[[DesiredNode, Ends, tuple[Any, ...]], None]
+
+
+def _carry_out(phase: Phase, desired: DesiredState, ends: Ends, batch: tuple[Change, ...]) -> tuple[Change, ...]:
+    node = desired.nodes[batch[0].node]
+    with _blaming(node.name, batch[0].action):
+        phase(node, ends, batch)
+    return batch
 
 
 def _phase(change: Change) -> Phase:
@@ -69,62 +128,67 @@ def _phase(change: Change) -> Phase:
             return _load_ruleset
         case MakeSetting():
             return _make_settings
+        case RemoveInterface():
+            return _remove_interfaces
         case CreateLink():
             return _create_links
         case _:
             return _wire
 
 
-def _create_namespace(_desired: DesiredState, node: DesiredNode, _changes: tuple[Change, ...]) -> None:
+def _create_namespace(node: DesiredNode, _ends: Ends, _changes: tuple[CreateNamespace, ...]) -> None:
     namespace.create(node.namespace)
-    # Without an address of its own a namespace has no local routing table until its loopback is up, and
-    # without that table the kernel takes every next hop for a broadcast address and refuses the route.
-    with namespace.entered(node.namespace), IPRoute() as kernel:
-        kernel.link("set", index=LOOPBACK_INDEX, state="up")
 
 
-def _load_ruleset(_desired: DesiredState, node: DesiredNode, changes: tuple[LoadRuleset, ...]) -> None:
+def _load_ruleset(node: DesiredNode, _ends: Ends, changes: tuple[LoadRuleset, ...]) -> None:
     with namespace.entered(node.namespace):
         for change in changes:
             nft.load(change.text)
 
 
-def _make_settings(_desired: DesiredState, node: DesiredNode, changes: tuple[MakeSetting, ...]) -> None:
+def _make_settings(node: DesiredNode, _ends: Ends, changes: tuple[MakeSetting, ...]) -> None:
     with namespace.entered(node.namespace):
         for change in changes:
             (SETTINGS / change.path).write_text(change.value, encoding="ascii")
 
 
-def _create_links(desired: DesiredState, node: DesiredNode, changes: tuple[CreateLink, ...]) -> None:
+def _remove_interfaces(node: DesiredNode, _ends: Ends, changes: tuple[RemoveInterface, ...]) -> None:
+    with namespace.entered(node.namespace), IPRoute() as kernel:
+        for change in changes:
+            try:
+                kernel.link("del", index=socket.if_nametoindex(change.interface))
+            except (OSError, NetlinkError) as error:
+                # The far end, removed just now, may have taken it away already.
+                if _number(error) != errno.ENODEV:
+                    raise
+
+
+def _create_links(node: DesiredNode, ends: Ends, changes: tuple[CreateLink, ...]) -> None:
     # A veth pair is made from anywhere: the request itself names both namespaces.
     with namespace.entered(node.namespace), IPRoute() as kernel:
         for change in changes:
-            left, right = desired.nodes[change.link.left.node], desired.nodes[change.link.right.node]
-            descriptors = [os.open(namespace.DIRECTORY / end.namespace, os.O_RDONLY) for end in (left, right)]
-            try:
-                kernel.link(
-                    "add",
-                    **requests.veth_pair(
-                        _interface(left, change.link.left.interface),
-                        descriptors[0],
-                        _interface(right, change.link.right.interface),
-                        descriptors[1],
-                    ),
-                )
-            finally:
-                for descriptor in descriptors:
-                    os.close(descriptor)
+            (left_namespace, left), (right_namespace, right) = ends[change.link.left], ends[change.link.right]
+            with _opened(left_namespace) as left_descriptor, _opened(right_namespace) as right_descriptor:
+                kernel.link("add", **requests.veth_pair(left, left_descriptor, right, right_descriptor))
 
 
-def _wire(_desired: DesiredState, node: DesiredNode, changes: tuple[Change, ...]) -> None:
+@contextlib.contextmanager
+def _opened(name: str) -> Iterator[int]:
+    descriptor = os.open(namespace.DIRECTORY / name, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wire(node: DesiredNode, _ends: Ends, changes: tuple[Change, ...]) -> None:
     with namespace.entered(node.namespace), IPRoute() as kernel:
-        indexes = {link.get_attr("IFLA_IFNAME"): link["index"] for link in kernel.get_links()}
+        # Without an address of its own a namespace has no local routing table until its loopback is up, and
+        # without that table the kernel takes every next hop for a broadcast address and refuses the route.
+        kernel.link("set", index=LOOPBACK_INDEX, state="up")
+        indexes = {name: index for index, name in socket.if_nameindex()}
         for change in changes:
             match change:
-                case RemoveInterface(interface=name):
-                    # The far end may have taken it away already.
-                    if name in indexes:
-                        kernel.link("del", index=indexes.pop(name))
                 case ConfigureInterface(interface=interface):
                     _configure(kernel, interface, indexes[interface.name])
                 case RemoveRoute(route=route):
@@ -143,10 +207,5 @@ def _configure(kernel: Any, interface: DesiredInterface, index: int) -> None:
         kernel.addr("replace", **requests.address(interface, index))
 
 
-def _interface(node: DesiredNode, name: str) -> DesiredInterface:
-    return next(interface for interface in node.interfaces if interface.name == name)
-
-
-def read_all(desired: DesiredState) -> dict[str, ActualNode | None]:
-    """Read what is there of every node."""
-    return {name: read(node) for name, node in desired.nodes.items()}
+def _number(error: OSError | NetlinkError) -> int | None:
+    return error.code if isinstance(error, NetlinkError) else error.errno

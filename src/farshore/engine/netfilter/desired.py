@@ -90,7 +90,9 @@ def _node(node: Node, wires: Mapping[LinkEnd, tuple[LinkEnd, int]]) -> DesiredNo
         far_end, mtu = wires[end]
         interfaces.append(DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, own_address))
     if isinstance(node, Device):
-        routes = frozenset(DesiredRoute(r.destination.network, r.interface) for r in node.routes)
+        # A routing table is colour-blind: of two routes to one prefix it holds one, and here it is the first.
+        table = {route.destination.network: route.interface for route in reversed(node.routes)}
+        routes = frozenset(DesiredRoute(network, interface) for network, interface in table.items())
     else:
         routes = frozenset({DesiredRoute(_EVERYWHERE, node.interface.name)})
     return DesiredNode(

@@ -1,0 +1,1 @@
+"""The walk: one packet, and its reply, through a fabric, step by step."""

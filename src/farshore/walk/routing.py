@@ -1,0 +1,58 @@
+"""Route look-up, with ambiguity as an outcome of its own: the destination is on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from farshore.fabric.model import Route
+from farshore.realm import Address
+
+
+class Found(StrEnum):
+    """What a look-up came to."""
+
+    ROUTE = "route"
+    NONE = "no route"
+    DISCARDED = "discarded"
+    AMBIGUOUS = "on both sides"
+    WRONG_SIDE = "on the other side"
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The outcome, the route for the packet's own realm, and the other one where there are two."""
+
+    found: Found
+    route: Route | None
+    rival: Route | None = None
+
+
+def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
+    """Look a destination up as a router does: by longest prefix, blind to colour.
+
+    Where equally long prefixes of different realms hold it, no table has the one right answer; where a longer
+    one of another realm holds it, the table has the wrong one. ``route`` is then what would be right, so that
+    a walk can go on as the article does.
+    """
+    matching = [route for route in routes if destination.ip in route.destination.network]
+    if not matching:
+        return LookUp(Found.NONE, None)
+    longest = max(route.destination.network.prefixlen for route in matching)
+    best = [route for route in matching if route.destination.network.prefixlen == longest]
+    own = _own(matching, destination)
+    right = [route for route in best if route.destination.realm == destination.realm]
+    rivals = [route for route in best if route.destination.realm != destination.realm]
+    if right and rivals:
+        return LookUp(Found.AMBIGUOUS, right[0], rivals[0])
+    if not right and own is not None:
+        return LookUp(Found.WRONG_SIDE, own, rivals[0])
+    chosen = (right or rivals)[0]
+    return LookUp(Found.DISCARDED if chosen.interface is None else Found.ROUTE, chosen)
+
+
+def _own(matching: list[Route], destination: Address) -> Route | None:
+    """Return the longest route of the destination's own realm."""
+    own = [route for route in matching if route.destination.realm == destination.realm]
+    return max(own, key=lambda route: route.destination.network.prefixlen, default=None)

@@ -35,8 +35,7 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Segments
         for position in kept:
             if row[position]:
                 # Blanks stand before a cell and not behind it, so that no line ends in any.
-                if wanted > end:
-                    segments.append(Segment(" " * (wanted - end)))
+                segments.append(Segment(" " * (wanted - end)))
                 segments += row[position]
                 end = wanted + row_widths[position]
             wanted += widest[position] + GAP

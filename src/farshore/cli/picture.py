@@ -1,6 +1,6 @@
 """The path as a picture for a terminal: every host's own way to the shore, and the way that all share.
 
-Above (or below) each way stand the addresses that its packet carries in each realm that it crosses.
+Above each way, or below it, stand the addresses that its packet carries in each realm that it crosses.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from farshore.realm import Address
 _LABEL_ROWS = 3  # the realm, from, to
 _BOX_ROWS = 4
 _BAND_ROWS = _LABEL_ROWS + _BOX_ROWS
-_ROWS_BETWEEN = 2
+_ROWS_BETWEEN = 2  # with the last row of a box above and the first of one below, room for another box
 _ABBREVIATED = {NodeKind.CE: "CE", NodeKind.NAT: "NAT"}
-_PLAIN = str.maketrans("┌┐└┘─│├┤╞═╗╝╣║╨╥", "++++-|||====#|##")
+_BOX_CHARACTERS = "┌┐└┘─│├┤╞═╗╝╣║╨╥"
+_ASCII_CHARACTERS = "++++-||||=####=="
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,71 +32,138 @@ class _Way:
     shared: tuple[Node, ...]
     hops: tuple[Hop, ...]
 
+    @property
+    def crossing(self) -> Hop:
+        """Return the packet between the last node of its own and the first of the others."""
+        return self.hops[len(self.own) - 1]
+
 
 @dataclass(slots=True)
 class _Canvas:
-    """Characters by row and column; what is drawn later covers what was drawn before."""
+    """Characters with their styles by row and column; what is drawn later covers what was drawn before."""
 
     cells: dict[tuple[int, int], tuple[str, str]] = field(default_factory=dict)
 
-    def write(self, row: int, column: int, text: str, style: str = "") -> None:
+    def write(self, row: int, column: int, text: str, style: str) -> None:
         for offset, character in enumerate(text):
             self.cells[row, column + offset] = (character, style)
 
-    def lines(self, *, plain: bool) -> Iterator[Text]:
+    def lines(self) -> Iterator[Text]:
         for row in range(max(row for row, _ in self.cells) + 1):
-            line = Text()
-            for column in range(max((c for r, c in self.cells if r == row), default=-1) + 1):
-                character, style = self.cells.get((row, column), (" ", ""))
-                line.append(character.translate(_PLAIN) if plain else character, style)
-            line.rstrip()
-            yield line
+            width = max((column for r, column in self.cells if r == row), default=-1) + 1
+            yield Text.assemble(*(self.cells.get((row, column), (" ", "")) for column in range(width)))
 
 
-def picture(fabric: Fabric, calls: Sequence[tuple[EndSystem, Address]], marks: Marks, *, plain: bool = False) -> Text:
-    """Draw the ways of some hosts to one service; each calls it by an address of its own.
+def picture(fabric: Fabric, calls: Sequence[tuple[EndSystem, Address]], marks: Marks) -> Text:
+    """Draw the ways of two hosts or more to one service, which each calls by an address of its own realm.
 
-    ``plain`` draws with ASCII characters. Raises LookupError where a packet does not get there.
+    Raises LookupError where a packet does not get there.
     """
     ways = _ways([path(fabric, host, called) for host, called in calls])
     canvas = _Canvas()
-    half = (len(ways) + 1) // 2
+    half = (len(ways) + 1) // 2  # as many ways above the shared one as below it
     own_width = max(_chain_width(way.own, marks) for way in ways)
-    lake_width = max(len(line) for way in ways for line, _ in _label(way.hops[len(way.own) - 1], marks)) + 1
+    lake_width = max(len(line) for way in ways for line in _label(way.crossing, marks)) + 1
     shared_column = own_width + lake_width
-    trunk = shared_column + _box_width(ways[0].shared[0], marks) // 2
-    middle = half * _BAND_ROWS - 1
+    first_shared_width = _box_width(ways[0].shared[0], marks)
+    trunk = shared_column + first_shared_width // 2
     wires = []
     for position, way in enumerate(ways):
         upper = position < half
         top = position * _BAND_ROWS + (0 if upper else _ROWS_BETWEEN)
-        boxes = top + _LABEL_ROWS if upper else top
-        _draw_labels(canvas, top if upper else top + _BOX_ROWS, own_width + 1, shared_column, way, marks)
-        _draw_wire(canvas, boxes + 1, _chain_width(way.own, marks), trunk)
-        _draw_chain(canvas, boxes, 0, way.own, marks, last_edge="╞")
+        labels, boxes = (top, top + _LABEL_ROWS) if upper else (top + _BOX_ROWS, top)
+        columns = {way.hops[0]: 1, way.crossing: own_width, way.hops[-1]: shared_column + first_shared_width}
+        for hop, column in columns.items():
+            _draw_label(canvas, labels, column, hop, marks)
+        end = _draw_chain(canvas, boxes, 0, way.own, hops=way.hops, marks=marks)
+        style = marks.style(way.crossing.realm)
+        canvas.write(boxes + 1, end - 1, "╞" + "═" * (trunk - end), style)
         wires.append(boxes + 1)
-    _draw_trunk(canvas, trunk, wires)
-    _draw_chain(canvas, middle, shared_column, ways[0].shared, marks, last_edge="│")
-    canvas.write(middle, trunk, "╨", marks.style(_crossing(ways[0]).realm))
-    if len(ways) > half:
-        canvas.write(middle + 2, trunk, "╥", marks.style(_crossing(ways[0]).realm))
-    return Text("\n").join(canvas.lines(plain=plain))
+    middle = half * _BAND_ROWS - 1
+    _draw_trunk(canvas, trunk, middle, wires, marks.style(ways[0].crossing.realm))
+    _draw_chain(canvas, middle, shared_column, ways[0].shared, hops=ways[0].hops, marks=marks)
+    _draw_joints(canvas, trunk, middle, wires, marks.style(ways[0].crossing.realm))
+    return Text("\n").join(canvas.lines())
+
+
+def ascii_picture(drawn: Text) -> Text:
+    """Return a picture in characters that every terminal has."""
+    table = str.maketrans(_BOX_CHARACTERS, _ASCII_CHARACTERS)
+    return Text(drawn.plain.translate(table), spans=drawn.spans)
 
 
 def _ways(paths: Sequence[tuple[tuple[Hop, ...], EndSystem]]) -> list[_Way]:
     """Tell each host's own nodes from those that all packets cross at the end."""
-    chains = [[*(hop.node for hop in hops), end] for hops, end in paths]
+    chains = [(*(hop.node for hop in hops), end) for hops, end in paths]
+    most = min(len(chain) for chain in chains) - 1
     shared = 0
-    while all(chain[-shared - 1] == chains[0][-shared - 1] for chain in chains):
+    while shared < most and all(chain[-shared - 1] == chains[0][-shared - 1] for chain in chains):
         shared += 1
-        if shared + 1 >= min(map(len, chains)):  # a host and its shore are its own, also where it is alone
-            break
-    return [
-        _Way(tuple(chain[:-shared]), tuple(chain[-shared:]), hops)
-        for chain, (hops, _) in zip(chains, paths, strict=True)
-    ]
+    if not shared:
+        raise LookupError("these packets do not end at one service")
+    return [_Way(chain[:-shared], chain[-shared:], hops) for chain, (hops, _) in zip(chains, paths, strict=True)]
 
 
-def _crossing(way: _Way) -> Hop:
-    """Return the packet between the host's own shore and the shared one."""
-    return way.hops[len(way.own) - 1]
+def _label(hop: Hop, marks: Marks) -> tuple[str, str, str]:
+    title = f"{hop.realm} ({marks.letter(hop.realm)})"
+    return title, f"from {marks.label(hop.source)}", f"to   {marks.label(hop.destination)}"
+
+
+def _draw_label(canvas: _Canvas, row: int, column: int, hop: Hop, marks: Marks) -> None:
+    realms = (hop.realm, hop.source.realm, hop.destination.realm)
+    for offset, (line, realm) in enumerate(zip(_label(hop, marks), realms, strict=True)):
+        canvas.write(row + offset, column, line, marks.style(realm) if offset else f"bold {marks.style(realm)}")
+
+
+def _draw_trunk(canvas: _Canvas, column: int, middle: int, wires: Sequence[int], style: str) -> None:
+    """Draw the upright that all wires lead to; the box in its middle is drawn over it."""
+    for row in range(min(wires), max(*wires, middle) + 1):
+        canvas.write(row, column, "╣" if row in wires else "║", style)
+
+
+def _draw_joints(canvas: _Canvas, column: int, middle: int, wires: Sequence[int], style: str) -> None:
+    """Draw where the upright ends, and where it enters the box in its middle."""
+    canvas.write(wires[0], column, "╗", style)
+    canvas.write(middle, column, "╨", style)
+    if wires[-1] > middle:
+        canvas.write(middle + 2, column, "╥", style)
+        canvas.write(wires[-1], column, "╝", style)
+
+
+def _draw_chain(
+    canvas: _Canvas, row: int, column: int, nodes: Sequence[Node], *, hops: Sequence[Hop], marks: Marks
+) -> int:
+    """Draw boxes and the wires between them; return the column behind the last."""
+    realms = {hop.node: hop.realm for hop in hops}
+    for position, node in enumerate(nodes):
+        width = _draw_box(canvas, row, column, node, marks)
+        if position:
+            canvas.write(row + 1, column - 2, "├─┤", marks.style(realms[nodes[position - 1]]))
+        column += width + 1
+    return column - 1
+
+
+def _draw_box(canvas: _Canvas, row: int, column: int, node: Node, marks: Marks) -> int:
+    """Draw a node and return its width. What stands in one realm alone has that realm's colour."""
+    realms = {interface.realm for interface in node.interfaces}
+    style = marks.style(realms.pop()) if len(realms) == 1 else ""
+    width = _box_width(node, marks)
+    lines = _inscription(node, marks)
+    canvas.write(row, column, f"┌{'─' * (width - 2)}┐", style)
+    for offset, line in enumerate(lines, start=1):
+        canvas.write(row + offset, column, f"│ {line:{width - 4}} │", style)
+    canvas.write(row + len(lines) + 1, column, f"└{'─' * (width - 2)}┘", style)
+    return width
+
+
+def _inscription(node: Node, marks: Marks) -> tuple[str, ...]:
+    name = _ABBREVIATED.get(node.kind, node.name.partition("/")[2])
+    return (name, marks.label(node.address)) if isinstance(node, EndSystem) else (name,)
+
+
+def _box_width(node: Node, marks: Marks) -> int:
+    return max(map(len, _inscription(node, marks))) + 4
+
+
+def _chain_width(nodes: Sequence[Node], marks: Marks) -> int:
+    return sum(_box_width(node, marks) + 1 for node in nodes) - 1

@@ -163,11 +163,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Fabric:
-    """One whole design. ``nodes`` keeps the order in which the design built them."""
+    """One whole design. ``nodes`` keeps the order in which the design built them.
+
+    ``far_ends`` leads from each end of a link to the other.
+    """
 
     design: str
     nodes: Mapping[str, Node]
     links: tuple[Link, ...]
+    far_ends: Mapping[LinkEnd, LinkEnd]
 
     @classmethod
     def of(cls, design: str, nodes: tuple[Node, ...], links: tuple[Link, ...]) -> Fabric:
@@ -176,10 +180,10 @@ class Fabric:
         if len(named) != len(nodes):
             raise ValueError("two nodes have the same name")
         ends = {LinkEnd(node.name, interface.name) for node in nodes for interface in node.interfaces}
-        linked = [end for link in links for end in (link.left, link.right)]
-        if len(set(linked)) != len(linked) or set(linked) != ends:
+        far_ends = {link.left: link.right for link in links} | {link.right: link.left for link in links}
+        if len(far_ends) != 2 * len(links) or far_ends.keys() != ends:
             raise ValueError("every interface must be the end of exactly one link")
-        return cls(design, MappingProxyType(named), links)
+        return cls(design, MappingProxyType(named), links, MappingProxyType(far_ends))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a fabric be handed to another process: a read-only mapping by itself cannot be."""

@@ -54,7 +54,10 @@ def _read_bounded(path: Path) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with open(descriptor, "rb") as file:  # noqa: PTH123 - pathlib cannot open a descriptor
         _refuse_unsuitable(os.fstat(descriptor))
-        content = file.read(LARGEST_FILE + 1)
+        content: bytes | None = file.read(LARGEST_FILE + 1)
+    # So says a file of the kernel's that would make its reader wait.
+    if content is None:
+        raise FaultError("the file cannot be read: it has nothing to say yet", "name a regular file")
     if len(content) > LARGEST_FILE:
         raise _too_large("more than 32")
     return content

@@ -28,13 +28,17 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened. ``says`` is a clause for people; ``wrong`` marks a glitch or a refusal."""
+    """One thing that happened. ``says`` is a clause for people; ``wrong`` marks a glitch or a refusal.
+
+    ``found`` is what a route look-up came to.
+    """
 
     verb: Verb
     says: str
     before: Packet
     after: Packet
     wrong: bool = False
+    found: Found | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class _Stages:
                     found = look_up(self.device.routes, packet.destination)
                     egress = found.route.interface if found.route is not None else None
                     wrong = found.found is not Found.ROUTE
-                    events.append(Event(Verb.ROUTED, _route_says(found, packet), packet, packet, wrong))
+                    events.append(Event(Verb.ROUTED, _route_says(found, packet), packet, packet, wrong, found.found))
                     if egress is None:
                         return Crossing(tuple(events), packet, None, None)
                 case Stage.FILTER:

@@ -1,0 +1,191 @@
+"""The demo as a story in a terminal: colours and letters mark realms, and no line is wider than 80 columns."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from farshore.cli.columns import Cell, cell, columns
+from farshore.cli.demo_case import Case
+from farshore.cli.demo_report import url
+from farshore.cli.picture import ascii_picture, picture
+from farshore.fabric.model import EndSystem
+from farshore.lab.check import Result
+from farshore.lab.fetch import Fetched
+from farshore.realm import LAKE, PROVIDER, Address
+
+WIDTH = 80
+_GOOD, _BAD = "green", "bold red"
+_FETCHERS = (("curl", "curl"), ("wget", "wget -qO -"))  # programs, and how to have them print a page
+
+
+class Story:
+    """Tells a case on a console, a chapter a method."""
+
+    def __init__(self, console: Console, case: Case) -> None:
+        """Keep where to tell it, and what."""
+        self._console = console
+        self._case = case
+        self._marks = case.marks
+
+    def problem(self) -> None:
+        """Tell who has which address."""
+        everybody = [*self._case.hosts, self._case.service]
+        who = [f"{_name(host)}'s PC at {host.address.realm}" for host in self._case.hosts]
+        addresses = sorted({str(node.address.ip) for node in everybody})
+        self._heading("The problem")
+        self._prose(
+            f"{', '.join(who)} and {self._case.intent.provider.name}'s {_service(self._case)} all have the address "
+            f"{' or '.join(addresses)}, each in a network of its own. Whoever calls that address calls itself."
+        )
+
+    def plan(self) -> None:
+        """Tell which addresses were given."""
+        tenants = [tenant.realm for tenant in self._case.intent.tenants.values()]
+        service = self._case.plan.services[_service(self._case)]
+        called = [Address(self._case.host(talk).address.realm, talk.destination) for talk in self._case.fetches]
+        self._heading("The plan")
+        self._prose("An address means nothing without its network, its realm. Colour and letter say which:")
+        self._console.print(Text("  ") + self._marks.legend((*tenants, LAKE, PROVIDER)))
+        self._console.print()
+        self._table(
+            ("who", "has", "in the lake", "tenants call it"),
+            [
+                *(
+                    (
+                        cell(host.name.partition("/")[2]),
+                        self._marks.cell(host.address),
+                        self._marks.cell(Address(LAKE, talk.seen_as)),
+                        (),
+                    )
+                    for host, talk in zip(self._case.hosts, self._case.fetches, strict=True)
+                ),
+                (
+                    cell(service.name),
+                    self._marks.cell(service.address),
+                    self._marks.cell(service.lake),
+                    _joined([self._marks.cell(address) for address in called]),
+                ),
+            ],
+        )
+
+    def fetches(self, fetched: Sequence[Fetched]) -> None:
+        """Tell what was fetched, and what the service saw."""
+        talks = self._case.fetches
+        names = " and ".join(_name(self._case.host(talk)) for talk in talks)
+        self._heading(f"{names} open {url(str(talks[0].destination))}, for real, in a lab on this machine")
+        self._prose(
+            f"Both have the address {talks[0].source} and both call from port {talks[0].source_port}, at the same "
+            f"moment. The {_service(self._case)} tells each of them whom it saw:"
+        )
+        rows = []
+        for talk, answer in zip(talks, fetched, strict=True):
+            host = self._case.host(talk)
+            reason = answer.difference(talk)
+            rows.append(
+                (
+                    cell(host.name.partition("/")[2]),
+                    self._marks.cell(host.address) + cell(f" port {talk.source_port}"),
+                    self._seen(answer),
+                    cell("as planned", _GOOD) if reason is None else cell(f"DIFFERS: {reason}", _BAD),
+                )
+            )
+        self._table(("who", "calls from", f"the {_service(self._case)} saw", ""), rows)
+
+    def path(self) -> None:
+        """Tell the way of the packets, as a picture."""
+        self._heading("The way there")
+        calls = [
+            (self._case.host(t), Address(self._case.host(t).address.realm, t.destination)) for t in self._case.fetches
+        ]
+        drawn = picture(self._case.fabric, calls, self._marks)
+        self._console.print(ascii_picture(drawn) if self._console.options.ascii_only else drawn)
+        self._console.print()
+        self._prose("The answers come back the same way, and each NAT undoes what it did.")
+
+    def refusals(self, results: Mapping[str, Result]) -> None:
+        """Tell what was refused, and by what."""
+        arrived = results[self._case.honest.name]
+        self._heading("What nobody gets away with")
+        if arrived.ok:
+            self._prose(
+                "Made-up packets, put on the wire in the same lab. One that breaks no rule arrives. These do not:"
+            )
+        else:
+            self._prose("Made-up packets, put on the wire in the same lab.")
+            self._console.print(Text(f"  DIFFERS  {arrived.name}: {arrived.observed}", _BAD))
+        for refusal in self._case.refusals:
+            result = results[refusal.check.name]
+            verdict = Text("  refused  ", _GOOD) if result.ok else Text("  DIFFERS  ", _BAD)
+            self._console.print(verdict + Text(refusal.what, "default"))
+            told = f"by {refusal.shore}'s {refusal.why}" if result.ok else f"observed: {result.observed}"
+            self._console.print(Text(f"           {told}", "" if result.ok else _BAD))
+
+    def moral(self, program: str, file: str, differences: Sequence[str]) -> None:
+        """Tell why it works and what to try next or, where it did not, what differed."""
+        if differences:
+            self._heading("This is not what the plan says")
+            for difference in differences:
+                self._console.print(Text(f"  {difference}", _BAD))
+            return
+        host = self._case.hosts[0]
+        self._heading("Why it works")
+        self._prose(
+            "Every shore translates between its own network and the lake, whose addresses nobody else uses. So no "
+            "NAT ever has the same address on two of its sides, and none has to guess which "
+            f"{host.address.ip} is meant. Translated once, straight into the provider's network, "
+            f"a packet to {self._case.service.address.ip} would find one on both sides."
+        )
+        self._heading("What to try next")
+        for command, purpose in self._commands(file):
+            self._console.print(Text(f"  {program} {command}") + Text(f"  # {purpose}" if purpose else "", "dim"))
+
+    def _commands(self, file: str) -> Iterator[tuple[str, str]]:
+        """Yield what can be done next, as arguments of this program, and what for."""
+        talk = self._case.fetches[0]
+        called = url(str(talk.destination))
+        fetcher = next((command for program, command in _FETCHERS if shutil.which(program)), None)
+        yield f"lab up {file}", "the same lab, to play in"
+        yield f"lab exec {talk.node} -- ping -c 3 {talk.destination}", ""
+        if fetcher is not None:
+            yield f"lab exec {talk.node} -- {fetcher} {called}", ""
+        yield f"lab exec {talk.node.partition('/')[0]}/nat -- nft list ruleset", "what translates and guards"
+        yield "lab down", "leaves nothing behind"
+        yield f"lab run {file}", "tries everything that must and must not be"
+
+    def _seen(self, answer: Fetched) -> Cell:
+        if answer.seen is None:
+            return cell("nothing", _BAD)
+        text = f"{answer.seen.source} {self._marks.letter(LAKE)}"
+        return cell(text, self._marks.style(LAKE)) + cell(f" port {answer.seen.source_port}")
+
+    def _heading(self, text: str) -> None:
+        self._console.print()
+        self._console.print(Text(text, "bold"))
+        self._console.print()
+
+    def _prose(self, text: str) -> None:
+        self._console.print(Text(textwrap.fill(text, min(WIDTH, self._console.width))))
+        self._console.print()
+
+    def _table(self, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        self._console.print(columns(headings, rows), end="")
+
+
+def _name(host: EndSystem) -> str:
+    return host.name.partition("/")[2].capitalize()
+
+
+def _service(case: Case) -> str:
+    return case.service.name.partition("/")[2]
+
+
+def _joined(cells: Sequence[Cell]) -> Cell:
+    joined: Cell = ()
+    for position, each in enumerate(cells):
+        joined += (cell(", ") if position else ()) + each
+    return joined

@@ -1,0 +1,192 @@
+"""A packet and its reply as the article tells them: numbered steps, each with what was done and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind
+from farshore.port import Port, Protocol
+from farshore.realm import Address
+from farshore.walk import wording
+from farshore.walk.device import Event
+from farshore.walk.packet import Packet
+from farshore.walk.profile import Profile
+from farshore.walk.profiles import PROFILES
+from farshore.walk.trace import Hop, ProfileOf, Trace, trace
+
+
+class Direction(StrEnum):
+    """Which half of the walk a step belongs to."""
+
+    REQUEST = "request"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One row of the article's table. ``reason`` says why it is not ok, ``mend`` what would help."""
+
+    number: int
+    at: str
+    direction: Direction
+    action: str
+    before: Packet
+    after: Packet
+    ok: bool
+    state: str
+    reason: str | None = None
+    mend: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A whole walk. ``glitches`` are the numbers of the steps that are not ok."""
+
+    design: str
+    profile: str
+    origin: str
+    service: str
+    port: Port
+    steps: tuple[Step, ...]
+    traces: tuple[Trace, ...]
+
+    @property
+    def glitches(self) -> tuple[int, ...]:
+        """Return the numbers of the steps that cannot work."""
+        return tuple(step.number for step in self.steps if not step.ok)
+
+    @property
+    def delivered(self) -> bool:
+        """Tell whether the packet and its reply arrived with every step as it should be."""
+        return not self.glitches and self.steps[-1].at == self.origin
+
+
+DEFAULT_SOURCE_PORT = 40000
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be walked: from which host to which service, by the address at which the host knows it."""
+
+    origin: str
+    service: str
+    destination: Address
+    port: Port
+    source_port: int = DEFAULT_SOURCE_PORT
+
+
+def walk(fabric: Fabric, profile: Profile | None, errand: Errand) -> Walk:
+    """Walk a packet from a host to a service, and the reply back.
+
+    ``profile`` stands in for that of every device that filters; None takes each device's own. The errand's
+    origin must be an end system of the fabric.
+    """
+    host = fabric.nodes[errand.origin]
+    assert isinstance(host, EndSystem)  # noqa: S101 - callers look hosts up first
+    target = errand.source_port if errand.port.protocol is Protocol.ICMP else errand.port.number
+    packet = Packet(errand.port.protocol, host.address, errand.destination, errand.source_port, target)
+    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {})
+    steps = [_step(host.name, Direction.REQUEST, wording.sends(packet, errand.service), packet, packet)]
+    steps += _request_steps(fabric, request)
+    traces = [request]
+    server = request.arrived_at
+    if server is not None and errand.port in server.listens:
+        answer = request.last_packet.answered()
+        reply = trace(fabric, profile_of(profile), LinkEnd(server.name, server.interface.name), answer, request.memory)
+        traces.append(reply)
+        steps += _reply_steps(fabric, reply, server, answer)
+    elif server is not None:
+        steps.append(_not_listening(server, request.last_packet, errand.port))
+    numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
+    name = "own" if profile is None else profile.name
+    return Walk(fabric.design, name, errand.origin, errand.service, errand.port, numbered, tuple(traces))
+
+
+def profile_of(profile: Profile | None) -> ProfileOf:
+    """Return what tells each device's profile: the given one for all that filter, or each one's own."""
+
+    def of(device: Device) -> Profile:
+        # A plain router routes, whatever its make.
+        return PROFILES[device.profile] if profile is None or device.policy is None else profile
+
+    return of
+
+
+def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
+    for hop in request.hops:
+        node = fabric.nodes[hop.node]
+        if hop.crossing is None or not isinstance(node, Device):
+            if request.arrived_at is None:
+                yield _misdelivered(hop, Direction.REQUEST)
+            return
+        if node.kind is NodeKind.WAN and not _wrong(hop.crossing.events):
+            continue  # the article's packets cross the WAN between two steps
+        if node.kind is NodeKind.CE and node.policy is not None:
+            # The article tells the arrival at a CE that translates, and what it then does, as two steps.
+            yield _step(node.name, Direction.REQUEST, wording.handed_to_nat(), hop.packet, hop.packet)
+        yield _crossing_step(node, hop, Direction.REQUEST)
+
+
+def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet) -> Iterator[Step]:
+    """The service's step takes in the plain routers behind it; from there on each device has its own."""
+    hops = list(reply.hops)
+    routers: list[Hop] = []
+    while hops and fabric.nodes[hops[0].node].kind is NodeKind.ROUTER:
+        routers.append(hops.pop(0))
+    events = tuple(event for hop in routers if hop.crossing is not None for event in hop.crossing.events)
+    last = routers[-1].crossing if routers else None
+    state = wording.routed_back(routers[-1].node, last) if last is not None else ""
+    note = wording.temporary_addresses(answer) if fabric.design == "single-nat" else None
+    yield _step(server.name, Direction.REPLY, wording.answers(answer), answer, answer, state, events, note)
+    for hop in hops:
+        node = fabric.nodes[hop.node]
+        if hop.crossing is None or not isinstance(node, Device):
+            if reply.arrived_at is None:
+                yield _misdelivered(hop, Direction.REPLY)
+            else:
+                yield _step(node.name, Direction.REPLY, wording.delivered(hop.packet), hop.packet, hop.packet)
+            return
+        if node.kind is not NodeKind.WAN or _wrong(hop.crossing.events):
+            yield _crossing_step(node, hop, Direction.REPLY)
+
+
+def _crossing_step(node: Device, hop: Hop, direction: Direction) -> Step:
+    assert hop.crossing is not None  # noqa: S101 - the callers have looked
+    action = wording.crosses(node, hop.crossing)
+    state = wording.sent_on(node, hop.crossing)
+    return _step(node.name, direction, action, hop.packet, hop.crossing.packet, state, hop.crossing.events)
+
+
+def _misdelivered(hop: Hop, direction: Direction) -> Step:
+    reason = wording.not_its_own(hop.node, hop.packet)
+    return replace(
+        _step(hop.node, direction, "arrives where it does not belong", hop.packet, hop.packet), ok=False, reason=reason
+    )
+
+
+def _not_listening(server: EndSystem, packet: Packet, port: Port) -> Step:
+    reason = wording.not_listening(server.name, port)
+    return replace(_step(server.name, Direction.REPLY, "does not answer", packet, packet), ok=False, reason=reason)
+
+
+def _wrong(events: tuple[Event, ...]) -> Event | None:
+    return next((event for event in events if event.wrong), None)
+
+
+def _step(
+    at: str,
+    direction: Direction,
+    action: str,
+    before: Packet,
+    after: Packet,
+    state: str = "",
+    events: tuple[Event, ...] = (),
+    note: str | None = None,
+) -> Step:
+    wrong = _wrong(events)
+    reason = wording.reason(wrong, at) if wrong is not None else None
+    mend = wording.mend(wrong) if wrong is not None else None
+    return Step(0, at, direction, action, before, after, wrong is None, state, reason, mend, note)

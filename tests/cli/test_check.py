@@ -1,0 +1,131 @@
+"""``farshore check``: what it prints where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from farshore.cli.check import check
+from farshore.cli.inputs import MOST_SHOWN, read_intent, read_plan, shortened
+from farshore.errors import BadInputError, Diagnostic, Place
+
+INTENT = """version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  lake: 198.18.0.0/16
+  services: {portal: {address: 10.1.1.1, ports: [tcp/443]}}
+tenants:
+  customer-a:
+    networks: [10.1.1.0/24]
+    presents: 10.2.2.0/28
+    services: [portal]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "intent.yaml"
+
+
+def run(path: Path, text: str, *options: str) -> Result:
+    path.write_text(text)
+    return CliRunner().invoke(check, [str(path), *options])
+
+
+def test_good(path: Path) -> None:
+    done = run(path, INTENT)
+    assert done.stdout == f"{path}: good: 1 tenant, 1 service, lake 198.18.0.0/16\n"
+    assert done.stderr == ""
+    assert done.exit_code == 0
+
+
+def test_good_with_a_warning(path: Path) -> None:
+    done = run(path, INTENT.replace("198.18.0.0/16", "100.64.0.0/10"))
+    assert done.stdout == f"{path}: good: 1 tenant, 1 service, lake 100.64.0.0/10\n"
+    assert done.stderr.startswith(f"{path}:5:9: warning: the lake 100.64.0.0/10 is in shared space")
+    assert done.exit_code == 0
+
+
+def test_bad(path: Path) -> None:
+    done = run(path, INTENT.replace("10.2.2.0/28", "10.1.1.0/28"))
+    assert done.stdout == ""
+    assert done.stderr == (
+        f"{path}:10:15: tenant customer-a: presents 10.1.1.0/28 lies inside its own network 10.1.1.0/24 (line 9); "
+        "ask its admins for a range they do not use\n"
+    )
+    assert done.exit_code == 2
+
+
+def test_a_full_lake_is_reported(path: Path) -> None:
+    done = run(path, INTENT.replace("198.18.0.0/16", "198.18.0.0/26"))
+    assert done.stdout == ""
+    assert done.stderr.startswith(f"{path}:5:9: the lake 198.18.0.0/26 is full")
+    assert done.exit_code == 2
+
+
+def test_json_of_a_good_file(path: Path) -> None:
+    done = run(path, INTENT, "--json")
+    assert json.loads(done.stdout) == {"ok": True, "diagnostics": []}
+    assert done.exit_code == 0
+
+
+def test_json_of_a_bad_file(path: Path) -> None:
+    done = run(path, INTENT.replace("tcp/443", "tcp/0").replace("198.18.0.0/16", "100.64.0.0/16"), "--json")
+    found = json.loads(done.stdout)
+    assert found["ok"] is False
+    assert [each["severity"] for each in found["diagnostics"]] == ["warning", "error"]
+    assert found["diagnostics"][1] == {
+        "file": str(path),
+        "line": 6,
+        "column": 50,
+        "severity": "error",
+        "problem": "service portal: ports: there is no port tcp/0",
+        "mend": "write a number from 1 to 65535",
+    }
+    assert done.stderr == ""
+    assert done.exit_code == 2
+
+
+def test_the_whole_program(path: Path) -> None:
+    path.write_text(INTENT + "    colour: indigo\n")
+    command = [sys.executable, "-m", "farshore", "check", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr == (
+        f"{path}:12:5: unknown key 'colour' in tenant customer-a; "
+        "the keys here are networks, presents, sources, services, hosts, limits\n"
+    )
+    assert done.returncode == 2
+
+
+def test_read_intent_and_plan(path: Path) -> None:
+    path.write_text(INTENT)
+    intent, plan = read_plan(path)
+    assert intent == read_intent(path)
+    assert plan.lake == intent.provider.lake
+
+
+def test_read_intent_raises_errors_without_warnings(path: Path) -> None:
+    path.write_text(INTENT.replace("198.18.0.0/16", "100.64.0.0/10").replace("tcp/443", "tcp/0"))
+    with pytest.raises(BadInputError) as caught:
+        read_intent(path)
+    assert [each.place for each in caught.value.diagnostics] == [Place(6, 50)]
+
+
+def test_read_plan_raises_what_does_not_suffice(path: Path) -> None:
+    path.write_text(INTENT.replace("198.18.0.0/16", "198.18.0.0/26"))
+    with pytest.raises(BadInputError, match="is full"):
+        read_plan(path)
+
+
+def test_shortened() -> None:
+    some = tuple(Diagnostic("f", Place(line), "p", "m") for line in range(1, MOST_SHOWN + 1))
+    assert shortened(some) == some
+    more = (*some, Diagnostic("f", Place(200, 3), "p", "m"), Diagnostic("f", Place(201), "p", "m"))
+    assert len(shortened(more)) == MOST_SHOWN + 1
+    assert str(shortened(more)[-1]) == "f:200:3: 2 more follow from here; mend the others first"

@@ -1,0 +1,208 @@
+"""What is said when something is full, and that following it does make it fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from plan_builders import FILE, LAKE_PLACE, SOURCE_PLACE, intent, tenant
+
+from farshore.errors import Diagnostic
+from farshore.intent.model import Intent, Mode, Tenant
+from farshore.plan.allocate import allocate
+from farshore.plan.capacity import Change, Room, fewest_changes, lake_room, source_room
+from farshore.plan.sources import Demand, demand
+from farshore.realm import LAKE, PROVIDER, Prefix
+from strategies import intents
+
+SMALL_LAKES = st.integers(16, 24)
+SMALL_SOURCES: st.SearchStrategy[tuple[str, ...]] = st.sampled_from(
+    [("10.250.0.0/20",), ("10.250.0.0/26",), ("10.250.0.0/24", "10.249.0.0/22", "10.248.0.0/28")]
+)
+HOSTS = ("10.0.0.1", "10.0.0.2", "10.0.0.3")
+
+
+def demands(wanted: Intent) -> list[Demand]:
+    return [demand(each, network) for each in wanted.tenants.values() for network in each.networks]
+
+
+def follow(wanted: Intent, changes: Sequence[Change], *, as_pool: bool = False) -> Intent:
+    """Return the intent with these changes made; ``as_pool`` takes the pool where that is offered too."""
+    tenants: dict[str, Tenant] = dict(wanted.tenants)
+    for change in changes:
+        mode, pool = change.mode, change.asked if change.mode is Mode.POOL else 0
+        if as_pool and change.or_pool:
+            mode, pool = Mode.POOL, change.or_pool
+        changed = replace(change.demand.network, mode=mode, pool_size=pool)
+        owner = tenants[change.demand.tenant]
+        networks = tuple(changed if each.prefix == changed.prefix else each for each in owner.networks)
+        tenants[owner.name] = replace(owner, networks=networks)
+    return replace(wanted, tenants=tenants)
+
+
+def widened(wanted: Intent, length: int) -> Intent:
+    lake = Prefix(LAKE, wanted.provider.lake.network.supernet(new_prefix=length))
+    return replace(wanted, provider=replace(wanted.provider, lake=lake))
+
+
+def with_more_source(wanted: Intent, length: int) -> Intent:
+    more = Prefix(PROVIDER, IPv4Network((0, length)))
+    return replace(wanted, provider=replace(wanted.provider, source=(*wanted.provider.source, more)))
+
+
+def only_diagnostic(wanted: Intent) -> Diagnostic:
+    (diagnostic,) = allocate(wanted).diagnostics
+    return diagnostic
+
+
+def test_one_large_tenant_with_hosts_too_large_for_a_pool() -> None:
+    wanted = intent(
+        tenant("customer-a", {"10.0.0.0/11": "prefix"}),
+        tenant("customer-b", {"10.0.0.0/8": "prefix"}, HOSTS),
+        tenant("customer-c", {"10.1.1.0/24": "prefix"}, ("10.1.1.1",)),
+    )
+    assert only_diagnostic(wanted) == Diagnostic(
+        FILE,
+        LAKE_PLACE,
+        "the lake 100.64.0.0/10 is full: tenants ask for 18,874,624 addresses and 4,128,768 are there "
+        "(services' share 65,536 aside)",
+        "change customer-b (10.0.0.0/8, 16,777,216 addresses) to sources: host (3 hosts: 4 addresses), "
+        "or widen the lake to /7",
+    )
+
+
+def test_the_largest_are_changed_and_a_pool_is_offered_where_it_takes_no_more() -> None:
+    wanted = intent(
+        tenant("office", {"10.0.0.0/24": "prefix", "10.0.8.0/22": "prefix"}, HOSTS),
+        tenant("plant", {"10.0.0.0/22": "prefix"}),
+        tenant("shop", {"10.0.0.0/28": "prefix"}),
+        lake="100.64.0.0/22",
+    )
+    assert str(only_diagnostic(wanted)) == (
+        "intent.yaml:5:9: the lake 100.64.0.0/22 is full: tenants ask for 2,320 addresses and 768 are there "
+        "(services' share 256 aside); change plant (10.0.0.0/22, 1,024 addresses) to sources: {pool: 2} "
+        "(2 addresses), office (10.0.8.0/22, 1,024 addresses) to sources: {10.0.8.0/22: {pool: 2}} (2 addresses), "
+        "or widen the lake to /20"
+    )
+    hosts_in_it = intent(tenant("office", {"10.0.0.0/24": "prefix"}, HOSTS), lake="100.64.0.0/24")
+    assert only_diagnostic(hosts_in_it).mend == (
+        "change office (10.0.0.0/24, 256 addresses) to sources: host (3 hosts: 4 addresses) or {pool: 1}, "
+        "or widen the lake to /23"
+    )
+
+
+def test_a_pool_that_takes_more_than_the_hosts_is_not_offered() -> None:
+    campus = intent(tenant("campus", {"10.0.0.0/16": "prefix"}, HOSTS), lake="100.64.0.0/20")
+    assert only_diagnostic(campus).mend == (
+        "change campus (10.0.0.0/16, 65,536 addresses) to sources: host (3 hosts: 4 addresses), "
+        "or widen the lake to /15"
+    )
+
+
+def test_no_more_than_ten_are_named_and_the_last_of_the_file_first() -> None:
+    many = [tenant(f"t-{number:02}", {"10.1.1.0/24": "prefix"}, ("10.1.1.1",)) for number in range(16)]
+    mend = only_diagnostic(intent(*many, lake="100.64.0.0/22")).mend
+    assert mend.startswith("change t-15 (10.1.1.0/24, 256 addresses) to sources: host (1 host: 1 address)")
+    assert "t-06 (" in mend
+    assert "t-05" not in mend
+    assert mend.endswith(" or {pool: 1} and 4 more likewise, or widen the lake to /19")
+
+
+def test_where_no_change_of_modes_is_enough_only_the_wider_lake_is_named() -> None:
+    wanted = intent(
+        tenant("a", {"10.0.0.0/9": "prefix"}), tenant("b", {"10.0.0.0/24": "host"}, HOSTS), lake="100.64.0.0/10"
+    )
+    assert only_diagnostic(wanted).mend == ("widen the lake to /8, for no change of the tenants' sources makes it fit")
+
+
+def test_a_lake_that_cannot_be_wide_enough() -> None:
+    halves = [tenant(name, {"0.0.0.0/1": "prefix"}) for name in ("a", "b")]
+    assert only_diagnostic(intent(*halves)).mend.startswith("split the tenants over two lakes, for no change")
+
+
+def test_the_source_is_full() -> None:
+    wanted = intent(
+        tenant("a", {"10.1.1.0/24": "prefix"}, ("10.1.1.1",)),
+        tenant("b", {"10.1.1.0/24": 5}),
+        tenant("c", {"10.1.1.0/25": "prefix"}),
+        source=("10.250.0.0/25", "10.251.0.0/26"),
+    )
+    assert only_diagnostic(wanted) == Diagnostic(
+        FILE,
+        SOURCE_PLACE,
+        "the provider's source 10.250.0.0/25, 10.251.0.0/26 is full: tenants ask for 389 addresses and 192 are there",
+        "change a (10.1.1.0/24, 256 addresses) to sources: host (1 host: 1 address), "
+        "c (10.1.1.0/25, 128 addresses) to sources: {pool: 1} (1 address), or add a /23 to it",
+    )
+
+
+def test_alignment_is_counted_honestly() -> None:
+    """As many addresses are there as are asked for, yet in no aligned block of the size."""
+    room = Room(((0, 256), (1024, 256)), lambda asked: (asked,))
+    assert room.fits([128, 256, 128])
+    assert not room.fits([512])
+    assert not room.fits([128, 64, 256, 128])
+
+
+@given(wanted=intents(lake_lengths=SMALL_LAKES, sources=st.just(())), as_pool=st.booleans())
+@example(
+    wanted=intent(
+        tenant("a", {"10.0.0.0/24": "prefix"}, HOSTS),
+        tenant("b", {"10.0.0.0/24": 200}),
+        tenant("c", {"10.0.0.0/23": "prefix"}),
+        lake="100.64.0.0/24",
+    ),
+    as_pool=True,
+)
+def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
+    assume(not lake_room(wanted).fits([each.asked for each in demands(wanted)]))
+    mend = only_diagnostic(wanted).mend
+    changes = fewest_changes(lake_room(wanted), demands(wanted))
+    assert mend.startswith("change ") == bool(changes)
+    if changes:
+        assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
+        assert allocate(follow(wanted, changes[:-1])).plan is None
+    length = int(mend.split("lake to /")[1].split(",")[0])
+    assert allocate(widened(wanted, length)).plan is not None
+    assert allocate(widened(wanted, length + 1)).plan is None
+
+
+@given(wanted=intents(sources=SMALL_SOURCES), as_pool=st.booleans())
+@example(
+    wanted=intent(
+        tenant("a", {"10.0.0.0/24": "prefix"}, HOSTS),
+        tenant("b", {"10.0.0.0/24": 200}),
+        tenant("c", {"10.0.0.0/23": "prefix"}),
+        source=("10.250.0.0/27", "10.251.0.0/29"),
+    ),
+    as_pool=True,
+)
+def test_following_what_is_said_of_the_source_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
+    assume(not source_room(wanted).fits([each.asked for each in demands(wanted)]))
+    mend = only_diagnostic(wanted).mend
+    changes = fewest_changes(source_room(wanted), demands(wanted))
+    assert mend.startswith("change ") == bool(changes)
+    if changes:
+        assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
+    length = int(mend.split("add a /")[1].split(" ")[0])
+    assert allocate(with_more_source(wanted, length)).plan is not None
+    assert allocate(with_more_source(wanted, length + 1)).plan is None
+
+
+@pytest.mark.parametrize(
+    ("sources", "hosts", "mode", "asked"),
+    [
+        ("prefix", HOSTS, Mode.HOST, 4),
+        ("prefix", (), Mode.POOL, 1),
+        (100, (), Mode.POOL, 1),
+        (100, HOSTS, Mode.HOST, 4),
+    ],
+)
+def test_which_mode_is_suggested(sources: str | int, hosts: tuple[str, ...], mode: Mode, asked: int) -> None:
+    wanted = intent(tenant("a", {"10.0.0.0/24": sources}, hosts), lake="100.64.0.0/25")
+    (change,) = fewest_changes(lake_room(wanted), demands(wanted))
+    assert (change.mode, change.asked) == (mode, asked)

@@ -51,7 +51,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="farshore")
 def cli() -> None:
-    """Let tenants with the same addresses reach a provider's shared services.
+    r"""Let tenants with the same addresses reach a provider's shared services.
 
     One YAML file says who offers what and who uses it. farshore plans the addresses, translates twice
     over a lake of addresses that nobody else uses, and runs the result on Linux.

@@ -140,7 +140,9 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     last = routers[-1].crossing if routers else None
     state = wording.routed_back(routers[-1].node, last) if last is not None else ""
     note = wording.temporary_addresses(answer) if fabric.design == "single-nat" else None
-    yield _step(server.name, Direction.REPLY, wording.answers(answer), answer, answer, state, events, note)
+    yield _step(
+        server.name, Direction.REPLY, wording.answers(answer), answer, answer, state=state, events=events, note=note
+    )
     for hop in hops:
         node = fabric.nodes[hop.node]
         if hop.crossing is None or not isinstance(node, Device):
@@ -157,7 +159,7 @@ def _crossing_step(node: Device, hop: Hop, direction: Direction) -> Step:
     assert hop.crossing is not None  # noqa: S101 - the callers have looked
     action = wording.crosses(node, hop.crossing)
     state = wording.sent_on(node, hop.crossing)
-    return _step(node.name, direction, action, hop.packet, hop.crossing.packet, state, hop.crossing.events)
+    return _step(node.name, direction, action, hop.packet, hop.crossing.packet, state=state, events=hop.crossing.events)
 
 
 def _misdelivered(hop: Hop, direction: Direction) -> Step:
@@ -182,6 +184,7 @@ def _step(
     action: str,
     before: Packet,
     after: Packet,
+    *,
     state: str = "",
     events: tuple[Event, ...] = (),
     note: str | None = None,

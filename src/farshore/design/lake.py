@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from farshore.design.internet import internet_side, published
 from farshore.design.names import PROVIDER_NAT, PROVIDER_ROUTER, toward
-from farshore.design.parts import cable, everywhere, guards, host_prefixes, service_nodes
+from farshore.design.parts import cable, guards, host_prefixes, provider_router, service_links, service_nodes
 from farshore.design.tenant import TenantSide, tenant_side
 from farshore.fabric.model import Device, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
@@ -31,12 +31,9 @@ def lake(intent: Intent, plan: Plan) -> Fabric:
         links += [*side.links, cable(side.nat.name, "lake", PROVIDER_NAT, toward(side.tenant), LAKE)]
     nodes.append(_provider_nat(intent, plan, sides))
     services = service_nodes(intent)
-    nodes += [_provider_router(intent, plan), *services]
+    nodes += [provider_router(intent, provider_sources(plan)), *services]
     links.append(cable(PROVIDER_NAT, "provider", PROVIDER_ROUTER, "nat", PROVIDER))
-    for node in services:
-        links.append(
-            cable(PROVIDER_ROUTER, toward(node.name.partition("/")[2]), node.name, node.interface.name, PROVIDER)
-        )
+    links += service_links(services)
     if published(intent):
         edge, host, internet_links = internet_side(intent)
         nodes += [edge, host]
@@ -94,23 +91,4 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
         source_nat=onward,
         guards=(*shore_guards, *guards("provider", arriving=real, answering=provider_sources(plan))),
         policy=Policy(permits),
-    )
-
-
-def _provider_router(intent: Intent, plan: Plan) -> Device:
-    """Build the provider's own network: it routes and knows nothing of tenants but their sources."""
-    to_services = tuple(
-        Route(Prefix.of(service.address), toward(service.name)) for service in intent.provider.services.values()
-    )
-    to_lake = tuple(Route(prefix, "nat") for prefix in provider_sources(plan))
-    interfaces = [Interface("nat", PROVIDER)]
-    outward: tuple[Route, ...] = ()
-    if published(intent):
-        interfaces.append(Interface("edge", PROVIDER))
-        outward = (Route(everywhere(PROVIDER), "edge"),)
-    return Device(
-        name=PROVIDER_ROUTER,
-        kind=NodeKind.ROUTER,
-        interfaces=(*interfaces, *(Interface(toward(name), PROVIDER) for name in intent.provider.services)),
-        routes=(*to_services, *to_lake, *outward),
     )

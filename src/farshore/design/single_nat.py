@@ -10,12 +10,24 @@ from __future__ import annotations
 
 from farshore.design import names
 from farshore.design.internet import internet_side, published
-from farshore.design.parts import cable, everywhere, guards, host_prefixes, service_nodes, tenant_hosts, translatable
+from farshore.design.parts import (
+    cable,
+    everywhere,
+    guards,
+    host_prefixes,
+    in_provider_realm,
+    service_links,
+    service_nodes,
+    temporary,
+    tenant_hosts,
+    translatable,
+)
+from farshore.design.tenant import host_links
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
-from farshore.plan.model import Plan, TenantPlan
-from farshore.realm import PROVIDER, Address, Prefix
-from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
+from farshore.plan.model import Plan
+from farshore.realm import PROVIDER, Prefix
+from farshore.translation import BasicNat
 
 
 def single_nat(intent: Intent, plan: Plan) -> Fabric:
@@ -27,38 +39,18 @@ def single_nat(intent: Intent, plan: Plan) -> Fabric:
         wan, ce = _wan(tenant, hosts), _ce(tenant, intent, plan)
         nodes += [*hosts, wan, ce]
         links += [
-            *(cable(h.name, "wan", wan.name, names.toward(h.name.partition("/")[2]), tenant.realm) for h in hosts),
+            *host_links(hosts, wan),
             cable(wan.name, "ce", ce.name, "wan", tenant.realm),
             cable(ce.name, "provider", names.PROVIDER_ROUTER, names.toward_tenant(tenant.name), PROVIDER),
         ]
     services = service_nodes(intent)
     nodes += [_router(intent, plan), *services]
-    for node in services:
-        interface = names.toward(node.name.partition("/")[2])
-        links.append(cable(names.PROVIDER_ROUTER, interface, node.name, node.interface.name, PROVIDER))
+    links += service_links(services)
     if published(intent):
         edge, host, internet_links = internet_side(intent)
         nodes += [edge, host]
         links += internet_links
     return Fabric.of("single-nat", tuple(nodes), tuple(links))
-
-
-def temporary(plan: TenantPlan) -> tuple[Prefix, ...]:
-    """Return the addresses by which a tenant's hosts are known inside the provider's network."""
-    return tuple(Prefix(PROVIDER, block.network) for source in plan.sources for block in source.lake)
-
-
-def _in_provider_realm(translation: SourceTranslation) -> SourceTranslation:
-    """Return a translation into the lake as one into the provider's realm: here there is no lake."""
-    if isinstance(translation, BasicNat):
-        return BasicNat(translation.inside, Prefix(PROVIDER, translation.outside.network))
-    return PortBlockNapt(
-        translation.inside,
-        Address(PROVIDER, translation.first.ip),
-        translation.addresses,
-        translation.hosts_per_address,
-        translation.block_size,
-    )
 
 
 def _wan(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
@@ -91,7 +83,7 @@ def _ce(tenant: Tenant, intent: Intent, plan: Plan) -> Device:
             *(Route(prefix, None) for prefix in own),
         ),
         destination_nat=tuple(BasicNat(i, o) for i, o in zip(presented, real, strict=True)),
-        source_nat=tuple(_in_provider_realm(t) for source in tenant_plan.sources for t in source.translations),
+        source_nat=tuple(in_provider_realm(t) for source in tenant_plan.sources for t in source.translations),
         guards=(
             *guards("wan", arriving=translatable(tenant_plan), answering=presented),
             *guards("provider", arriving=real, answering=own),

@@ -30,18 +30,23 @@ def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
     """Build one tenant's side. It depends on this tenant and the services alone, on no other tenant."""
     tenant_plan = plan.tenants[tenant.name]
     hosts = tenant_hosts(tenant)
-    ce = _ce(tenant, hosts)
+    ce = ce_router(tenant, hosts)
     lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
     lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
     nat = _nat(tenant, intent, plan, lake_sources, lake_services)
-    links = (
-        *(cable(h.name, "wan", ce.name, names.toward(h.name.partition("/")[2]), tenant.realm) for h in hosts),
-        cable(ce.name, "nat", nat.name, "wan", tenant.realm),
-    )
+    links = (*host_links(hosts, ce), cable(ce.name, "nat", nat.name, "wan", tenant.realm))
     return TenantSide(tenant.name, hosts, ce, nat, links, lake_sources, lake_services)
 
 
-def _ce(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
+def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]:
+    """Return the links between a tenant's hosts and the router that they are behind."""
+    return tuple(
+        cable(h.name, h.interface.name, router.name, names.toward(h.name.partition("/")[2]), h.interface.realm)
+        for h in hosts
+    )
+
+
+def ce_router(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
     """Build the tenant's WAN router in the provider's data centre. It routes, nothing else."""
     toward_hosts = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
     presented = (Route(tenant.presents, "nat"),) if tenant.presents is not None else ()

@@ -32,7 +32,7 @@ class Flow:
     def way_of(self, packet: Packet, ingress: str) -> Way | None:
         """Tell which way along this flow a packet goes, None where it is not part of it."""
         if packet.kind is Kind.ERROR and packet.quoted is not None:
-            return self._way_of_error(packet.quoted)
+            return self._way_of_error(packet.quoted, ingress)
         header = packet.header()
         if header == self.arrived.header() and packet.kind is Kind.DATA and self.zone in (None, ingress):
             return Way.FORWARD
@@ -41,11 +41,11 @@ class Flow:
             return Way.BACK
         return None
 
-    def _way_of_error(self, quoted: Packet) -> Way | None:
+    def _way_of_error(self, quoted: Packet, ingress: str) -> Way | None:
         """An error goes against the packet that it quotes, which is as it was when this device sent it."""
         if quoted.header() == self.left.header():
             return Way.BACK
-        if quoted.header() == self.arrived.header().reversed():
+        if quoted.header() == self.arrived.header().reversed() and self.zone in (None, ingress):
             return Way.FORWARD
         return None
 

@@ -41,14 +41,14 @@ def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
         return LookUp(Found.NONE, None)
     longest = max(route.destination.network.prefixlen for route in matching)
     best = [route for route in matching if route.destination.network.prefixlen == longest]
-    own = _own(matching, destination)
     right = [route for route in best if route.destination.realm == destination.realm]
-    rivals = [route for route in best if route.destination.realm != destination.realm]
-    if right and rivals:
-        return LookUp(Found.AMBIGUOUS, right[0], rivals[0])
-    if not right and own is not None:
-        return LookUp(Found.WRONG_SIDE, own, rivals[0])
-    chosen = (right or rivals)[0]
+    meant = right[0] if right else _own(matching, destination)
+    if meant is not None:
+        # Another realm's route is no rival where it leads the same way.
+        rivals = [route for route in best if route.interface != meant.interface]
+        if rivals:
+            return LookUp(Found.AMBIGUOUS if right else Found.WRONG_SIDE, meant, rivals[0])
+    chosen = meant or best[0]
     return LookUp(Found.DISCARDED if chosen.interface is None else Found.ROUTE, chosen)
 
 

@@ -9,6 +9,7 @@ from farshore.fabric.model import MAX_INTERFACE_NAME
 
 PROVIDER_NAT = "provider/nat"
 PROVIDER_ROUTER = "provider/router"
+PROVIDER_PROXY = "provider/proxy"
 PROVIDER_EDGE = "provider/edge"
 INTERNET_HOST = "internet/host"
 UNNAMED_HOST = "host"

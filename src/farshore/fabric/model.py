@@ -31,6 +31,7 @@ class NodeKind(StrEnum):
     CE = "ce"
     NAT = "nat"
     ROUTER = "router"
+    PROXY = "proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,36 @@ class EndSystem:
         return (self.interface,)
 
 
-Node = Device | EndSystem
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a proxy answers for a tenant: it ends connections here and opens others to the server.
+
+    ``own`` is the proxy's address toward the server, ``sources`` are who may connect.
+    """
+
+    ingress: Realm
+    presented: Address
+    port: Port
+    server: Address
+    own: Address
+    service: str
+    sources: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A natively multi-tenant box: a routing instance for each realm, an application between them.
+
+    An interface's routes are its instance's own, so equal addresses in two of them never meet.
+    """
+
+    name: str
+    interfaces: tuple[Interface, ...]
+    fronts: tuple[Front, ...]
+    kind: NodeKind = NodeKind.PROXY
+
+
+Node = Device | EndSystem | Proxy
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -4,56 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from ipaddress import IPv4Address
 
 from farshore.fabric.model import Device, Direction, Guard, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt
+from farshore.walk.crossing import Crossing, Event, Verb
 from farshore.walk.flow import Flow, Way, find
 from farshore.walk.packet import Kind, Packet
 from farshore.walk.profile import Form, Profile, Returning, Stage
 from farshore.walk.routing import Found, LookUp, look_up
-
-
-class Verb(StrEnum):
-    """What happened to a packet inside a device."""
-
-    GUARDED = "guard"
-    TRANSLATED = "translate"
-    ROUTED = "route"
-    FILTERED = "filter"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One thing that happened. ``says`` is a clause for people; ``wrong`` marks a glitch or a refusal.
-
-    ``found`` is what a route look-up came to.
-    """
-
-    verb: Verb
-    says: str
-    before: Packet
-    after: Packet
-    wrong: bool = False
-    found: Found | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Crossing:
-    """A packet's way through a device: what happened and, unless it was refused, where it left and how."""
-
-    events: tuple[Event, ...]
-    packet: Packet
-    egress: str | None
-    flow: Flow | None
-
-    @property
-    def refused(self) -> bool:
-        """Tell whether the packet went no further."""
-        return self.egress is None
 
 
 @dataclass(frozen=True, slots=True)

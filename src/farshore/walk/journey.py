@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, Proxy
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.walk import wording
-from farshore.walk.device import Event
+from farshore.walk.crossing import Event
 from farshore.walk.packet import Packet
 from farshore.walk.profile import Profile
 from farshore.walk.profiles import PROFILES
@@ -118,13 +118,13 @@ def profile_of(profile: Profile | None) -> ProfileOf:
 def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
     for hop in request.hops:
         node = fabric.nodes[hop.node]
-        if hop.crossing is None or not isinstance(node, Device):
+        if hop.crossing is None or isinstance(node, EndSystem):
             if request.arrived_at is None:
                 yield _misdelivered(hop, Direction.REQUEST)
             return
         if node.kind is NodeKind.WAN and not _wrong(hop.crossing.events):
             continue  # the article's packets cross the WAN between two steps
-        if node.kind is NodeKind.CE and node.policy is not None:
+        if isinstance(node, Device) and node.kind is NodeKind.CE and node.policy is not None:
             # The article tells the arrival at a CE that translates, and what it then does, as two steps.
             yield _step(node.name, Direction.REQUEST, wording.handed_to_nat(), hop.packet, hop.packet)
         yield _crossing_step(node, hop, Direction.REQUEST)
@@ -145,7 +145,7 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     )
     for hop in hops:
         node = fabric.nodes[hop.node]
-        if hop.crossing is None or not isinstance(node, Device):
+        if hop.crossing is None or isinstance(node, EndSystem):
             if reply.arrived_at is None:
                 yield _misdelivered(hop, Direction.REPLY)
             else:
@@ -155,7 +155,7 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
             yield _crossing_step(node, hop, Direction.REPLY)
 
 
-def _crossing_step(node: Device, hop: Hop, direction: Direction) -> Step:
+def _crossing_step(node: Device | Proxy, hop: Hop, direction: Direction) -> Step:
     assert hop.crossing is not None  # noqa: S101 - the callers have looked
     action = wording.crosses(node, hop.crossing)
     state = wording.sent_on(node, hop.crossing)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd
-from farshore.walk.device import Crossing, cross
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.walk.crossing import Crossing
+from farshore.walk.device import cross
 from farshore.walk.flow import Flow
 from farshore.walk.packet import Packet
 from farshore.walk.profile import Profile
+from farshore.walk.proxy import cross_proxy
 
 Memory = Mapping[str, tuple[Flow, ...]]
 ProfileOf = Callable[[Device], Profile]
@@ -58,7 +60,11 @@ def trace(fabric: Fabric, profile_of: ProfileOf, start: LinkEnd, packet: Packet,
         if isinstance(node, EndSystem):
             hops.append(Hop(node.name, end.interface, packet, None))
             return Trace(tuple(hops), known, node if packet.destination.ip == node.address.ip else None)
-        crossing = cross(node, profile_of(node), packet, end.interface, known.get(node.name, ()))
+        remembered = known.get(node.name, ())
+        if isinstance(node, Proxy):
+            crossing = cross_proxy(node, packet, end.interface, remembered)
+        else:
+            crossing = cross(node, profile_of(node), packet, end.interface, remembered)
         hops.append(Hop(node.name, end.interface, packet, crossing))
         if crossing.flow is not None:
             known[node.name] = (*known.get(node.name, ()), crossing.flow)

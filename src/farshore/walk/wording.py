@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from farshore.fabric.model import Device, NodeKind
+from farshore.fabric.model import Device, NodeKind, Proxy
 from farshore.port import Port
-from farshore.walk.device import Crossing, Event, Verb
+from farshore.walk.crossing import Crossing, Event, Verb
 from farshore.walk.packet import Packet
 from farshore.walk.routing import Found
 
@@ -19,15 +19,16 @@ def handed_to_nat() -> str:
     return "arrives unchanged and is passed to the NAT engine"
 
 
-def crosses(node: Device, crossing: Crossing) -> str:
+def crosses(node: Device | Proxy, crossing: Crossing) -> str:
     """Say what a device does to a packet."""
-    translations = [event.says for event in crossing.events if event.verb is Verb.TRANSLATED]
+    translations = [event.says for event in crossing.events if event.verb in (Verb.TRANSLATED, Verb.PROXIED)]
     if translations:
         return "; ".join(translations)
+    assert isinstance(node, Device)  # noqa: S101 - a proxy always has an event
     return "passes through unchanged" if node.policy is not None else "arrives unchanged and is routed"
 
 
-def sent_on(node: Device, crossing: Crossing) -> str:
+def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
     """Say where a packet goes from a device."""
     if crossing.egress is None:
         return "goes no further"
@@ -84,5 +85,7 @@ def mend(event: Event) -> str:
             return "the destination is nobody's there; use the presented address"
         case Verb.FILTERED:
             return "subscribe the tenant to the service, or add the port to the service, in the intent"
+        case Verb.PROXIED:
+            return "connect to a presented address by TCP from a network of the tenant's, or choose another design"
         case _:
             return "send from an address of the tenant's own networks to an address that is presented to it"

@@ -12,11 +12,15 @@ from pyroute2 import IPRoute
 
 from farshore.engine.netfilter import namespace, nft
 from farshore.engine.netfilter.desired import NEXT_HOP, DesiredNode, DesiredRoute
-from farshore.engine.netfilter.requests import RT_TABLE_MAIN, RTN_BLACKHOLE, RTPROT_STATIC
+from farshore.engine.netfilter.requests import (
+    AF_INET,
+    IFF_UP,
+    NUD_PERMANENT,
+    RT_TABLE_MAIN,
+    RTN_BLACKHOLE,
+    RTPROT_STATIC,
+)
 
-AF_INET = 2
-NUD_PERMANENT = 0x80
-IFF_UP = 1
 SETTINGS = Path("/proc/sys")
 
 

@@ -1,8 +1,4 @@
-"""Applying a desired state to the machine: read, compare, change; and taking it down again.
-
-The kernel makes whoever changes rules or links wait for its processors, one after another and without any
-work being done. So several nodes are at hand at the same time, each in a thread of its own.
-"""
+"""Applying a desired state to the machine: read, compare, change; and taking it down again."""
 
 from __future__ import annotations
 
@@ -15,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from farshore.engine.netfilter import namespace, nft, requests
@@ -33,11 +28,15 @@ from farshore.engine.netfilter.difference import (
     RemoveRoute,
     difference,
 )
+from farshore.engine.netfilter.kernel import Kernel
 from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
 
 LOOPBACK_INDEX = 1
-_NODES_AT_ONCE = 16
+# Loading rules is mostly waiting until all processors have let go of what stood before, and for nft; reading
+# is half of it. Many nodes can wait at once. All else is work, and more hands would only be in each other's way.
+_LOADING_AT_ONCE = 16
+_READING_AT_ONCE = 4
 
 Reporter = Callable[[int, int, str], None]
 # Of every link's end: the namespace that it is to be in, and the interface that it is to be.
@@ -56,7 +55,7 @@ def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what:
     # The phases follow each other; within one, no node waits for another.
     for phase, of_phase in itertools.groupby(changes, key=_phase):
         batches = [tuple(batch) for _, batch in itertools.groupby(of_phase, key=lambda change: change.node)]
-        with _several_at_once() as pool:
+        with _threads(_LOADING_AT_ONCE if phase is _load_ruleset else 1) as pool:
             work = [pool.submit(_carry_out, phase, desired, ends, batch) for batch in batches]
             for finished in as_completed(work):
                 batch = finished.result()
@@ -67,7 +66,7 @@ def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what:
 
 def read_all(desired: DesiredState) -> dict[str, ActualNode | None]:
     """Read what is there of every node. Raises MachineError where the kernel refuses."""
-    with _several_at_once() as pool:
+    with _threads(_READING_AT_ONCE) as pool:
         return dict(zip(desired.nodes, pool.map(_read, desired.nodes.values()), strict=True))
 
 
@@ -78,9 +77,9 @@ def remove(namespaces: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
-def _several_at_once() -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool of threads; at the end, or on the first error, nothing that has not begun is begun."""
-    pool = ThreadPoolExecutor(_NODES_AT_ONCE)
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads; when the body ends in an error, nothing that has not begun is begun."""
+    pool = ThreadPoolExecutor(number)
     try:
         yield pool
     finally:
@@ -153,23 +152,21 @@ def _make_settings(node: DesiredNode, _ends: Ends, changes: tuple[MakeSetting, .
 
 
 def _remove_interfaces(node: DesiredNode, _ends: Ends, changes: tuple[RemoveInterface, ...]) -> None:
-    with namespace.entered(node.namespace), IPRoute() as kernel:
+    with namespace.entered(node.namespace), Kernel() as kernel:
+        indexes = _indexes()
         for change in changes:
-            try:
-                kernel.link("del", index=socket.if_nametoindex(change.interface))
-            except (OSError, NetlinkError) as error:
-                # The far end, removed just now, may have taken it away already.
-                if _number(error) != errno.ENODEV:
-                    raise
+            # The far end, removed just now, may have taken it away already.
+            if change.interface in indexes:
+                kernel.ask(requests.remove_link(indexes[change.interface]))
 
 
 def _create_links(node: DesiredNode, ends: Ends, changes: tuple[CreateLink, ...]) -> None:
     # A veth pair is made from anywhere: the request itself names both namespaces.
-    with namespace.entered(node.namespace), IPRoute() as kernel:
+    with namespace.entered(node.namespace), Kernel() as kernel:
         for change in changes:
             (left_namespace, left), (right_namespace, right) = ends[change.link.left], ends[change.link.right]
             with _opened(left_namespace) as left_descriptor, _opened(right_namespace) as right_descriptor:
-                kernel.link("add", **requests.veth_pair(left, left_descriptor, right, right_descriptor))
+                kernel.ask(requests.veth_pair(left, left_descriptor, right, right_descriptor))
 
 
 @contextlib.contextmanager
@@ -182,30 +179,41 @@ def _opened(name: str) -> Iterator[int]:
 
 
 def _wire(node: DesiredNode, _ends: Ends, changes: tuple[Change, ...]) -> None:
-    with namespace.entered(node.namespace), IPRoute() as kernel:
+    with namespace.entered(node.namespace), Kernel() as kernel:
         # Without an address of its own a namespace has no local routing table until its loopback is up, and
         # without that table the kernel takes every next hop for a broadcast address and refuses the route.
-        kernel.link("set", index=LOOPBACK_INDEX, state="up")
-        indexes = {name: index for index, name in socket.if_nameindex()}
+        kernel.ask(requests.link_up(LOOPBACK_INDEX))
+        indexes = _indexes()
         for change in changes:
             match change:
                 case ConfigureInterface(interface=interface):
                     _configure(kernel, interface, indexes[interface.name])
                 case RemoveRoute(route=route):
-                    kernel.route("del", **requests.route(route, indexes))
+                    kernel.ask(requests.remove_route(route, indexes))
                 case AddRoute(route=route):
-                    kernel.route("add", **requests.route(route, indexes))
+                    kernel.ask(requests.add_route(route, indexes))
                 case _:
                     raise TypeError(f"unknown change {change!r}")
 
 
-def _configure(kernel: Any, interface: DesiredInterface, index: int) -> None:
-    kernel.flush_addr(index=index)
-    kernel.link("set", index=index, state="up")
-    kernel.neigh("replace", **requests.neighbour(interface, index))
+def _indexes() -> dict[str, int]:
+    """Return the numbers of the interfaces in the thread's namespace, by name."""
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def _configure(kernel: Kernel, interface: DesiredInterface, index: int) -> None:
+    _remove_addresses(kernel, index)
+    kernel.ask(requests.link_up(index))
+    kernel.ask(requests.neighbour(interface, index))
     if interface.address is not None:
-        kernel.addr("replace", **requests.address(interface, index))
+        kernel.ask(requests.address(interface, index))
 
 
-def _number(error: OSError | NetlinkError) -> int | None:
-    return error.code if isinstance(error, NetlinkError) else error.errno
+def _remove_addresses(kernel: Kernel, index: int) -> None:
+    removal = requests.remove_an_address(index)
+    try:
+        while True:
+            kernel.ask(removal)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise

@@ -14,7 +14,8 @@ from ipaddress import IPv4Address, IPv4Network
 
 from farshore.engine.netfilter.kernel_settings import kernel_settings
 from farshore.engine.netfilter.ruleset import ruleset
-from farshore.fabric.model import Device, Fabric, LinkEnd, Node
+from farshore.errors import MachineError
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
 
 NEXT_HOP = IPv4Address("169.254.0.1")
 _EVERYWHERE = IPv4Network("0.0.0.0/0")
@@ -73,16 +74,22 @@ def namespace_name(node: str) -> str:
 
 
 def compile_fabric(fabric: Fabric) -> DesiredState:
-    """Return the desired state of a whole fabric."""
+    """Return the desired state of a whole fabric.
+
+    Raises MachineError where a node is of a sort that this engine does not run.
+    """
+    for node in fabric.nodes.values():
+        if isinstance(node, Proxy) or (isinstance(node, Device) and node.last_hop):
+            raise MachineError(f"the netfilter engine does not run {node.name} of the {fabric.design} design; walk it")
     wires: dict[LinkEnd, tuple[LinkEnd, int]] = {}
     for link in fabric.links:
         wires[link.left] = (link.right, link.mtu)
         wires[link.right] = (link.left, link.mtu)
-    nodes = {node.name: _node(node, wires) for node in fabric.nodes.values()}
+    nodes = {n.name: _node(n, wires) for n in fabric.nodes.values() if not isinstance(n, Proxy)}
     return DesiredState(nodes, tuple(DesiredLink(link.left, link.right) for link in fabric.links))
 
 
-def _node(node: Node, wires: Mapping[LinkEnd, tuple[LinkEnd, int]]) -> DesiredNode:
+def _node(node: Device | EndSystem, wires: Mapping[LinkEnd, tuple[LinkEnd, int]]) -> DesiredNode:
     own_address = None if isinstance(node, Device) else node.address.ip
     interfaces = []
     for interface in node.interfaces:

@@ -45,12 +45,14 @@ def program() -> str:
 def load(text: str) -> None:
     """Load a rule set in one transaction, read it back and remember both. Raises MachineError, nothing changed."""
     _run(["-f", "-"], text)
-    listed = _own_tables(_listing())
+    listing = _listing()
+    listed = _own_tables(listing)
     if not listed:
         raise MachineError("nft loaded a rule set without complaint and lists none of it")
     comment = f"wanted:{_digest(text)} listed:{_digest(listed)}"
-    replace = f"table {RECORD_TABLE}\ndelete table {RECORD_TABLE}\n"
-    _run(["-f", "-"], f'{replace}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
+    # Deleting costs a wait for all processors, so only what is there is deleted.
+    clearing = f"delete table {RECORD_TABLE}\n" if f"table {RECORD_TABLE} {{" in listing else ""
+    _run(["-f", "-"], f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
 
 
 def remembered() -> Remembered:
@@ -74,9 +76,12 @@ def _digest(text: str) -> str:
 
 
 def _run(arguments: list[str], text: str | None) -> str:
-    done = subprocess.run(
-        [program(), *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False
-    )
+    try:
+        done = subprocess.run(
+            [program(), *arguments], input=text, capture_output=True, text=True, timeout=_TIMEOUT, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MachineError(f"nft {' '.join(arguments)}: no answer in {_TIMEOUT:.0f} s") from error
     if done.returncode != 0:
         raise MachineError(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
     return done.stdout

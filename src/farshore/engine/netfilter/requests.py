@@ -1,51 +1,118 @@
-"""Route netlink requests, as the arguments that pyroute2 takes: pure, and sent elsewhere."""
+"""Route netlink requests, as the bytes that the kernel takes: pure, and sent elsewhere."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from farshore.engine.netfilter.desired import NEXT_HOP, DesiredInterface, DesiredRoute
 
-Request = dict[str, Any]
+AF_INET = 2
+NUD_PERMANENT = 0x80
+IFF_UP = 1
 
 RTN_UNICAST = 1
 RTN_BLACKHOLE = 6
 RT_TABLE_MAIN = 254
-
 RTPROT_STATIC = 4  # set by an administrator: told apart from the routes that the kernel makes by itself
+_RT_SCOPE_UNIVERSE = 0
+_RT_SCOPE_NOWHERE = 255  # in a removal: whatever the scope
+_RTNH_F_ONLINK = 4
+
+_RTM_NEWLINK, _RTM_DELLINK = 16, 17
+_RTM_NEWADDR, _RTM_DELADDR = 20, 21
+_RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
+_RTM_NEWNEIGH = 28
+
+_CHANGE = 0x005  # NLM_F_REQUEST | NLM_F_ACK
+_ADD = _CHANGE | 0x600  # NLM_F_CREATE | NLM_F_EXCL
+_REPLACE = _CHANGE | 0x500  # NLM_F_CREATE | NLM_F_REPLACE
 
 
-def veth_pair(left: DesiredInterface, left_descriptor: int, right: DesiredInterface, right_descriptor: int) -> Request:
+def veth_pair(left: DesiredInterface, left_descriptor: int, right: DesiredInterface, right_descriptor: int) -> bytes:
     """Return the request that makes both ends at once, each in its namespace, so that no end is ever elsewhere."""
-    return {
-        "ifname": left.name,
-        "kind": "veth",
-        "address": left.mac,
-        "mtu": left.mtu,
-        "net_ns_fd": left_descriptor,
-        "peer": {
-            "ifname": right.name,
-            "address": right.mac,
-            "mtu": right.mtu,
-            "net_ns_fd": right_descriptor,
-        },
-    }
+    peer = {"attrs": _new_link(right, right_descriptor)}
+    kind = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]
+    attributes = [*_new_link(left, left_descriptor), ("IFLA_LINKINFO", {"attrs": kind})]
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _ADD, {}, attributes)
 
 
-def neighbour(interface: DesiredInterface, index: int) -> Request:
+def _new_link(interface: DesiredInterface, descriptor: int) -> list[tuple[str, Any]]:
+    return [
+        ("IFLA_IFNAME", interface.name),
+        ("IFLA_ADDRESS", interface.mac),
+        ("IFLA_MTU", interface.mtu),
+        ("IFLA_NET_NS_FD", descriptor),
+    ]
+
+
+def link_up(index: int) -> bytes:
+    """Return the request that sets an interface up."""
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": IFF_UP, "change": IFF_UP})
+
+
+def remove_link(index: int) -> bytes:
+    """Return the request that removes an interface."""
+    return _encoded(ifinfmsg(), _RTM_DELLINK, _CHANGE, {"index": index})
+
+
+def neighbour(interface: DesiredInterface, index: int) -> bytes:
     """Return the request for the permanent neighbour at the far end of a link."""
-    return {"dst": str(NEXT_HOP), "lladdr": interface.far_mac, "ifindex": index, "state": "permanent"}
+    fields = {"family": AF_INET, "ifindex": index, "state": NUD_PERMANENT}
+    attributes = [("NDA_DST", str(NEXT_HOP)), ("NDA_LLADDR", interface.far_mac)]
+    return _encoded(ndmsg(), _RTM_NEWNEIGH, _REPLACE, fields, attributes)
 
 
-def address(interface: DesiredInterface, index: int) -> Request:
+def address(interface: DesiredInterface, index: int) -> bytes:
     """Return the request for an end system's own address, alone in its prefix."""
-    return {"index": index, "address": str(interface.address), "prefixlen": 32}
+    own = str(interface.address)
+    fields = {"family": AF_INET, "index": index, "prefixlen": 32}
+    return _encoded(ifaddrmsg(), _RTM_NEWADDR, _REPLACE, fields, [("IFA_LOCAL", own), ("IFA_ADDRESS", own)])
 
 
-def route(wanted: DesiredRoute, indexes: dict[str, int]) -> Request:
+def remove_an_address(index: int) -> bytes:
+    """Return the request that removes one address of an interface, whichever; refused where it has none."""
+    return _encoded(ifaddrmsg(), _RTM_DELADDR, _CHANGE, {"family": AF_INET, "index": index})
+
+
+def add_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
     """Return the request for a route; ``indexes`` are the interfaces' numbers by name."""
-    request: Request = {"dst": str(wanted.destination), "proto": RTPROT_STATIC}
-    if wanted.interface is None:
-        return request | {"type": "blackhole"}
-    # Blackholes and routes on unnumbered links alike: nothing vouches for the next hop but the link itself.
-    return request | {"gateway": str(NEXT_HOP), "oif": indexes[wanted.interface], "flags": ["onlink"]}
+    return _route(route, indexes, _RTM_NEWROUTE, _ADD, _RT_SCOPE_UNIVERSE)
+
+
+def remove_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
+    """Return the request that removes a route; ``indexes`` are the interfaces' numbers by name."""
+    return _route(route, indexes, _RTM_DELROUTE, _CHANGE, _RT_SCOPE_NOWHERE)
+
+
+def _route(route: DesiredRoute, indexes: Mapping[str, int], kind: int, flags: int, scope: int) -> bytes:
+    fields = {
+        "family": AF_INET,
+        "dst_len": route.destination.prefixlen,
+        "table": RT_TABLE_MAIN,
+        "proto": RTPROT_STATIC,
+        "scope": scope,
+        "type": RTN_BLACKHOLE,
+    }
+    attributes: list[tuple[str, Any]] = [("RTA_DST", str(route.destination.network_address))]
+    if route.interface is not None:
+        # On unnumbered links nothing vouches for the next hop but the link itself.
+        fields |= {"type": RTN_UNICAST, "flags": _RTNH_F_ONLINK}
+        attributes += [("RTA_GATEWAY", str(NEXT_HOP)), ("RTA_OIF", indexes[route.interface])]
+    return _encoded(rtmsg(), kind, flags, fields, attributes)
+
+
+def _encoded(
+    message: Any, kind: int, flags: int, fields: Mapping[str, int], attributes: list[tuple[str, Any]] | None = None
+) -> bytes:
+    for name, value in fields.items():
+        message[name] = value
+    message["attrs"] = attributes or []
+    message["header"] = {"type": kind, "flags": flags, "sequence_number": 0, "pid": 0}
+    message.encode()
+    return bytes(message.data)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from farshore.cli.demo_marks import Marks
+from farshore.cli.demo_path import Call
 from farshore.cli.demo_refusals import Refusal, honest, refusals
 from farshore.cli.fabrics import read_fabric
 from farshore.design.catalogue import DEFAULT_DESIGN
@@ -17,6 +18,7 @@ from farshore.lab.expectations import expectations
 from farshore.lab.scene import Scene
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
+from farshore.realm import Address
 
 HTTP = Port(Protocol.TCP, 80)
 
@@ -38,6 +40,14 @@ class Case:
     def marks(self) -> Marks:
         """Return the colours and letters of its realms."""
         return Marks(tuple(self.intent.tenants))
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """Return the fetches as calls."""
+        return tuple(
+            Call(self.host(talk), Address(self.host(talk).address.realm, talk.destination), talk.port)
+            for talk in self.fetches
+        )
 
     def host(self, talk: Talk) -> EndSystem:
         """Return who makes a fetch."""

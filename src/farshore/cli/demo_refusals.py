@@ -1,4 +1,4 @@
-"""A handful of attempts that must be refused, and by what. Pure: a shore's guards and policy say why."""
+"""A handful of attempts that must be refused, and by what. Pure: the walk says who refuses them, and why."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from farshore.design import names
-from farshore.fabric.model import Device, Direction, Fabric
+from farshore.fabric.model import Fabric, LinkEnd
 from farshore.lab.check import Check, Throw
-from farshore.lab.packet import Packet
 from farshore.lab.refusals import UNOFFERED_PORT
 from farshore.lab.scene import Scene
-from farshore.realm import Realm, RealmKind
+from farshore.realm import LAKE, Address
+from farshore.walk.journey import profile_of
+from farshore.walk.packet import Packet
+from farshore.walk.trace import trace
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An attempt that must be blocked, the shore that does it, and the reason in one clause."""
+    """An attempt that must be blocked, the device that does it, and the reason in one clause."""
 
     check: Check
-    shore: str
+    device: str
     why: str
 
     @property
@@ -33,7 +35,7 @@ def refusals(scene: Scene, fabric: Fabric, checks: Sequence[Check]) -> tuple[Ref
 
     Raises LookupError where the intent has fewer than two tenants that use a service.
     """
-    return tuple(_refusal(_find(checks, *wanted), fabric) for wanted in _wanted(scene))
+    return tuple(_refusal(_find(checks, *wanted), scene, fabric) for wanted in _wanted(scene))
 
 
 def honest(scene: Scene, checks: Sequence[Check]) -> Check:
@@ -77,38 +79,24 @@ def _find(checks: Sequence[Check], node: str, source: str, destination: str, por
     raise LookupError(f"no check has {node} send from {source} to {destination}")
 
 
-def _refusal(check: Check, fabric: Fabric) -> Refusal:
+def _refusal(check: Check, scene: Scene, fabric: Fabric) -> Refusal:
+    """Walk the packet to find out who refuses it, and why."""
     assert isinstance(check.attempt, Throw)  # noqa: S101 - only throws are found
-    shore, interface = _shore(check.attempt.node, fabric)
-    return Refusal(check, shore.name, why(shore, interface, check.attempt.packet))
+    thrown = check.attempt
+    start = LinkEnd(thrown.node, thrown.interface)
+    journey = trace(fabric, profile_of(None), start, _seen_by_the_walk(thrown, scene, fabric), {})
+    last = journey.hops[-1]
+    if last.crossing is None or not last.crossing.refused:
+        raise LookupError(f"nothing on its way refuses this: {check.name}")
+    return Refusal(check, last.node, last.crossing.events[-1].says)
 
 
-def _shore(node: str, fabric: Fabric) -> tuple[Device, str]:
-    """Return the shore that a node's packets come to first, and the interface at which they do."""
-    owner = node.partition("/")[0]
-    shore = fabric.nodes[names.tenant_nat(owner) if owner != "provider" else names.PROVIDER_NAT]
-    assert isinstance(shore, Device)  # noqa: S101 - every design has a NAT device there
-    interface = next(i for i in shore.interfaces if i.realm.kind is not RealmKind.LAKE)
-    return shore, interface.name
-
-
-def why(shore: Device, interface: str, packet: Packet) -> str:
-    """Return why a shore refuses a new flow that arrives at an interface."""
-    guard = next(g for g in shore.guards if (g.interface, g.direction) == (interface, Direction.IN))
-    realm = next(i.realm for i in shore.interfaces if i.name == interface)
-    if not any(packet.source in prefix.network for prefix in guard.sources):
-        own = ", ".join(str(prefix.network) for prefix in guard.sources)
-        return f"guard: only {own} may come from {realm}"
-    if not any(packet.destination in prefix.network for prefix in guard.destinations):
-        called = ", ".join(str(prefix.network.network_address) for prefix in guard.destinations)
-        return f"guard: from {realm} only {called} may be called"
-    return f"policy: {_offer(shore, realm, packet)}"
-
-
-def _offer(shore: Device, realm: Realm, packet: Packet) -> str:
-    permits = shore.policy.permits if shore.policy is not None else ()
-    from_here = [permit for permit in permits if permit.ingress == realm]
-    offered = [str(permit.port) for permit in from_here if permit.destination.ip == packet.destination]
-    if not from_here:
-        return f"the {realm}'s side may only answer"
-    return f"{packet.destination} offers {', '.join(offered) or 'nothing'}"
+def _seen_by_the_walk(thrown: Throw, scene: Scene, fabric: Fabric) -> Packet:
+    """Return a thrown packet with realms: an address of the lake is that wherever it is, others are local."""
+    here = next(i.realm for i in fabric.nodes[thrown.node].interfaces if i.name == thrown.interface)
+    source, destination = (
+        Address(LAKE if ip in scene.plan.lake.network else here, ip)
+        for ip in (thrown.packet.source, thrown.packet.destination)
+    )
+    packet = thrown.packet
+    return Packet(packet.protocol, source, destination, packet.source_port, packet.destination_port)

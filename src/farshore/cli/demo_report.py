@@ -56,7 +56,7 @@ def report(case: Case, findings: Findings) -> dict[str, Any]:
                 "expected": refusal.check.expected,
                 "observed": findings.results[refusal.check.name].observed,
                 "ok": findings.results[refusal.check.name].ok,
-                "by": refusal.shore,
+                "by": refusal.device,
                 "why": refusal.why,
             }
             for refusal in case.refusals

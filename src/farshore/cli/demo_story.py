@@ -18,7 +18,8 @@ from farshore.lab.check import Result
 from farshore.lab.fetch import Fetched
 from farshore.realm import LAKE, PROVIDER, Address
 
-WIDTH = 80
+_WIDEST = 80
+_MARGIN = " " * 11
 _GOOD, _BAD = "green", "bold red"
 _FETCHERS = (("curl", "curl"), ("wget", "wget -qO -"))  # programs, and how to have them print a page
 
@@ -31,6 +32,7 @@ class Story:
         self._console = console
         self._case = case
         self._marks = case.marks
+        self._width = min(_WIDEST, console.width)
 
     def problem(self) -> None:
         """Tell who has which address."""
@@ -47,7 +49,6 @@ class Story:
         """Tell which addresses were given."""
         tenants = [tenant.realm for tenant in self._case.intent.tenants.values()]
         service = self._case.plan.services[_service(self._case)]
-        called = [Address(self._case.host(talk).address.realm, talk.destination) for talk in self._case.fetches]
         self._heading("The plan")
         self._prose("An address means nothing without its network, its realm. Colour and letter say which:")
         self._console.print(Text("  ") + self._marks.legend((*tenants, LAKE, PROVIDER)))
@@ -68,7 +69,7 @@ class Story:
                     cell(service.name),
                     self._marks.cell(service.address),
                     self._marks.cell(service.lake),
-                    _joined([self._marks.cell(address) for address in called]),
+                    _joined([self._marks.cell(call.called) for call in self._case.calls]),
                 ),
             ],
         )
@@ -94,15 +95,12 @@ class Story:
                     cell("as planned", _GOOD) if reason is None else cell(f"DIFFERS: {reason}", _BAD),
                 )
             )
-        self._table(("who", "calls from", f"the {_service(self._case)} saw", ""), rows)
+        self._table(("who", "calls from", f"the {_service(self._case)} saw", "result"), rows)
 
     def path(self) -> None:
         """Tell the way of the packets, as a picture."""
         self._heading("The way there")
-        calls = [
-            (self._case.host(t), Address(self._case.host(t).address.realm, t.destination)) for t in self._case.fetches
-        ]
-        drawn = picture(self._case.fabric, calls, self._marks)
+        drawn = picture(self._case.fabric, self._case.calls, self._marks)
         self._console.print(ascii_picture(drawn) if self._console.options.ascii_only else drawn)
         self._console.print()
         self._prose("The answers come back the same way, and each NAT undoes what it did.")
@@ -122,8 +120,10 @@ class Story:
             result = results[refusal.check.name]
             verdict = Text("  refused  ", _GOOD) if result.ok else Text("  DIFFERS  ", _BAD)
             self._console.print(verdict + Text(refusal.what, "default"))
-            told = f"by {refusal.shore}'s {refusal.why}" if result.ok else f"observed: {result.observed}"
-            self._console.print(Text(f"           {told}", "" if result.ok else _BAD))
+            told = f"{refusal.device}: {refusal.why}" if result.ok else f"observed: {result.observed}"
+            told = textwrap.fill(told, self._width, initial_indent=_MARGIN, subsequent_indent=_MARGIN)
+            self._console.print(Text(told, "" if result.ok else _BAD))
+        self._console.print()
 
     def moral(self, program: str, file: str, differences: Sequence[str]) -> None:
         """Tell why it works and what to try next or, where it did not, what differed."""
@@ -153,9 +153,9 @@ class Story:
         yield f"lab exec {talk.node} -- ping -c 3 {talk.destination}", ""
         if fetcher is not None:
             yield f"lab exec {talk.node} -- {fetcher} {called}", ""
-        yield f"lab exec {talk.node.partition('/')[0]}/nat -- nft list ruleset", "what translates and guards"
+        yield f"lab exec {talk.node.partition('/')[0]}/nat -- nft list ruleset", "its rules"
         yield "lab down", "leaves nothing behind"
-        yield f"lab run {file}", "tries everything that must and must not be"
+        yield f"lab run {file}", "tries everything"
 
     def _seen(self, answer: Fetched) -> Cell:
         if answer.seen is None:
@@ -164,16 +164,16 @@ class Story:
         return cell(text, self._marks.style(LAKE)) + cell(f" port {answer.seen.source_port}")
 
     def _heading(self, text: str) -> None:
-        self._console.print()
         self._console.print(Text(text, "bold"))
         self._console.print()
 
     def _prose(self, text: str) -> None:
-        self._console.print(Text(textwrap.fill(text, min(WIDTH, self._console.width))))
+        self._console.print(Text(textwrap.fill(text, self._width)))
         self._console.print()
 
     def _table(self, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         self._console.print(columns(headings, rows), end="")
+        self._console.print()
 
 
 def _name(host: EndSystem) -> str:

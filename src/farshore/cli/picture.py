@@ -5,15 +5,15 @@ Above each way, or below it, stand the addresses that its packet carries in each
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rich.text import Text
 
 from farshore.cli.demo_marks import Marks
-from farshore.cli.demo_path import Hop, path
+from farshore.cli.demo_path import Call, Leg, path
 from farshore.fabric.model import EndSystem, Fabric, Node, NodeKind
-from farshore.realm import Address
 
 _LABEL_ROWS = 3  # the realm, from, to
 _BOX_ROWS = 4
@@ -30,12 +30,12 @@ class _Way:
 
     own: tuple[Node, ...]
     shared: tuple[Node, ...]
-    hops: tuple[Hop, ...]
+    legs: tuple[Leg, ...]
 
     @property
-    def crossing(self) -> Hop:
+    def crossing(self) -> Leg:
         """Return the packet between the last node of its own and the first of the others."""
-        return self.hops[len(self.own) - 1]
+        return self.legs[len(self.own) - 1]
 
 
 @dataclass(slots=True)
@@ -51,15 +51,17 @@ class _Canvas:
     def lines(self) -> Iterator[Text]:
         for row in range(max(row for row, _ in self.cells) + 1):
             width = max((column for r, column in self.cells if r == row), default=-1) + 1
-            yield Text.assemble(*(self.cells.get((row, column), (" ", "")) for column in range(width)))
+            cells = (self.cells.get((row, column), (" ", "")) for column in range(width))
+            runs = itertools.groupby(cells, key=lambda cell: cell[1])
+            yield Text.assemble(*(("".join(character for character, _ in run), style) for style, run in runs))
 
 
-def picture(fabric: Fabric, calls: Sequence[tuple[EndSystem, Address]], marks: Marks) -> Text:
-    """Draw the ways of two hosts or more to one service, which each calls by an address of its own realm.
+def picture(fabric: Fabric, calls: Sequence[Call], marks: Marks) -> Text:
+    """Draw the ways of two hosts or more to one service.
 
     Raises LookupError where a packet does not get there.
     """
-    ways = _ways([path(fabric, host, called) for host, called in calls])
+    ways = _ways([path(fabric, call) for call in calls])
     canvas = _Canvas()
     half = (len(ways) + 1) // 2  # as many ways above the shared one as below it
     own_width = max(_chain_width(way.own, marks) for way in ways)
@@ -72,16 +74,16 @@ def picture(fabric: Fabric, calls: Sequence[tuple[EndSystem, Address]], marks: M
         upper = position < half
         top = position * _BAND_ROWS + (0 if upper else _ROWS_BETWEEN)
         labels, boxes = (top, top + _LABEL_ROWS) if upper else (top + _BOX_ROWS, top)
-        columns = {way.hops[0]: 1, way.crossing: own_width, way.hops[-1]: shared_column + first_shared_width}
-        for hop, column in columns.items():
-            _draw_label(canvas, labels, column, hop, marks)
-        end = _draw_chain(canvas, boxes, 0, way.own, hops=way.hops, marks=marks)
+        columns = {way.legs[0]: 1, way.crossing: own_width, way.legs[-1]: shared_column + first_shared_width}
+        for leg, column in columns.items():
+            _draw_label(canvas, labels, column, leg, marks)
+        end = _draw_chain(canvas, boxes, 0, way.own, legs=way.legs, marks=marks)
         style = marks.style(way.crossing.realm)
         canvas.write(boxes + 1, end - 1, "╞" + "═" * (trunk - end), style)
         wires.append(boxes + 1)
     middle = half * _BAND_ROWS - 1
     _draw_trunk(canvas, trunk, middle, wires, marks.style(ways[0].crossing.realm))
-    _draw_chain(canvas, middle, shared_column, ways[0].shared, hops=ways[0].hops, marks=marks)
+    _draw_chain(canvas, middle, shared_column, ways[0].shared, legs=ways[0].legs, marks=marks)
     _draw_joints(canvas, trunk, middle, wires, marks.style(ways[0].crossing.realm))
     return Text("\n").join(canvas.lines())
 
@@ -92,26 +94,26 @@ def ascii_picture(drawn: Text) -> Text:
     return Text(drawn.plain.translate(table), spans=drawn.spans)
 
 
-def _ways(paths: Sequence[tuple[tuple[Hop, ...], EndSystem]]) -> list[_Way]:
+def _ways(paths: Sequence[tuple[tuple[Leg, ...], EndSystem]]) -> list[_Way]:
     """Tell each host's own nodes from those that all packets cross at the end."""
-    chains = [(*(hop.node for hop in hops), end) for hops, end in paths]
+    chains = [(*(leg.node for leg in legs), end) for legs, end in paths]
     most = min(len(chain) for chain in chains) - 1
     shared = 0
     while shared < most and all(chain[-shared - 1] == chains[0][-shared - 1] for chain in chains):
         shared += 1
     if not shared:
         raise LookupError("these packets do not end at one service")
-    return [_Way(chain[:-shared], chain[-shared:], hops) for chain, (hops, _) in zip(chains, paths, strict=True)]
+    return [_Way(chain[:-shared], chain[-shared:], legs) for chain, (legs, _) in zip(chains, paths, strict=True)]
 
 
-def _label(hop: Hop, marks: Marks) -> tuple[str, str, str]:
-    title = f"{hop.realm} ({marks.letter(hop.realm)})"
-    return title, f"from {marks.label(hop.source)}", f"to   {marks.label(hop.destination)}"
+def _label(leg: Leg, marks: Marks) -> tuple[str, str, str]:
+    title = f"{leg.realm} ({marks.letter(leg.realm)})"
+    return title, f"from {marks.label(leg.source)}", f"to   {marks.label(leg.destination)}"
 
 
-def _draw_label(canvas: _Canvas, row: int, column: int, hop: Hop, marks: Marks) -> None:
-    realms = (hop.realm, hop.source.realm, hop.destination.realm)
-    for offset, (line, realm) in enumerate(zip(_label(hop, marks), realms, strict=True)):
+def _draw_label(canvas: _Canvas, row: int, column: int, leg: Leg, marks: Marks) -> None:
+    realms = (leg.realm, leg.source.realm, leg.destination.realm)
+    for offset, (line, realm) in enumerate(zip(_label(leg, marks), realms, strict=True)):
         canvas.write(row + offset, column, line, marks.style(realm) if offset else f"bold {marks.style(realm)}")
 
 
@@ -131,10 +133,10 @@ def _draw_joints(canvas: _Canvas, column: int, middle: int, wires: Sequence[int]
 
 
 def _draw_chain(
-    canvas: _Canvas, row: int, column: int, nodes: Sequence[Node], *, hops: Sequence[Hop], marks: Marks
+    canvas: _Canvas, row: int, column: int, nodes: Sequence[Node], *, legs: Sequence[Leg], marks: Marks
 ) -> int:
     """Draw boxes and the wires between them; return the column behind the last."""
-    realms = {hop.node: hop.realm for hop in hops}
+    realms = {leg.node: leg.realm for leg in legs}
     for position, node in enumerate(nodes):
         width = _draw_box(canvas, row, column, node, marks)
         if position:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network
-from typing import cast
 
 from farshore.errors import Diagnostic, Place
 from farshore.intent import schema_models
@@ -132,8 +131,9 @@ def _hosts(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Host
 
 
 def table_at(table: Table, key: str) -> Table:
-    """Return the mapping at a key where the models have seen one."""
-    return cast(Table, table[key])
+    """Return the mapping at a key, an empty one where there is none."""
+    node = table.get(key)
+    return node if isinstance(node, Table) else Table(table.mark)
 
 
 def _place(table: Table, key: str, otherwise: Place) -> Place:

@@ -24,6 +24,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DEEPEST = 16
 # The largest file that is planned for, 10,000 tenants with 8 services each, has 300,000.
 _MOST_VALUES = 1_000_000
+# YAML itself allows no more for a key without a '?' before it.
+_LONGEST_KEY = 1024
 # Nobody reads more of these, and each costs memory.
 _MOST_FAULTS = 1_000
 _EXAMPLE = "write an intent that begins with version: 1, as docs/intent.md shows"
@@ -187,6 +189,9 @@ class _Composer:
             return _SKIP
         if node == "<<" and not isinstance(node, Quoted):
             self._refuse(mark, "the merge key '<<' is not read here", _WRITE_OUT)
+            return _SKIP
+        if len(node) > _LONGEST_KEY:
+            self._refuse(mark, f"the key '{shown(node)}' has {len(node):,} characters", f"use at most {_LONGEST_KEY}")
             return _SKIP
         if node in parent:
             first = place(parent.marks[node][0]).line

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from itertools import islice
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from farshore.errors import Diagnostic
 from farshore.intent import convert, schema_models, tree
@@ -29,6 +29,20 @@ MOST_STRAYS = 1_000
 # Stands for a lake that nobody could read: no network may hold this address, so nothing collides with it.
 _NO_LAKE = Prefix(LAKE, IPv4Network("0.0.0.0/32"))
 _ALL_KEYS = frozenset({*schema_models.Provider.model_fields, *schema_models.Tenant.model_fields})
+
+
+class _SomeProvider(schema_models.Provider):
+    """A provider of which much may be missing."""
+
+    name: str = "unnamed"
+    networks: list[schema_models.Prefix] = Field(default=[])
+    services: dict[schema_models.ServiceName, schema_models.Service] = Field(default={})
+
+
+class _SomeTenant(schema_models.Tenant):
+    """A tenant whose networks may be missing."""
+
+    networks: list[schema_models.Prefix] = Field(default=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +87,7 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
     services = None if doubtful else _service_names(provider_table)
     provider = None
     if isinstance(provider_table, Table):
-        # Nothing hangs on the name, so a missing one shall not hide what the rest does.
-        provider_model, damage[PROVIDER.name] = _salvage(schema_models.Provider, provider_table, {"name": "unnamed"})
+        provider_model, damage[PROVIDER.name] = _salvage(_SomeProvider, provider_table)
         if provider_model is not None:
             provider = convert.provider(provider_model, provider_table, root.key_place("provider"))
             if "lake" in damage[PROVIDER.name]:
@@ -82,7 +95,7 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
     tenants: dict[str, Tenant] = {}
     strays: list[Diagnostic] = []
     for name, table in _tenant_tables(tables):
-        model, damage[name] = _salvage(schema_models.Tenant, table, {})
+        model, damage[name] = _salvage(_SomeTenant, table)
         if model is not None and isinstance(tables, Table):
             tenants[name] = _tenant(name, model, tables)
             if not doubtful and "networks" not in damage[name]:
@@ -120,20 +133,19 @@ def _tenant_tables(tables: tree.Node | None) -> Iterator[tuple[str, Table]]:
             yield name, table
 
 
-def _salvage(model: type[Model], table: Table, defaults: Mapping[str, str]) -> tuple[Model | None, Set[str]]:
+def _salvage(model: type[Model], table: Table) -> tuple[Model | None, Set[str]]:
     """Return a mapping as a model, None if too little of it is good, and the keys that were damaged.
 
     What taking out itself makes wrong is not said, for it would mislead.
     """
-    damaged: set[str] = set()
+    # The models that are salvaged do without networks, and so say nothing where there are none.
+    damaged = {key for key in ("networks",) if not table.get(key)}
     for _ in range(_MOST_ROUNDS):
-        for key, value in defaults.items():
-            table.setdefault(key, value)
         try:
             return model.model_validate(table, context=FaultBudget()), damaged
         except ValidationError as error:
             faults = error.errors(include_url=False, include_input=False, include_context=False)
-        faulty = {_removable(fault["type"], tree.clean(fault["loc"])) for fault in faults}
+        faulty = {_removable(fault["type"], tree.clean(table, fault["loc"], schema_models.MARKERS)) for fault in faults}
         if () in faulty:
             break
         damaged.update(_keys(model, faulty))

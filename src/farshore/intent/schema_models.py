@@ -129,8 +129,10 @@ class Pool(_Model):
     pool: PoolSize = Field(description="How many lake addresses the hosts share.", examples=[2])
 
 
-# The names in parentheses cannot be keys of the file, so a location can be told from a key.
 _WORD, _POOL, _NETWORKS, _LIST, _MAPPING = "(word)", "(pool)", "(networks)", "(list)", "(mapping)"
+KEY_MARKER = "[key]"
+# What pydantic puts into a location besides keys and positions: which form a value has, and that a key is meant.
+MARKERS = frozenset({_WORD, _POOL, _NETWORKS, _LIST, _MAPPING, KEY_MARKER})
 
 
 def _kind_of_source(value: object) -> str:

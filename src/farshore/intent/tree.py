@@ -6,6 +6,8 @@ text: what a text means depends on where it stands, so that a host may be called
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 import yaml
 
 from farshore.errors import Place
@@ -78,9 +80,17 @@ def place(mark: Mark) -> Place:
     return Place((mark >> COLUMN_BITS) + 1, (mark & ((1 << COLUMN_BITS) - 1)) + 1)
 
 
-def clean(location: Path) -> Path:
-    """Return a location without the parts in parentheses or brackets, which name no key."""
-    return tuple(part for part in location if isinstance(part, int) or part[:1] not in {"(", "["})
+def clean(root: Node, location: Path, markers: Set[str]) -> Path:
+    """Return a location without the markers in it. What is a key of the file is none, whatever it looks like."""
+    parts: list[str | int] = []
+    node: Node | None = root
+    for part in location:
+        below = None if node is None else _child(node, part)
+        if below is None and part in markers:
+            continue
+        parts.append(part)
+        node = below
+    return tuple(parts)
 
 
 def find(root: Node, location: Path) -> Node | None:

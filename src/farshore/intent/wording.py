@@ -29,8 +29,8 @@ def diagnose(error: ValidationError, root: Table, file: str) -> tuple[Diagnostic
 
 def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnostic | None:
     kind: str = fault["type"]
-    at_key = fault["loc"][-1:] == ("[key]",)
-    location = tree.clean(fault["loc"])
+    at_key = fault["loc"][-1:] == (schema_models.KEY_MARKER,)
+    location = tree.clean(root, fault["loc"], schema_models.MARKERS)
     node = tree.find(root, location)
     if isinstance(node, tree.Hole) and not at_key:
         return None

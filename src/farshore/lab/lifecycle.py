@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from farshore.engine.netfilter import nft
+from farshore.engine.netfilter.desired import require_runnable
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.lab.job import STAY, Job, encode
@@ -40,6 +41,7 @@ def passing(name: str, intent: Path, fabric: Fabric, report: Reporter) -> contex
 
 @contextlib.contextmanager
 def _lab(name: str, intent: Path, fabric: Fabric, report: Reporter, *, stays: bool) -> Iterator[Record]:
+    require_runnable(fabric)
     nft.program()
     with claimed(name) as (here, lock), _keeper(here, lock) as process:
         kept = False

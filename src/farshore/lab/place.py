@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -22,6 +23,7 @@ from farshore.errors import MachineError, UsageError
 
 DEFAULT_NAME = "lab"
 FOLDER_VARIABLE = "FARSHORE_LABS"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder: no way out of ours may be a name
 _PRIVATE = 0o700
 _POLL = 0.02
 
@@ -152,8 +154,10 @@ def claimed(name: str) -> Iterator[tuple[Place, int]]:
     """Make the lab's folder and hold its lock in the body; yields the place and the lock's descriptor.
 
     The descriptor may be given to other processes, which then hold the lock too. Raises UsageError where
-    the lab is up already.
+    the lab is up already, or cannot have this name.
     """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"a lab cannot be named {name!r}: use up to 40 letters, digits, dots, dashes, underscores")
     here = place(name)
     _make_private(here.folder)
     descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

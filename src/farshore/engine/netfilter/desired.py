@@ -73,14 +73,19 @@ def namespace_name(node: str) -> str:
     return node.replace("/", ".")
 
 
+def require_runnable(fabric: Fabric) -> None:
+    """Raise MachineError where a node of a fabric is of a sort that this engine does not run."""
+    for node in fabric.nodes.values():
+        if isinstance(node, Proxy) or (isinstance(node, Device) and node.last_hop):
+            raise MachineError(f"the netfilter engine does not run {node.name} of the {fabric.design} design; walk it")
+
+
 def compile_fabric(fabric: Fabric) -> DesiredState:
     """Return the desired state of a whole fabric.
 
     Raises MachineError where a node is of a sort that this engine does not run.
     """
-    for node in fabric.nodes.values():
-        if isinstance(node, Proxy) or (isinstance(node, Device) and node.last_hop):
-            raise MachineError(f"the netfilter engine does not run {node.name} of the {fabric.design} design; walk it")
+    require_runnable(fabric)
     wires: dict[LinkEnd, tuple[LinkEnd, int]] = {}
     for link in fabric.links:
         wires[link.left] = (link.right, link.mtu)

@@ -19,8 +19,8 @@ MOST_FOUND = 10_000
 
 def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
     """Return everything in a whole intent that would break a packet, and warnings."""
-    services = tuple(intent.provider.services)
-    return partial_collisions(intent.file, Parts(intent.provider, services, intent.tenants, {}, ()))
+    parts = Parts(intent.provider, intent.provider.services, intent.tenants, {}, ())
+    return partial_collisions(intent.file, parts)
 
 
 def partial_collisions(file: str, parts: Parts) -> tuple[Diagnostic, ...]:

@@ -10,6 +10,7 @@ from farshore.intent import schema_models
 from farshore.intent.model import Host, Mode, Network, Provider, Service, Subscription, Tenant
 from farshore.intent.network_table import overlap
 from farshore.intent.tree import Listing, Table
+from farshore.intent.tree import place as place_of
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
 
 _MOST_LISTED = 10
@@ -144,4 +145,4 @@ def _item_places(table: Table, key: str) -> tuple[Place, ...]:
     listing = table.get(key)
     if not isinstance(listing, Listing):
         return ()
-    return tuple(listing.item_place(index) for index in range(len(listing)))
+    return tuple([place_of(mark) for mark in listing.marks])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection
+from itertools import islice
 
 from farshore.intent.fault import shown
 
@@ -23,12 +24,12 @@ class Nearest:
         """Begin with all looks left."""
         self._left = _MOST_LOOKED_FOR
 
-    def mend(self, unknown: str, choices: Sequence[str], otherwise: str) -> str:
+    def mend(self, unknown: str, choices: Collection[str], otherwise: str) -> str:
         """Return ``did you mean 'x'?``, or ``otherwise`` with the known words put in for ``{known}``."""
         if self._left and len(unknown) <= _LONGEST_WORD:
             self._left -= 1
-            near = difflib.get_close_matches(unknown, choices[:_MOST_CHOICES], n=1)
+            near = difflib.get_close_matches(unknown, islice(choices, _MOST_CHOICES), n=1)
             if near:
                 return f"did you mean '{shown(near[0])}'?"
-        named = ", ".join(shown(choice) for choice in choices[:_MOST_NAMED])
+        named = ", ".join(shown(choice) for choice in islice(choices, _MOST_NAMED))
         return otherwise.replace("{known}", named + (", …" if len(choices) > _MOST_NAMED else ""))

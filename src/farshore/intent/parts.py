@@ -75,7 +75,7 @@ def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: b
     tenants = {name: _tenant(name, each, tables) for name, each in read.tenants.items()}
     provider = convert.provider(read.provider, convert.table_at(root, "provider"), root.key_place("provider"))
     damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
-    services = None if doubtful else tuple(provider.services)
+    services = None if doubtful else provider.services
     strays = () if doubtful else tuple(islice(_stray_sources(file, read.tenants, tables), MOST_STRAYS))
     return Parts(provider, services, tenants, damage, strays)
 
@@ -107,7 +107,8 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
 
 def _service_names(provider_table: tree.Node | None) -> Collection[str] | None:
     services = provider_table.get("services") if isinstance(provider_table, Table) else None
-    return tuple(services) if isinstance(services, Table) else None
+    # Copied, for the faulty ones will be taken out.
+    return dict.fromkeys(services) if isinstance(services, Table) else None
 
 
 def _tenant(name: str, read: schema_models.Tenant, tables: Table) -> Tenant:

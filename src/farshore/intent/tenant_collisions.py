@@ -43,9 +43,11 @@ def tenant_collisions(around: Surroundings, tenant: Tenant, *, damaged: Damage) 
     yield from _presents(around, tenant, networks, whole="presents" not in damaged)
     yield from _hosts(around, tenant, table, whole="networks" not in damaged)
     yield from _subscriptions(around, tenant)
-    inhabited = {table.holding(host.address.ip) for host in tenant.hosts}
-    for network, placed in zip(tenant.networks, networks, strict=True):
-        yield from _mode(around, tenant, network, without_hosts="hosts" not in damaged and placed not in inhabited)
+    if any(network.mode is Mode.HOST for network in tenant.networks) and "hosts" not in damaged:
+        yield from _host_mode(around, tenant, table)
+    for network in tenant.networks:
+        if network.mode is Mode.POOL:
+            yield from _pool_mode(around, tenant, network)
 
 
 def _networks(around: Surroundings, tenant: Tenant, networks: tuple[Placed, ...]) -> Iterator[Diagnostic]:
@@ -122,7 +124,7 @@ def _subscriptions(around: Surroundings, tenant: Tenant) -> Iterator[Diagnostic]
             yield Diagnostic(around.file, each.place, problem, "keep one of them")
         elif around.services is not None and each.service not in around.services:
             problem = f"tenant {tenant.name}: there is no service '{each.service}'"
-            mend = around.nearest.mend(each.service, tuple(around.services), "the services are {known}")
+            mend = around.nearest.mend(each.service, around.services, "the services are {known}")
             yield Diagnostic(around.file, each.place, problem, mend)
         if each.presented is not None:
             yield from _pinned(around, tenant, each, pinned)
@@ -150,22 +152,29 @@ def _pinned(
         yield Diagnostic(around.file, place, problem, "pin it to an address between the first and the last")
 
 
-def _mode(around: Surroundings, tenant: Tenant, network: Network, *, without_hosts: bool) -> Iterator[Diagnostic]:
-    prefix = network.prefix.network
-    subject = f"tenant {tenant.name}: sources of network {prefix}"
-    if network.mode is Mode.HOST and without_hosts:
-        problem = f"{subject}: the mode is host, and none of its hosts is listed"
-        yield Diagnostic(around.file, network.mode_place, problem, "list one under hosts, or write sources: prefix")
-    if network.mode is not Mode.POOL:
-        return
-    size = 1 << (ADDRESS_BITS - prefix.prefixlen)
-    if prefix.prefixlen < _LARGEST_POOLED:
-        problem = f"{subject}: a pool serves at most a /{_LARGEST_POOLED} (65,536 addresses)"
+def _host_mode(around: Surroundings, tenant: Tenant, networks: NetworkTable) -> Iterator[Diagnostic]:
+    inhabited = {found.network for host in tenant.hosts if (found := networks.holding(host.address.ip)) is not None}
+    for network in tenant.networks:
+        prefix = network.prefix.network
+        if network.mode is Mode.HOST and prefix not in inhabited:
+            problem = f"{_sources(tenant, network)}: the mode is host, and none of its hosts is listed"
+            yield Diagnostic(around.file, network.mode_place, problem, "list one under hosts, or write sources: prefix")
+
+
+def _pool_mode(around: Surroundings, tenant: Tenant, network: Network) -> Iterator[Diagnostic]:
+    length, pool = network.prefix.network.prefixlen, network.pool_size
+    size = 1 << (ADDRESS_BITS - length)
+    if length < _LARGEST_POOLED:
+        problem = f"{_sources(tenant, network)}: a pool serves at most a /{_LARGEST_POOLED} (65,536 addresses)"
         mend = "list its hosts and write host, or split the network"
         yield Diagnostic(around.file, network.mode_place, problem, mend)
-    elif network.pool_size > size:
-        problem = f"{subject}: pool: {network.pool_size} is more addresses than the network has ({size})"
+    elif pool > size:
+        problem = f"{_sources(tenant, network)}: pool: {pool} is more addresses than the network has ({size})"
         yield Diagnostic(around.file, network.mode_place, problem, "write prefix, or a smaller pool")
+
+
+def _sources(tenant: Tenant, network: Network) -> str:
+    return f"tenant {tenant.name}: sources of network {network.prefix.network}"
 
 
 def _networks_line(tenant: Tenant) -> int:

@@ -76,7 +76,7 @@ def _missing(location: Path) -> tuple[str, str]:
 def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
     model = _model(location[:-1])
     unknown = str(location[-1])
-    mend = nearest.mend(unknown, tuple(model.model_fields), "the keys here are {known}")
+    mend = nearest.mend(unknown, model.model_fields, "the keys here are {known}")
     return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", mend
 
 

@@ -102,7 +102,8 @@ class Place:
         shutil.rmtree(self.folder, ignore_errors=False)
         with contextlib.suppress(OSError):  # another lab lives there: the folder is still wanted
             self.folder.parent.rmdir()
-            self.folder.parent.parent.rmdir()
+            if FOLDER_VARIABLE not in os.environ:  # what stands above a folder of the user's own is not ours
+                self.folder.parent.parent.rmdir()
 
 
 def root() -> Path:

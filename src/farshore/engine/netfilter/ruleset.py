@@ -95,8 +95,18 @@ def _dispatch(device: Device, direction: Direction) -> str:
 def _policy_rules(device: Device, policy: Policy) -> Iterator[str]:
     # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
     yield "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
-    translated = " ".join(_translated_states(device))
-    yield f"ct state established,related {translated} accept"
+    translated = " ".join(["ct state established", *_translated_states(device)])
+    for (ingress, egress), permits in _by_realms(policy).items():
+        name = _pair_name(ingress, egress)
+        # Every packet is held against the permits, not only a flow's first: what is revoked stops at once,
+        # though its conntrack entry lives on. Here replies still come from the translated destination.
+        if _port_elements(permits):
+            yield f"{translated} ct direction original ip daddr . meta l4proto . th dport @ports_{name} accept"
+            yield f"{translated} ct direction reply ip saddr . meta l4proto . th sport @ports_{name} accept"
+        if _echo_elements(permits):
+            yield f"{translated} ct direction original icmp type echo-request ip daddr @echo_{name} accept"
+            yield f"{translated} ct direction reply icmp type echo-reply ip saddr @echo_{name} accept"
+    yield " ".join(["ct state related", *_translated_states(device), ICMP_ERRORS, "accept"])
     if policy.max_sessions is not None:
         yield f"ct state new ct count over {policy.max_sessions} drop"
     # On its first packet a flow has its destination translated already and its source not yet.

@@ -10,9 +10,9 @@ of its sides, so both can translate before they route or route before they trans
 
 from __future__ import annotations
 
-from farshore.design.internet import internet_side, published
-from farshore.design.names import PROVIDER_NAT, PROVIDER_ROUTER, toward
-from farshore.design.parts import cable, guards, host_prefixes, provider_router, service_links, service_nodes
+from farshore.design.names import PROVIDER_NAT, toward
+from farshore.design.parts import cable, guards, host_prefixes
+from farshore.design.provider import behind_shore
 from farshore.design.tenant import TenantSide, tenant_side
 from farshore.fabric.model import Device, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
@@ -29,16 +29,8 @@ def lake(intent: Intent, plan: Plan) -> Fabric:
     for side in sides:
         nodes += [*side.hosts, side.ce, side.nat]
         links += [*side.links, cable(side.nat.name, "lake", PROVIDER_NAT, toward(side.tenant), LAKE)]
-    nodes.append(_provider_nat(intent, plan, sides))
-    services = service_nodes(intent)
-    nodes += [provider_router(intent, provider_sources(plan)), *services]
-    links.append(cable(PROVIDER_NAT, "provider", PROVIDER_ROUTER, "nat", PROVIDER))
-    links += service_links(services)
-    if published(intent):
-        edge, host, internet_links = internet_side(intent)
-        nodes += [edge, host]
-        links += internet_links
-    return Fabric.of("lake", tuple(nodes), tuple(links))
+    beyond = behind_shore(intent, PROVIDER_NAT, provider_sources(plan))
+    return Fabric.of("lake", (*nodes, _provider_nat(intent, plan, sides), *beyond.nodes), (*links, *beyond.links))
 
 
 def provider_sources(plan: Plan) -> tuple[Prefix, ...]:

@@ -10,21 +10,15 @@ the service, and their replies one packet to the box.
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.internet import internet_side, published
+from farshore.design.one_box import around, interfaces
 from farshore.design.parts import (
-    cable,
     guards,
     host_prefixes,
     in_provider_realm,
-    provider_router,
-    service_links,
-    service_nodes,
     temporary,
-    tenant_hosts,
     translatable,
 )
-from farshore.design.tenant import ce_router, host_links
-from farshore.fabric.model import Device, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
+from farshore.fabric.model import Device, Fabric, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import PROVIDER, Prefix
@@ -33,23 +27,8 @@ from farshore.translation import BasicNat
 
 def last_hop(intent: Intent, plan: Plan) -> Fabric:
     """Build the last-hop design for any number of tenants."""
-    nodes: list[Node] = []
-    links: list[Link] = []
-    for tenant in intent.tenants.values():
-        hosts = tenant_hosts(tenant)
-        ce = ce_router(tenant, hosts)
-        nodes += [*hosts, ce]
-        into_box = cable(ce.name, "nat", names.PROVIDER_NAT, names.toward(tenant.name), tenant.realm)
-        links += [*host_links(hosts, ce), into_box]
-    services = service_nodes(intent)
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in temporary(tenant_plan))
-    nodes += [_box(intent, plan, sources), provider_router(intent, sources), *services]
-    links += [cable(names.PROVIDER_NAT, "provider", names.PROVIDER_ROUTER, "nat", PROVIDER), *service_links(services)]
-    if published(intent):
-        edge, host, internet_links = internet_side(intent)
-        nodes += [edge, host]
-        links += internet_links
-    return Fabric.of("last-hop", tuple(nodes), tuple(links))
+    return around(_box(intent, plan, sources), "last-hop", intent, sources)
 
 
 def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
@@ -63,10 +42,7 @@ def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
     return Device(
         name=names.PROVIDER_NAT,
         kind=NodeKind.NAT,
-        interfaces=(
-            *(Interface(names.toward(tenant.name), tenant.realm) for tenant in tenants),
-            Interface("provider", PROVIDER),
-        ),
+        interfaces=interfaces(intent),
         routes=(
             *(Route(prefix, "provider") for prefix in intent.provider.networks),
             # For boxes that route before they translate: what is presented leads to the provider.

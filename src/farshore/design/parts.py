@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from farshore.design import names
-from farshore.fabric.model import Device, Direction, EndSystem, Guard, Interface, Link, LinkEnd, NodeKind, Route
-from farshore.intent.model import Intent, Mode, Tenant
+from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Link, LinkEnd, NodeKind
+from farshore.intent.model import Mode, Tenant
 from farshore.plan.model import TenantPlan
 from farshore.realm import PROVIDER, Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
@@ -42,20 +42,6 @@ def everywhere(realm: Realm) -> Prefix:
     return Prefix(realm, IPv4Network("0.0.0.0/0"))
 
 
-def service_nodes(intent: Intent) -> tuple[EndSystem, ...]:
-    """Return the provider's services as end systems that listen on their ports."""
-    return tuple(
-        EndSystem(
-            name=names.service(service.name),
-            kind=NodeKind.SERVICE,
-            interface=Interface("provider", PROVIDER),
-            address=service.address,
-            listens=service.ports,
-        )
-        for service in intent.provider.services.values()
-    )
-
-
 def tenant_hosts(tenant: Tenant) -> tuple[EndSystem, ...]:
     """Return a tenant's named hosts or, where it names none, one that stands for all."""
     named = {host.name: host.address for host in tenant.hosts}
@@ -83,14 +69,6 @@ def translatable(tenant_plan: TenantPlan) -> tuple[Prefix, ...]:
     )
 
 
-def service_links(services: Iterable[EndSystem]) -> tuple[Link, ...]:
-    """Return the links between the provider's router and the services."""
-    return tuple(
-        cable(names.PROVIDER_ROUTER, names.toward(s.name.partition("/")[2]), s.name, s.interface.name, PROVIDER)
-        for s in services
-    )
-
-
 def temporary(plan: TenantPlan) -> tuple[Prefix, ...]:
     """Return the addresses by which a tenant's hosts are known inside the provider's network."""
     return tuple(Prefix(PROVIDER, block.network) for source in plan.sources for block in source.lake)
@@ -106,27 +84,4 @@ def in_provider_realm(translation: SourceTranslation) -> SourceTranslation:
         translation.addresses,
         translation.hosts_per_address,
         translation.block_size,
-    )
-
-
-def provider_router(intent: Intent, sources: tuple[Prefix, ...]) -> Device:
-    """Build the provider's own network: it routes, and knows of tenants the sources that they come from.
-
-    ``sources`` are behind its interface ``nat``; they may be of the lake or of the provider's own realm.
-    """
-    services = intent.provider.services.values()
-    publishes = any(service.internet is not None for service in services)
-    return Device(
-        name=names.PROVIDER_ROUTER,
-        kind=NodeKind.ROUTER,
-        interfaces=(
-            Interface("nat", PROVIDER),
-            *((Interface("edge", PROVIDER),) if publishes else ()),
-            *(Interface(names.toward(service.name), PROVIDER) for service in services),
-        ),
-        routes=(
-            *(Route(Prefix.of(service.address), names.toward(service.name)) for service in services),
-            *(Route(prefix, "nat") for prefix in sources),
-            *((Route(everywhere(PROVIDER), "edge"),) if publishes else ()),
-        ),
     )

@@ -9,19 +9,16 @@ knows two ways to one destination, and after translating it cannot tell which is
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.internet import internet_side, published
 from farshore.design.parts import (
     cable,
-    everywhere,
     guards,
     host_prefixes,
     in_provider_realm,
-    service_links,
-    service_nodes,
     temporary,
     tenant_hosts,
     translatable,
 )
+from farshore.design.provider import with_router
 from farshore.design.tenant import host_links
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
@@ -34,23 +31,22 @@ def single_nat(intent: Intent, plan: Plan) -> Fabric:
     """Build the single-nat design. A plan's lake addresses serve as the article's temporary a.b.c.x ones."""
     nodes: list[Node] = []
     links: list[Link] = []
+    interfaces: list[Interface] = []
+    routes: list[Route] = []
     for tenant in intent.tenants.values():
-        hosts = tenant_hosts(tenant)
+        hosts, toward = tenant_hosts(tenant), names.toward_tenant(tenant.name)
         wan, ce = _wan(tenant, hosts), _ce(tenant, intent, plan)
         nodes += [*hosts, wan, ce]
         links += [
             *host_links(hosts, wan),
             cable(wan.name, "ce", ce.name, "wan", tenant.realm),
-            cable(ce.name, "provider", names.PROVIDER_ROUTER, names.toward_tenant(tenant.name), PROVIDER),
+            cable(ce.name, "provider", names.PROVIDER_ROUTER, toward, PROVIDER),
         ]
-    services = service_nodes(intent)
-    nodes += [_router(intent, plan), *services]
-    links += service_links(services)
-    if published(intent):
-        edge, host, internet_links = internet_side(intent)
-        nodes += [edge, host]
-        links += internet_links
-    return Fabric.of("single-nat", tuple(nodes), tuple(links))
+        interfaces.append(Interface(toward, PROVIDER))
+        # The route that the article adds: a.b.c.x is behind its tenant's CE.
+        routes += [Route(prefix, toward) for prefix in temporary(plan.tenants[tenant.name])]
+    beyond = with_router(intent, tuple(interfaces), tuple(routes))
+    return Fabric.of("single-nat", (*nodes, *beyond.nodes), (*links, *beyond.links))
 
 
 def _wan(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
@@ -96,25 +92,4 @@ def _ce(tenant: Tenant, intent: Intent, plan: Plan) -> Device:
             ),
             tenant.sessions,
         ),
-    )
-
-
-def _router(intent: Intent, plan: Plan) -> Device:
-    """Build the provider's router, with the route of the article's: a.b.c.x is behind its tenant's CE."""
-    to_services = tuple(Route(Prefix.of(s.address), names.toward(s.name)) for s in intent.provider.services.values())
-    to_tenants = tuple(
-        Route(prefix, names.toward_tenant(name))
-        for name, tenant_plan in plan.tenants.items()
-        for prefix in temporary(tenant_plan)
-    )
-    outward = published(intent)
-    return Device(
-        name=names.PROVIDER_ROUTER,
-        kind=NodeKind.ROUTER,
-        interfaces=(
-            *(Interface(names.toward_tenant(name), PROVIDER) for name in plan.tenants),
-            *((Interface("edge", PROVIDER),) if outward else ()),
-            *(Interface(names.toward(name), PROVIDER) for name in intent.provider.services),
-        ),
-        routes=(*to_services, *to_tenants, *((Route(everywhere(PROVIDER), "edge"),) if outward else ())),
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any
 
 from pyroute2 import IPRoute
 
-from farshore.engine.netfilter import namespace, nft
+from farshore.engine.netfilter import namespace, nft, settings
 from farshore.engine.netfilter.desired import NEXT_HOP, DesiredNode, DesiredRoute
 from farshore.engine.netfilter.requests import (
     AF_INET,
@@ -20,8 +19,6 @@ from farshore.engine.netfilter.requests import (
     RTN_BLACKHOLE,
     RTPROT_STATIC,
 )
-
-SETTINGS = Path("/proc/sys")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ def read(node: DesiredNode) -> ActualNode | None:
         return ActualNode(
             interfaces={interface.name: interface for interface in interfaces},
             routes=routes,
-            settings={path: _setting(path) for path, _ in node.settings},
+            settings=_settings(node),
             ruleset=nft.remembered() if node.ruleset is not None else None,
         )
 
@@ -100,5 +97,6 @@ def _attribute(message: Any, name: str) -> Any:
     return message.get_attr(name)
 
 
-def _setting(path: str) -> str:
-    return (SETTINGS / path).read_text(encoding="ascii").strip()
+def _settings(node: DesiredNode) -> dict[str, str]:
+    with settings.opened() as directory:
+        return {path: settings.read(directory, path) for path, _ in node.settings}

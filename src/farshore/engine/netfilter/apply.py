@@ -13,8 +13,8 @@ from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from farshore.engine.netfilter import namespace, nft, requests
-from farshore.engine.netfilter.actual import SETTINGS, ActualNode, read
+from farshore.engine.netfilter import namespace, nft, requests, settings
+from farshore.engine.netfilter.actual import ActualNode, read
 from farshore.engine.netfilter.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.engine.netfilter.difference import (
     AddRoute,
@@ -142,13 +142,13 @@ def _create_namespace(node: DesiredNode, _ends: Ends, _changes: tuple[CreateName
 def _load_ruleset(node: DesiredNode, _ends: Ends, changes: tuple[LoadRuleset, ...]) -> None:
     with namespace.entered(node.namespace):
         for change in changes:
-            nft.load(change.text)
+            nft.load(change.text, in_use=change.in_use)
 
 
 def _make_settings(node: DesiredNode, _ends: Ends, changes: tuple[MakeSetting, ...]) -> None:
-    with namespace.entered(node.namespace):
+    with namespace.entered(node.namespace), settings.opened() as directory:
         for change in changes:
-            (SETTINGS / change.path).write_text(change.value, encoding="ascii")
+            settings.write(directory, change.path, change.value)
 
 
 def _remove_interfaces(node: DesiredNode, _ends: Ends, changes: tuple[RemoveInterface, ...]) -> None:

@@ -40,9 +40,10 @@ class CreateNamespace(Change):
 
 @dataclass(frozen=True, slots=True)
 class LoadRuleset(Change):
-    """Replace the node's rule set, in one transaction."""
+    """Replace the node's rule set, in one transaction; ``in_use`` says that there is one already."""
 
     text: str
+    in_use: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,7 @@ def difference(desired: DesiredState, actual: Mapping[str, ActualNode | None]) -
     doomed = {
         LinkEnd(name, interface.name)
         for name, node in present.items()
-        for interface in node.interfaces.values()
-        if _is_doomed(desired.nodes[name], interface)
+        for interface in _doomed(desired.nodes[name], node)
     }
     # The far end of a removed link goes with it.
     missing = [
@@ -116,9 +116,9 @@ def difference(desired: DesiredState, actual: Mapping[str, ActualNode | None]) -
     )
 
 
-def _is_doomed(node: DesiredNode, interface: ActualInterface) -> bool:
-    wanted = next((i for i in node.interfaces if i.name == interface.name), None)
-    return wanted is None or (wanted.mac, wanted.mtu) != (interface.mac, interface.mtu)
+def _doomed(node: DesiredNode, actual: ActualNode) -> Iterator[ActualInterface]:
+    wanted = {(interface.name, interface.mac, interface.mtu) for interface in node.interfaces}
+    return (i for i in actual.interfaces.values() if (i.name, i.mac, i.mtu) not in wanted)
 
 
 def _is_missing(end: LinkEnd, present: Mapping[str, ActualNode], doomed: set[LinkEnd]) -> bool:
@@ -141,10 +141,11 @@ def _rules(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
     if node.ruleset is None:
         return
     if actual is None or actual.ruleset is None or actual.ruleset.wanted is None:
-        yield LoadRuleset(node.name, "none is loaded", node.ruleset)
+        yield LoadRuleset(node.name, "none is loaded", node.ruleset, in_use=False)
     elif not actual.ruleset.holds(node.ruleset):
         meddled = actual.ruleset.listed != actual.ruleset.present
-        yield LoadRuleset(node.name, "somebody has changed it" if meddled else "another is wanted", node.ruleset)
+        reason = "somebody has changed it" if meddled else "another is wanted"
+        yield LoadRuleset(node.name, reason, node.ruleset, in_use=True)
 
 
 def _settings(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
@@ -154,13 +155,17 @@ def _settings(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
 
 
 def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -> Iterator[Change]:
-    lost = set()
+    # The routes of an interface that is not wanted go with it.
+    lost = set(actual.interfaces if actual else ()) - {interface.name for interface in node.interfaces}
     for interface in node.interfaces:
         is_new = LinkEnd(node.name, interface.name) in fresh
-        if is_new or actual is None or not _is_configured(interface, actual.interfaces[interface.name]):
-            yield ConfigureInterface(node.name, "its link is new" if is_new else "it is not as wanted", interface)
-        if is_new or actual is None or not actual.interfaces[interface.name].up:
-            # The kernel removes the routes of an interface that goes away or down.
+        before = None if is_new or actual is None else actual.interfaces[interface.name]
+        if before is not None and _is_configured(interface, before):
+            continue
+        yield ConfigureInterface(node.name, "its link is new" if is_new else "it is not as wanted", interface)
+        if before is None or not before.up or before.addresses:
+            # The kernel removes the routes of an interface that goes away or down, or that loses its last
+            # address, as those do that are to get the right one.
             lost.add(interface.name)
     standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
     for route in sorted(standing - node.routes, key=str):

@@ -13,11 +13,16 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from farshore.engine.netfilter.portions import portions
 from farshore.engine.netfilter.ruleset import FILTER_TABLE, NAT_TABLE, RECORD_TABLE
 from farshore.errors import MachineError
 
 _TIMEOUT = 120.0  # seconds; loading 40,000 elements takes a quarter of one
 _RECORD = re.compile(r'comment "wanted:([0-9a-f]+) listed:([0-9a-f]+)"')
+_TOO_LONG = "Message too long"
+_OWN = (FILTER_TABLE, NAT_TABLE)
+# A chain, set or map of a table; the last group matches the chains that are hooked in.
+_PART = re.compile(r"^\t(chain|set|map) (\S+) \{(?:\n\t\ttype \w+ (hook))?", re.MULTILINE)
 _TABLE = re.compile(r"^table (\S+ \S+) \{.*?^\}$", re.MULTILINE | re.DOTALL)
 
 
@@ -42,9 +47,20 @@ def program() -> str:
     return path
 
 
-def load(text: str) -> None:
-    """Load a rule set in one transaction, read it back and remember both. Raises MachineError, nothing changed."""
-    _run(["-f", "-"], text)
+def load(text: str, *, in_use: bool) -> None:
+    """Load a rule set in one transaction, read it back and remember both. Raises MachineError, nothing changed.
+
+    ``in_use`` says that another one is at work there, whose flows are to lose no packet.
+    """
+    anew = "".join(f"table {table}\ndelete table {table}\n" for table in _OWN) + text
+    if in_use:
+        try:
+            _transact(_emptied(_listing()) + text)
+        except MachineError:
+            # What is there is hooked in otherwise than we do it: somebody else's work, or an older farshore's.
+            _transact(anew)
+    else:
+        _transact(anew)
     listing = _listing()
     listed = _own_tables(listing)
     if not listed:
@@ -52,7 +68,7 @@ def load(text: str) -> None:
     comment = f"wanted:{_digest(text)} listed:{_digest(listed)}"
     # Deleting costs a wait for all processors, so only what is there is deleted.
     clearing = f"delete table {RECORD_TABLE}\n" if f"table {RECORD_TABLE} {{" in listing else ""
-    _run(["-f", "-"], f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
+    _transact(f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
 
 
 def remembered() -> Remembered:
@@ -63,12 +79,37 @@ def remembered() -> Remembered:
     return Remembered(wanted, listed, _digest(_own_tables(listing)))
 
 
+def _transact(text: str) -> None:
+    """Load a text as one transaction or, where this user's netlink messages are too small for that, in portions."""
+    try:
+        _run(["-f", "-"], text)
+    except MachineError as error:
+        if _TOO_LONG not in str(error):
+            raise
+        for portion in portions(text):
+            _run(["-f", "-"], portion)
+
+
 def _listing() -> str:
     return _run(["--stateless", "--numeric", "list", "ruleset"], None)
 
 
+def _emptied(listing: str) -> str:
+    """Return the commands that take everything out of our tables but the chains that are hooked in.
+
+    A chain that is deleted has lost its rules a moment before it is unhooked, and drops what crosses it then.
+    """
+    commands = []
+    for table in _TABLE.finditer(listing):
+        if table.group(1) in _OWN:
+            commands.append(f"flush table {table.group(1)}")
+            parts = (part.groups() for part in _PART.finditer(table.group()))
+            commands += [f"delete {kind} {table.group(1)} {name}" for kind, name, hook in parts if hook is None]
+    return "".join(f"{command}\n" for command in commands)
+
+
 def _own_tables(listing: str) -> str:
-    return "\n".join(m.group() for m in _TABLE.finditer(listing) if m.group(1) in (FILTER_TABLE, NAT_TABLE))
+    return "\n".join(m.group() for m in _TABLE.finditer(listing) if m.group(1) in _OWN)
 
 
 def _digest(text: str) -> str:

@@ -81,8 +81,11 @@ def remove_an_address(index: int) -> bytes:
 
 
 def add_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
-    """Return the request for a route; ``indexes`` are the interfaces' numbers by name."""
-    return _route(route, indexes, _RTM_NEWROUTE, _ADD, _RT_SCOPE_UNIVERSE)
+    """Return the request for a route, in place of any other to the same prefix.
+
+    ``indexes`` are the interfaces' numbers by name.
+    """
+    return _route(route, indexes, _RTM_NEWROUTE, _REPLACE, _RT_SCOPE_UNIVERSE)
 
 
 def remove_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:

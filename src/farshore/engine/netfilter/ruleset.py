@@ -22,21 +22,22 @@ RECORD_TABLE = "inet farshore_record"
 # The ICMP errors that RFC 5508 section 4 asks a NAT to carry: destination unreachable (with "fragmentation
 # needed", on which path MTU discovery stands), time exceeded, parameter problem.
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+# What Linux writes as the source of an ICMP error where a device has no address (RFC 7600 section 4.8 defines it).
+DUMMY_ADDRESS = "192.0.0.8"
 
 
 def ruleset(device: Device) -> str | None:
     """Return the nftables text for a device, None for a plain router, which has no rules.
 
-    The text replaces the device's tables as a whole. Raises ValueError where an interface of a
-    filtering device lacks a guard, for then it would drop everything there without a reason given.
+    The text holds the device's tables as a whole, for whoever loads it to put in place of what is there.
+    Raises ValueError where an interface of a filtering device lacks a guard, for then it would drop
+    everything there without a reason given.
     """
     if device.policy is None:
         return None
     _require_guards(device)
-    parts = [f"table {table}\ndelete table {table}" for table in (FILTER_TABLE, NAT_TABLE)]
-    parts.append(_table(FILTER_TABLE, _filter_lines(device, device.policy)))
-    parts.append(_table(NAT_TABLE, _nat_lines(device)))
-    return "\n".join(parts) + "\n"
+    tables = _table(FILTER_TABLE, _filter_lines(device, device.policy)), _table(NAT_TABLE, _nat_lines(device))
+    return "\n".join(tables) + "\n"
 
 
 def _require_guards(device: Device) -> None:
@@ -74,6 +75,9 @@ def _guard_chain(guard: Guard) -> Iterator[str]:
     rules = []
     if guard.destinations and guard.direction is Direction.IN:
         rules.append(f"{ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
+    if guard.destinations and guard.direction is Direction.OUT:
+        # Where no translation gave an error of our own a source, as toward a provider that keeps the lake's.
+        rules.append(f"ip saddr {DUMMY_ADDRESS} {ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
     if guard.sources and guard.destinations:
         sources, destinations = _prefixes(guard.sources), _prefixes(guard.destinations)
         rules.append(f"ip saddr {sources} ip daddr {destinations} accept")
@@ -214,7 +218,7 @@ def _port_block_map(name: str, napt: PortBlockNapt) -> Iterator[str]:
         for inside, block in napt.blocks():
             yield f"{inside.ip} : {block.address.ip} . {block.first_port}-{block.last_port}"
 
-    return _set(name, "ipv4_addr : interval ipv4_addr . inet_service", elements(), "map", "flags interval")
+    return _set(name, "ipv4_addr : interval ipv4_addr . inet_service", elements(), "map")
 
 
 def _address_map(pairs: list[BasicNat], field: str) -> str:
@@ -240,11 +244,9 @@ def _chain(name: str, hook: str | None, rules: Iterable[str]) -> Iterator[str]:
     yield ""
 
 
-def _set(name: str, key: str, elements: Iterable[str], keyword: str = "set", flags: str | None = None) -> Iterator[str]:
+def _set(name: str, key: str, elements: Iterable[str], keyword: str = "set") -> Iterator[str]:
     yield f"{keyword} {name} {{"
     yield f"\ttype {key}"
-    if flags is not None:
-        yield f"\t{flags}"
     yield f"\telements = {{ {', '.join(elements)} }}"
     yield "}"
     yield ""

@@ -1,0 +1,77 @@
+"""Kernel settings of the thread's network namespace, by their paths below /proc/sys.
+
+They are reached by an instance of /proc of their own. The settings of all namespaces have the same names, and
+in one instance the kernel looks a name up among those of every namespace in which it was ever looked up: with
+3,000 namespaces a node's settings would take 40 ms to read, a hundred times as long as the first node's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Iterator
+
+_FSOPEN_CLOEXEC = 1
+_FSMOUNT_CLOEXEC = 1
+_FSCONFIG_CMD_CREATE = 6
+_SHARED = "/proc/sys"
+_LARGEST_VALUE = 4096
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@contextlib.contextmanager
+def opened() -> Iterator[int]:
+    """Yield a descriptor of the directory below which settings are read and written."""
+    directory = _own_directory()
+    if directory is None:
+        directory = os.open(_SHARED, os.O_PATH | os.O_CLOEXEC)
+    try:
+        yield directory
+    finally:
+        os.close(directory)
+
+
+def read(directory: int, path: str) -> str:
+    """Return a setting's value. Raises OSError."""
+    setting = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        return os.read(setting, _LARGEST_VALUE).decode("ascii").strip()
+    finally:
+        os.close(setting)
+
+
+def write(directory: int, path: str, value: str) -> None:
+    """Set a setting. Raises OSError."""
+    setting = os.open(path, os.O_WRONLY | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        os.write(setting, value.encode("ascii"))
+    finally:
+        os.close(setting)
+
+
+def _own_directory() -> int | None:
+    """Return /proc/sys of a new instance that is mounted nowhere and goes when it is closed.
+
+    None where the machine does not give one, such as a container that hides parts of /proc: then the one
+    that is there has to do.
+    """
+    try:
+        context = _libc.fsopen(b"proc", _FSOPEN_CLOEXEC)
+    except AttributeError:  # a C library older than these calls
+        return None
+    if context < 0:
+        return None
+    try:
+        if _libc.fsconfig(context, _FSCONFIG_CMD_CREATE, None, None, 0) < 0:
+            return None
+        mounted = _libc.fsmount(context, _FSMOUNT_CLOEXEC, 0)
+    finally:
+        os.close(context)
+    if mounted < 0:
+        return None
+    try:
+        return os.open("sys", os.O_PATH | os.O_CLOEXEC, dir_fd=mounted)
+    finally:
+        os.close(mounted)

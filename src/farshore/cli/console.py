@@ -14,9 +14,17 @@ INTERNET_STYLE = "yellow"
 TENANT_STYLES = ("blue", "green", "red", "bright_blue", "bright_green", "bright_red")
 
 
+class _Output(Console):
+    """A console that leaves it to the program's entrance what a reader's going away means."""
+
+    def on_broken_pipe(self) -> None:
+        """Pass the news on instead of exiting with 1, which here means that the answer is no."""
+        raise BrokenPipeError
+
+
 def output() -> Console:
     """Return the console for what the user asked for. rich honours NO_COLOR and pipes by itself."""
-    return Console(highlight=False, soft_wrap=True)
+    return _Output(highlight=False, soft_wrap=True)
 
 
 def diagnostics() -> Console:

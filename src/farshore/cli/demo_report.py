@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from farshore.cli.demo_case import Case
+from farshore.lab.answer import Fetched
 from farshore.lab.check import Result
-from farshore.lab.fetch import Fetched
 from farshore.plan.document import document
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import IPv4Address
 
 from rich.console import Console
 from rich.text import Text
@@ -14,8 +15,8 @@ from farshore.cli.demo_case import Case
 from farshore.cli.demo_report import url
 from farshore.cli.picture import ascii_picture, picture
 from farshore.fabric.model import EndSystem
+from farshore.lab.answer import Fetched
 from farshore.lab.check import Result
-from farshore.lab.fetch import Fetched
 from farshore.realm import LAKE, PROVIDER, Address
 
 _WIDEST = 80
@@ -156,12 +157,17 @@ class Story:
         yield f"lab exec {talk.node.partition('/')[0]}/nat -- nft list ruleset", "its rules"
         yield "lab down", "leaves nothing behind"
         yield f"lab run {file}", "tries everything"
+        yield f"walk {file} --from {talk.node} --to {talk.service}", ""
+        yield f"walk {file} --from {talk.node} --to {talk.service} --design single-nat", "why twice"
 
     def _seen(self, answer: Fetched) -> Cell:
         if answer.seen is None:
             return cell("nothing", _BAD)
-        text = f"{answer.seen.source} {self._marks.letter(LAKE)}"
-        return cell(text, self._marks.style(LAKE)) + cell(f" port {answer.seen.source_port}")
+        port = cell(f" port {answer.seen.source_port}")
+        seen = IPv4Address(answer.seen.source)
+        # Of any other address nobody knows whose it is.
+        known = seen in self._case.plan.lake.network
+        return (self._marks.cell(Address(LAKE, seen)) if known else cell(str(seen), _BAD)) + port
 
     def _heading(self, text: str) -> None:
         self._console.print(Text(text, "bold"))

@@ -21,16 +21,19 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@click.group()
-def lab() -> None:
-    r"""Run a whole design on this machine, in namespaces of its own; works without root.
+# \b keeps click from filling the lines that follow.
+EXAMPLE = """\b
+Example:
+  farshore lab up examples/article.yaml
+  farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1
+  farshore lab exec customer-b/bill -- curl http://10.2.2.1/
+  farshore lab down
+"""
 
-    \b
-      farshore lab up examples/article.yaml
-      farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1
-      farshore lab exec customer-b/bill -- curl http://10.2.2.1/
-      farshore lab down
-    """
+
+@click.group(epilog=EXAMPLE)
+def lab() -> None:
+    """Run a whole design on this machine, in namespaces of its own; works without root."""
 
 
 @lab.command()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
+import os
 import sys
 
 import click
 
 from farshore import __version__
-from farshore.errors import FarshoreError
+from farshore.errors import EXIT_YES, FarshoreError
 
 # Command name → module and the command object in it. Nothing here is imported until it is needed.
 COMMANDS = {
@@ -18,7 +20,11 @@ COMMANDS = {
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",
     "schema": "farshore.cli.schema:schema",
+    "walk": "farshore.cli.walk:walk",
 }
+
+
+_INTERRUPTED = 130  # as a shell says it
 
 
 class LazyGroup(click.Group):
@@ -48,34 +54,48 @@ class LazyGroup(click.Group):
         return super().resolve_command(context, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+# \b keeps click from filling the lines that follow.
+EXIT_STATUSES = """\b
+Exit status: 0 yes, 1 the honest answer is no, 2 bad input, 3 the machine cannot.
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="farshore")
 def cli() -> None:
-    r"""Let tenants with the same addresses reach a provider's shared services.
+    """Let tenants with the same addresses reach a provider's shared services.
 
     One YAML file says who offers what and who uses it. farshore plans the addresses, translates twice
     over a lake of addresses that nobody else uses, and runs the result on Linux.
-
-    \b
-    Exit status: 0 yes, 1 the honest answer is no, 2 bad input, 3 the machine cannot.
     """
 
 
 def main() -> None:
     """Run the command line and exit with its status. Errors go to stderr, one line each."""
+    for stream in (sys.stdout, sys.stderr):
+        # An arrow that the terminal's encoding lacks is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(_status(sys.argv[1:]))
+
+
+def _status(arguments: list[str]) -> int:
     try:
-        status = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
+        with cli.make_context("farshore", arguments) as context:
+            cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
-        sys.exit(130)
+        return _INTERRUPTED
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except FarshoreError as error:
         click.echo(str(error), err=True)
-        sys.exit(error.exit_status)
+        return error.exit_status
     except BrokenPipeError:
-        # The reader of our output has gone (as in "farshore plan FILE | head"): not an error of ours.
-        sys.stderr.close()
-        sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
+        # The reader of our output has gone (as in "farshore plan FILE | head"), which is its good right.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return EXIT_YES

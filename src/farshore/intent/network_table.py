@@ -1,4 +1,4 @@
-"""Finding the network that holds an address or another network, among many, at once."""
+"""Finding the network that holds an address, and networks that overlap, among many, at once."""
 
 from __future__ import annotations
 
@@ -37,16 +37,8 @@ class NetworkTable:
 
     def holding(self, address: IPv4Address) -> Placed | None:
         """Return the largest network that holds an address."""
-        return self._holding(int(address), ADDRESS_BITS)
-
-    def around(self, network: IPv4Network) -> Placed | None:
-        """Return the largest network that contains another, or is equal to it."""
-        return self._holding(int(network.network_address), network.prefixlen)
-
-    def _holding(self, bits: int, longest: int) -> Placed | None:
+        bits = int(address)
         for length in self._lengths:
-            if length > longest:
-                break
             found = self._by_length[length].get(bits & mask(length))
             if found is not None:
                 return found

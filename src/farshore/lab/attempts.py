@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from farshore.engine.netfilter import namespace
 from farshore.engine.netfilter.desired import compile_fabric, namespace_name
 from farshore.fabric.model import Fabric
+from farshore.lab.answer import parsed
 from farshore.lab.check import Check, Outcome, Result, Talk, Throw
 from farshore.lab.packet import ECHO_REQUEST, checksum, encode
 from farshore.port import Protocol
@@ -102,22 +103,7 @@ async def _tcp(talk: Talk, own: socket.socket, all_ready: asyncio.Barrier) -> st
         await loop.sock_sendall(own, b"GET / HTTP/1.0\r\n\r\n")
         while part := await loop.sock_recv(own, _LARGEST_PACKET):
             answer += part
-    return _judge_http(talk, answer)
-
-
-def _judge_http(talk: Talk, answer: bytes) -> str:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.0 200"):
-        return f"answered {head[:40]!r}"
-    seen = json.loads(body)
-    if seen["service"] != talk.service:
-        return f"reached {seen['service']} instead"
-    if seen["source"] != str(talk.seen_as):
-        return f"seen as {seen['source']} instead of {talk.seen_as}"
-    first, last = talk.seen_ports or (talk.source_port, talk.source_port)
-    if not first <= seen["source_port"] <= last:
-        return f"seen from port {seen['source_port']}, outside {first}-{last}"
-    return Outcome.REACH
+    return parsed(answer).difference(talk) or Outcome.REACH
 
 
 async def _udp(talk: Talk, own: socket.socket, all_ready: asyncio.Barrier) -> str:

@@ -9,48 +9,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from farshore.engine.netfilter import namespace
 from farshore.engine.netfilter.desired import namespace_name
 from farshore.errors import MachineError
 from farshore.lab import worlds
+from farshore.lab.answer import Fetched, Seen, parsed
 from farshore.lab.check import Talk
 from farshore.lab.place import Record
 
 _PATIENCE = 5.0  # seconds for an answer that must come
 _PART = 65536
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a service says of a request: which one it is, and from where the request came."""
-
-    service: str
-    port: int
-    source: str
-    source_port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """What came of a fetch: what the service saw or, where that is None, why there was no answer."""
-
-    seen: Seen | None
-    failure: str | None
-
-    def difference(self, talk: Talk) -> str | None:
-        """Return in what the answer is not what the talk expects, None where it is."""
-        if self.seen is None:
-            return self.failure
-        first, last = talk.seen_ports or (talk.source_port, talk.source_port)
-        if self.seen.service != talk.service:
-            return f"{self.seen.service} answered instead of {talk.service}"
-        if self.seen.source != str(talk.seen_as):
-            return f"seen as {self.seen.source} instead of {talk.seen_as}"
-        if not first <= self.seen.source_port <= last:
-            return f"seen from port {self.seen.source_port} instead of {first if first == last else f'{first}-{last}'}"
-        return None
 
 
 def fetch(record: Record, talks: Sequence[Talk]) -> tuple[Fetched, ...]:
@@ -107,10 +77,7 @@ def _answer(connection: socket.socket | str) -> Fetched:
             answer += part
     except OSError as error:
         return Fetched(None, f"no answer: {error}")
-    head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.0 200"):
-        return Fetched(None, f"answered {head[:40]!r}")
-    return Fetched(Seen(**json.loads(body)), None)
+    return parsed(answer)
 
 
 if __name__ == "__main__":

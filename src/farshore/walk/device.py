@@ -10,6 +10,7 @@ from farshore.fabric.model import Device, Direction, Guard, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt
+from farshore.walk.choice import AS_TOLD, Choices
 from farshore.walk.crossing import Crossing, Event, Verb
 from farshore.walk.flow import Flow, Way, find
 from farshore.walk.packet import Kind, Packet
@@ -25,11 +26,19 @@ class _Known:
     way: Way
 
 
-def cross(device: Device, profile: Profile, packet: Packet, ingress: str, flows: Iterable[Flow]) -> Crossing:
+def cross(
+    device: Device,
+    profile: Profile,
+    packet: Packet,
+    ingress: str,
+    flows: Iterable[Flow],
+    choices: Choices = AS_TOLD,
+) -> Crossing:
     """Take a packet through a device and return everything that happens to it.
 
-    After an ambiguous route it goes on by the right one, as the article does. ``flows`` are those that the
-    device remembers; the result's ``flow`` is the new one, if the packet opened one.
+    After an ambiguous route it goes on by the one of ``choices``: the right one, as the article does, unless
+    told otherwise. ``flows`` are those that the device remembers; the result's ``flow`` is the new one, if the
+    packet opened one.
     """
     guard = _guard(device, ingress, Direction.IN)
     if guard is not None and not _passes(guard, packet):
@@ -37,7 +46,7 @@ def cross(device: Device, profile: Profile, packet: Packet, ingress: str, flows:
         return Crossing((Event(Verb.GUARDED, says, packet, packet, wrong=True),), packet, None, None)
     found = find(flows, packet, ingress) if device.policy is not None else None
     known = _Known(*found) if found else None
-    crossing = _Stages(device, profile, ingress, known, packet).run(packet)
+    crossing = _Stages(device, profile, ingress, known, packet, choices).run(packet)
     return _departing(device, crossing)
 
 
@@ -61,6 +70,7 @@ class _Stages:
     ingress: str
     known: _Known | None
     arrived: Packet
+    choices: Choices
 
     def run(self, packet: Packet) -> Crossing:
         """Go through the stages in the profile's order."""
@@ -75,7 +85,8 @@ class _Stages:
                         events.append(Event(Verb.TRANSLATED, says, before, packet))
                 case Stage.ROUTE:
                     found = look_up(self.device.routes, packet.destination)
-                    egress = found.route.interface if found.route is not None else None
+                    route = self.choices.route(found)
+                    egress = route.interface if route is not None else None
                     wrong = found.found is not Found.ROUTE
                     events.append(Event(Verb.ROUTED, _route_says(found, packet), packet, packet, wrong, found.found))
                     if egress is None:
@@ -123,7 +134,8 @@ class _Stages:
     def _new_destination(self, packet: Packet) -> Packet:
         realm = _realm(self.device, self.ingress)
         for nat in self.device.destination_nat:
-            if nat.inside.realm == realm and packet.destination.ip in nat.inside.network:
+            # Names of realms are unique and quick to compare: a box may have a hundred thousand rules.
+            if nat.inside.realm.name == realm.name and packet.destination.ip in nat.inside.network:
                 here = Address(realm, packet.destination.ip)
                 return packet.with_destination(nat.outward(here), packet.destination_port)
         return packet
@@ -134,11 +146,18 @@ class _Stages:
         leaves = _realm(self.device, egress) if egress is not None else None
         for nat in self.device.source_nat:
             outside = nat.outside.realm if isinstance(nat, BasicNat) else nat.first.realm
-            if nat.inside.realm != entered or leaves not in (None, outside):
+            if nat.inside.realm.name != entered.name or leaves not in (None, outside):
                 continue
             if packet.source.ip in nat.inside.network:
-                return _with_new_source(packet, nat, Address(entered, packet.source.ip))
+                return self._with_new_source(packet, nat, Address(entered, packet.source.ip))
         return packet
+
+    def _with_new_source(self, packet: Packet, nat: BasicNat | PortBlockNapt, source: Address) -> Packet:
+        if isinstance(nat, BasicNat):
+            return packet.with_source(nat.outward(source), packet.source_port)
+        block = nat.block(source)
+        # Any free port of the block will do.
+        return packet.with_source(block.address, self.choices.port(self.device, block, packet))
 
     # --- filter ---
 
@@ -160,7 +179,7 @@ class _Stages:
         entered = _realm(self.device, self.ingress)
         leaves = _realm(self.device, egress) if egress is not None else None
         for permit in policy.permits:
-            if permit.ingress != entered or leaves not in (None, permit.egress):
+            if permit.ingress.name != entered.name or leaves not in (None, permit.egress):
                 continue
             if self._judged(permit, packet) and _is_port(permit, packet):
                 return permit
@@ -173,16 +192,7 @@ class _Stages:
         return packet.destination.ip == permit.translated.ip
 
 
-# --- translation by rule and by flow ---------------------------------------------------------------
-
-
-def _with_new_source(packet: Packet, nat: BasicNat | PortBlockNapt, source: Address) -> Packet:
-    if isinstance(nat, BasicNat):
-        return packet.with_source(nat.outward(source), packet.source_port)
-    block = nat.block(source)
-    inside_block = block.first_port <= packet.source_port <= block.last_port
-    # Any free port of the block will do; a device keeps the port where it can (RFC 4787 section 4.2.1).
-    return packet.with_source(block.address, packet.source_port if inside_block else block.first_port)
+# --- translation by flow -----------------------------------------------------------------------------
 
 
 def _by_flow(stage: Stage, packet: Packet, known: _Known) -> Packet:
@@ -279,7 +289,7 @@ def _route_says(found: LookUp, packet: Packet) -> str:
         case Found.AMBIGUOUS | Found.WRONG_SIDE:
             assert found.rival is not None  # noqa: S101 - both outcomes have one
             where = found.rival.interface or "nowhere"
-            return f"{ip} is on both sides: {packet.destination.realm} wants it, and {where} has it too"
+            return f"{ip} is on both sides: {packet.destination.realm}'s is meant, and {where} leads to one as well"
         case Found.ROUTE:
             assert found.route is not None  # noqa: S101 - the outcome has one
             return f"routed to {found.route.interface}"

@@ -10,6 +10,7 @@ from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, 
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.walk import wording
+from farshore.walk.choice import AS_TOLD, Choices
 from farshore.walk.crossing import Event
 from farshore.walk.packet import Packet
 from farshore.walk.profile import Profile
@@ -69,16 +70,20 @@ DEFAULT_SOURCE_PORT = 40000
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """What is to be walked: from which host to which service, by the address at which the host knows it."""
+    """What is to be walked: from which host to which service, by the address at which the host knows it.
+
+    Where the service is not ``presented`` to the host, the destination is only worth trying.
+    """
 
     origin: str
     service: str
     destination: Address
     port: Port
     source_port: int = DEFAULT_SOURCE_PORT
+    presented: bool = True
 
 
-def walk(fabric: Fabric, profile: Profile | None, errand: Errand) -> Walk:
+def walk(fabric: Fabric, profile: Profile | None, errand: Errand, choices: Choices = AS_TOLD) -> Walk:
     """Walk a packet from a host to a service, and the reply back.
 
     ``profile`` stands in for that of every device that filters; None takes each device's own. The errand's
@@ -88,16 +93,17 @@ def walk(fabric: Fabric, profile: Profile | None, errand: Errand) -> Walk:
     assert isinstance(host, EndSystem)  # noqa: S101 - callers look hosts up first
     target = errand.source_port if errand.port.protocol is Protocol.ICMP else errand.port.number
     packet = Packet(errand.port.protocol, host.address, errand.destination, errand.source_port, target)
-    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {})
-    steps = [_step(host.name, Direction.REQUEST, wording.sends(packet, errand.service), packet, packet)]
+    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {}, choices)
+    steps = [_sending(errand, packet)]
     steps += _request_steps(fabric, request)
     traces = [request]
     server = request.arrived_at
     if server is not None and errand.port in server.listens:
         answer = request.last_packet.answered()
-        reply = trace(fabric, profile_of(profile), LinkEnd(server.name, server.interface.name), answer, request.memory)
+        back = LinkEnd(server.name, server.interface.name)
+        reply = trace(fabric, profile_of(profile), back, answer, request.memory, choices)
         traces.append(reply)
-        steps += _reply_steps(fabric, reply, server, answer)
+        steps += _reply_steps(fabric, reply, server, answer, host)
     elif server is not None:
         steps.append(_not_listening(server, request.last_packet, errand.port))
     numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
@@ -115,6 +121,12 @@ def profile_of(profile: Profile | None) -> ProfileOf:
     return of
 
 
+def _sending(errand: Errand, packet: Packet) -> Step:
+    action = wording.sends(packet, errand.service, presented=errand.presented)
+    note = None if errand.presented else wording.not_presented(packet, errand.service)
+    return _step(errand.origin, Direction.REQUEST, action, packet, packet, state=wording.sent(packet), note=note)
+
+
 def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
     for hop in request.hops:
         node = fabric.nodes[hop.node]
@@ -126,11 +138,12 @@ def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
             continue  # the article's packets cross the WAN between two steps
         if isinstance(node, Device) and node.kind is NodeKind.CE and node.policy is not None:
             # The article tells the arrival at a CE that translates, and what it then does, as two steps.
-            yield _step(node.name, Direction.REQUEST, wording.handed_to_nat(), hop.packet, hop.packet)
+            action, state = wording.handed_to_nat(), wording.passed_to_nat()
+            yield _step(node.name, Direction.REQUEST, action, hop.packet, hop.packet, state=state)
         yield _crossing_step(node, hop, Direction.REQUEST)
 
 
-def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet) -> Iterator[Step]:
+def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet, host: EndSystem) -> Iterator[Step]:
     """The service's step takes in the plain routers behind it; from there on each device has its own."""
     hops = list(reply.hops)
     routers: list[Hop] = []
@@ -139,7 +152,7 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     events = tuple(event for hop in routers if hop.crossing is not None for event in hop.crossing.events)
     last = routers[-1].crossing if routers else None
     state = wording.routed_back(routers[-1].node, last) if last is not None else ""
-    note = wording.temporary_addresses(answer) if fabric.design == "single-nat" else None
+    note = wording.temporary_addresses(answer, host.address) if fabric.design == "single-nat" else None
     yield _step(
         server.name, Direction.REPLY, wording.answers(answer), answer, answer, state=state, events=events, note=note
     )
@@ -149,7 +162,8 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
             if reply.arrived_at is None:
                 yield _misdelivered(hop, Direction.REPLY)
             else:
-                yield _step(node.name, Direction.REPLY, wording.delivered(hop.packet), hop.packet, hop.packet)
+                action, state = wording.delivered(hop.packet), wording.carries_on()
+                yield _step(node.name, Direction.REPLY, action, hop.packet, hop.packet, state=state)
             return
         if node.kind is not NodeKind.WAN or _wrong(hop.crossing.events):
             yield _crossing_step(node, hop, Direction.REPLY)
@@ -174,8 +188,8 @@ def _not_listening(server: EndSystem, packet: Packet, port: Port) -> Step:
     return replace(_step(server.name, Direction.REPLY, "does not answer", packet, packet), ok=False, reason=reason)
 
 
-def _wrong(events: tuple[Event, ...]) -> Event | None:
-    return next((event for event in events if event.wrong), None)
+def _wrong(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    return tuple(event for event in events if event.wrong)
 
 
 def _step(
@@ -190,6 +204,6 @@ def _step(
     note: str | None = None,
 ) -> Step:
     wrong = _wrong(events)
-    reason = wording.reason(wrong, at) if wrong is not None else None
-    mend = wording.mend(wrong) if wrong is not None else None
-    return Step(0, at, direction, action, before, after, wrong is None, state, reason, mend, note)
+    reason = wording.reason(wrong, at) if wrong else None
+    mend = wording.mend(wrong) if wrong else None
+    return Step(0, at, direction, action, before, after, not wrong, state, reason, mend, note)

@@ -22,11 +22,15 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """The outcome, the route for the packet's own realm, and the other one where there are two."""
+    """The outcome, the route for the packet's own realm, and the other one where there are two.
+
+    ``held`` is the route that a real table holds for it, which is colour-blind: the first of equal ones.
+    """
 
     found: Found
     route: Route | None
     rival: Route | None = None
+    held: Route | None = None
 
 
 def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
@@ -47,9 +51,9 @@ def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
         # Another realm's route is no rival where it leads the same way.
         rivals = [route for route in best if route.interface != meant.interface]
         if rivals:
-            return LookUp(Found.AMBIGUOUS if right else Found.WRONG_SIDE, meant, rivals[0])
+            return LookUp(Found.AMBIGUOUS if right else Found.WRONG_SIDE, meant, rivals[0], best[0])
     chosen = meant or best[0]
-    return LookUp(Found.DISCARDED if chosen.interface is None else Found.ROUTE, chosen)
+    return LookUp(Found.DISCARDED if chosen.interface is None else Found.ROUTE, chosen, held=best[0])
 
 
 def _own(matching: list[Route], destination: Address) -> Route | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.walk.choice import AS_TOLD, Choices
 from farshore.walk.crossing import Crossing
 from farshore.walk.device import cross
 from farshore.walk.flow import Flow
@@ -47,10 +48,17 @@ class Trace:
         return last.packet if last.crossing is None else last.crossing.packet
 
 
-def trace(fabric: Fabric, profile_of: ProfileOf, start: LinkEnd, packet: Packet, memory: Memory) -> Trace:
+def trace(
+    fabric: Fabric,
+    profile_of: ProfileOf,
+    start: LinkEnd,
+    packet: Packet,
+    memory: Memory,
+    choices: Choices = AS_TOLD,
+) -> Trace:
     """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
 
-    It goes on past ambiguous routes, as the article does; each hop's events say so.
+    It goes on past ambiguous routes, unless told otherwise as the article does; each hop's events say so.
     """
     hops: list[Hop] = []
     known = dict(memory)
@@ -64,7 +72,7 @@ def trace(fabric: Fabric, profile_of: ProfileOf, start: LinkEnd, packet: Packet,
         if isinstance(node, Proxy):
             crossing = cross_proxy(node, packet, end.interface, remembered)
         else:
-            crossing = cross(node, profile_of(node), packet, end.interface, remembered)
+            crossing = cross(node, profile_of(node), packet, end.interface, remembered, choices)
         hops.append(Hop(node.name, end.interface, packet, crossing))
         if crossing.flow is not None:
             known[node.name] = (*known.get(node.name, ()), crossing.flow)

@@ -2,40 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from farshore.fabric.model import Device, NodeKind, Proxy
-from farshore.port import Port
+from farshore.port import Port, Protocol
+from farshore.realm import Address
 from farshore.walk.crossing import Crossing, Event, Verb
 from farshore.walk.packet import Packet
 from farshore.walk.routing import Found
 
+NO_FURTHER = "goes no further"
+_ON_BOTH_SIDES = (Found.AMBIGUOUS, Found.WRONG_SIDE)
 
-def sends(packet: Packet, service: str) -> str:
+# --- the request -------------------------------------------------------------------------------------
+
+
+def sends(packet: Packet, service: str, *, presented: bool = True) -> str:
     """Say what the host does."""
-    return f"connects to {packet.destination.ip}, by which its network knows {service}"
+    verb = "pings" if packet.protocol is Protocol.ICMP else "connects to"
+    known_by = f"by which its network knows {service}" if presented else f"the lake address of {service}"
+    return f"{verb} {packet.destination.ip}, {known_by}"
+
+
+def sent(packet: Packet) -> str:
+    """Say how the packet leaves its host."""
+    return f"sent with its original addresses, which mean something to {packet.source.realm} alone"
+
+
+def not_presented(packet: Packet, service: str) -> str:
+    """Say why the walk tries an address that its network does not know."""
+    return (
+        f"{service} is not presented to {packet.source.realm}, so there is no address to call it by; "
+        "the walk tries its lake address, to find out what refuses it."
+    )
 
 
 def handed_to_nat() -> str:
     """Say what happens on arrival at a CE router that translates."""
-    return "arrives unchanged and is passed to the NAT engine"
+    return "arrives with its original addresses"
+
+
+def passed_to_nat() -> str:
+    """Say how that goes on."""
+    return "passed to the router's NAT engine"
 
 
 def crosses(node: Device | Proxy, crossing: Crossing) -> str:
     """Say what a device does to a packet."""
-    translations = [event.says for event in crossing.events if event.verb in (Verb.TRANSLATED, Verb.PROXIED)]
-    if translations:
-        return "; ".join(translations)
-    assert isinstance(node, Device)  # noqa: S101 - a proxy always has an event
-    return "passes through unchanged" if node.policy is not None else "arrives unchanged and is routed"
+    changes = [event.says for event in crossing.events if event.before != event.after]
+    if changes:
+        return "; ".join(changes)
+    packet = crossing.packet
+    if crossing.egress is None:
+        return "arrives and is looked at"
+    if node.kind is NodeKind.ROUTER:
+        return "source and destination are unique within the provider's network"
+    if packet.source.realm == packet.destination.realm:
+        return f"arrives with addresses of {packet.source.realm} alone"
+    return "passes through unchanged"
 
 
 def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
-    """Say where a packet goes from a device."""
+    """Say where a packet goes from a device, and how the device knows."""
     if crossing.egress is None:
-        return "goes no further"
-    destination = crossing.packet.destination
-    if node.kind is NodeKind.ROUTER:
-        return f"unique within the provider's network: routed to {crossing.egress}"
-    return f"{destination.ip} ({destination.realm}) is out of {crossing.egress}"
+        return NO_FURTHER
+    if not isinstance(node, Device):
+        return f"routed to {crossing.egress} by its instance for {crossing.packet.destination.realm} alone"
+    look_up = next((event for event in reversed(crossing.events) if event.verb is Verb.ROUTED), None)
+    destination, egress = crossing.packet.destination, crossing.egress
+    if look_up is None:
+        return f"no route look-up: leaves by {egress}, where the flow came in"
+    if look_up.found in _ON_BOTH_SIDES:
+        return f"cannot be routed for sure; the walk goes on by {egress}, as if it could"
+    if look_up.before.destination != destination:
+        return f"leaves by {egress}, to which {look_up.before.destination.ip} was routed before it was translated"
+    if node.policy is None:
+        return f"routed to {egress}"
+    return f"{destination} is on one side only: routed to {egress}"
+
+
+# --- the reply ---------------------------------------------------------------------------------------
 
 
 def answers(packet: Packet) -> str:
@@ -46,14 +92,20 @@ def answers(packet: Packet) -> str:
 def routed_back(router: str, crossing: Crossing) -> str:
     """Say why the reply finds its way: the route that the article adds."""
     if crossing.egress is None:
-        return "goes no further"
-    return f"{router} has a route: {crossing.packet.destination.ip} is out of {crossing.egress}"
+        return NO_FURTHER
+    return f"{router} has a route to {crossing.packet.destination.ip}: out of {crossing.egress}"
 
 
-def temporary_addresses(packet: Packet) -> str:
+def temporary_addresses(answer: Packet, host: Address) -> str:
     """Say why single NAT needs the article's a.b.c.x."""
-    ip = packet.destination.ip
-    return f"{ip} is a temporary address, unique in the provider's network: to the real one it would answer itself"
+    if host.ip == answer.source.ip:
+        why = f"{host.ip} is its own address too, and it would answer itself"
+    else:
+        why = f"{host.ip} may be anybody's: another tenant's or the provider's own"
+    return (
+        f"Temporary addresses are needed (the article's a.b.c.x): {answer.destination.ip} stands for {host} and is "
+        f"unique in the provider's network. Without it the service would answer {host.ip}, but {why}."
+    )
 
 
 def delivered(packet: Packet) -> str:
@@ -61,31 +113,43 @@ def delivered(packet: Packet) -> str:
     return f"receives the reply, apparently from {packet.source.ip}"
 
 
+def carries_on() -> str:
+    """Say what follows the last step."""
+    return "the rest of the connection follows the same steps"
+
+
+# --- what goes wrong ---------------------------------------------------------------------------------
+
+
 def not_its_own(node: str, packet: Packet) -> str:
     """Say why an arrival is not a delivery."""
-    return f"{packet.destination.ip} is not {node}'s address"
+    return f"At {node}, {packet.destination.ip} is not its own address."
 
 
 def not_listening(node: str, port: Port) -> str:
     """Say why a service does not answer."""
-    return f"{node} does not listen on {port}"
+    return f"At {node}, nothing listens on {port}."
 
 
-def reason(event: Event, node: str) -> str:
-    """Return one sentence why a step cannot work."""
-    return f"At {node}, {event.says}."
+def reason(wrong: Sequence[Event], node: str) -> str:
+    """Return one sentence why a step cannot work. It may be wrong twice: routed by guess and then refused."""
+    return f"At {node}, {'; besides, '.join(event.says for event in wrong)}."
 
 
-def mend(event: Event) -> str:
+def mend(wrong: Sequence[Event]) -> str:
     """Return what would help."""
+    return "; ".join(dict.fromkeys(_mend(event) for event in wrong))
+
+
+def _mend(event: Event) -> str:
     match event.verb:
-        case Verb.ROUTED if event.found in (Found.AMBIGUOUS, Found.WRONG_SIDE):
+        case Verb.ROUTED if event.found in _ON_BOTH_SIDES:
             return "translate into addresses that neither side uses before crossing: the lake design does"
         case Verb.ROUTED:
-            return "the destination is nobody's there; use the presented address"
-        case Verb.FILTERED:
+            return "call the address that the service is presented by; where there is none, subscribe the tenant to it"
+        case Verb.PROXIED if event.before.protocol is not Protocol.TCP:
+            return "use a design that carries packets and not connections: lake or last-hop"
+        case Verb.FILTERED | Verb.PROXIED:
             return "subscribe the tenant to the service, or add the port to the service, in the intent"
-        case Verb.PROXIED:
-            return "connect to a presented address by TCP from a network of the tenant's, or choose another design"
         case _:
             return "send from an address of the tenant's own networks to an address that is presented to it"

@@ -1,8 +1,9 @@
 """One device as one nftables rule set, in text: pure, and applied elsewhere in one transaction.
 
-Two tables that fail closed on their own. ``farshore_nat`` translates. ``farshore_filter`` holds the guards
-and the policy, drops by default, and passes only what was translated: should the NAT table be flushed,
-nothing crosses (nftables then unregisters NAT, and packets would pass as they are).
+Two tables. ``farshore_nat`` translates. ``farshore_filter`` holds the guards and the policy, drops by
+default, and passes only what was translated: should the NAT table be lost, nothing crosses (nftables then
+unregisters NAT, and packets would pass as they are). Should the filter table be lost, the other shore's
+guards still stand.
 """
 
 from __future__ import annotations

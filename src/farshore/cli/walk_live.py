@@ -1,0 +1,154 @@
+"""``farshore walk --live``: the same packet, for real, through a lab; what was predicted beside what was seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from farshore.cli.columns import cell, columns
+from farshore.cli.progress import progress
+from farshore.errors import UsageError
+from farshore.fabric.model import Fabric
+from farshore.lab.lifecycle import passing
+from farshore.lab.live import Live, LiveStep, live
+from farshore.lab.observe import Form, observing
+from farshore.lab.place import Place, Record, all_places, is_alive, only
+from farshore.port import Protocol
+from farshore.walk.journey import Errand
+from farshore.walk.profile import Profile
+
+_AGREES, _DIFFERS = "agrees", "DIFFERS"
+_NOTHING = "nothing"
+
+
+def send(file: Path, fabric: Fabric, profile: Profile | None, errand: Errand, name: str | None) -> Live:
+    """Send an errand's packet through a lab: the one that is up, if it is of this file and design, else its own.
+
+    Raises UsageError where the named lab is another's, MachineError where the machine cannot.
+    """
+    with _lab(file, fabric, name) as record, observing(record, fabric) as observer:
+        return live(observer, fabric, profile, (errand,))[0]
+
+
+@contextmanager
+def _lab(file: Path, fabric: Fabric, name: str | None) -> Iterator[Record]:
+    record = _named(name, file, fabric) if name is not None else _only_fitting(file, fabric)
+    if record is not None:
+        yield record
+        return
+    with progress("making the lab") as report, passing(f"walk-{os.getpid()}", file, fabric, report) as own:
+        yield own
+
+
+def _named(name: str, file: Path, fabric: Fabric) -> Record:
+    record = _up(only(name))
+    if record is None:
+        raise UsageError(f"lab {name!r} is not up; make it with: farshore lab up {file} --name {name}")
+    if not _fits(record, file, fabric):
+        raise UsageError(
+            f"lab {name!r} is {record.design} of {record.intent}, not {fabric.design} of {file} as it is now; "
+            "leave --name out to have a lab made for this walk"
+        )
+    return record
+
+
+def _only_fitting(file: Path, fabric: Fabric) -> Record | None:
+    records = [record for record in map(_up, all_places()) if record is not None and _fits(record, file, fabric)]
+    return records[0] if len(records) == 1 else None
+
+
+def _up(here: Place) -> Record | None:
+    record = here.read()
+    return record if record is not None and is_alive(record) else None
+
+
+def _fits(record: Record, file: Path, fabric: Fabric) -> bool:
+    same = record.intent == str(file.resolve()) and record.design == fabric.design
+    return same and record.nodes == tuple(fabric.nodes)
+
+
+# --- for people --------------------------------------------------------------------------------------
+
+
+def show(console: Console, came: Live) -> None:
+    """Print what the walk predicts beside what was seen, and whether they agree."""
+    rows = [
+        (
+            cell(str(step.number)),
+            cell(step.at),
+            cell(_packet(step.predicted)),
+            cell(_packet(step.observed)),
+            cell(_AGREES if step.agrees else _DIFFERS, "green" if step.agrees else "bold red"),
+        )
+        for step in came.steps
+    ]
+    console.print(Text("Live", "bold"))
+    console.print(columns(("step", "at", "predicted", "observed", ""), rows), end="")
+    for stray in came.strays:
+        how = "leaving" if stray.leaving else "arriving at"
+        console.print(Text(f"also seen {how} {stray.end.node} by {stray.end.interface}: {_packet(stray.form)}", "red"))
+    console.print()
+    sign, style = ("✓", "bold green") if came.agrees else ("✗", "bold red")
+    if console.options.ascii_only:
+        sign = "=" if came.agrees else "x"
+    console.print(Text(f"{sign} {verdict(came)}", style))
+
+
+def verdict(came: Live) -> str:
+    """Return in one sentence what came of it."""
+    number = came.differs_at
+    if number is None and came.strays:
+        return "live: the packet was also seen where the walk does not lead"
+    if number is None:
+        last = came.steps[-1]
+        if last.predicted is None:
+            return f"live: the packet really goes no further than step {last.number}"
+        return f"live: the lab does what the walk says, at all {len(came.steps)} steps"
+    failed = next(step for step in came.steps if step.number == number)
+    if failed.observed is None and number in came.walk.glitches:
+        return f"live: the packet really fails at step {number}, where the walk names a glitch"
+    return f"live: from step {number} on the lab does something else than the walk says"
+
+
+def _packet(form: Form | None) -> str:
+    if form is None:
+        return _NOTHING
+    if form.protocol is Protocol.ICMP:
+        return f"{form.source} > {form.destination}"
+    return f"{form.source}:{form.source_port} > {form.destination}:{form.destination_port}"
+
+
+# --- for programs ------------------------------------------------------------------------------------
+
+
+def document(came: Live) -> dict[str, Any]:
+    """Return the value of ``live`` in the walk's JSON."""
+    return {"agrees": came.agrees, "says": verdict(came), "steps": [_step(step) for step in came.steps]}
+
+
+def _step(step: LiveStep) -> dict[str, Any]:
+    return {
+        "n": step.number,
+        "at": step.at,
+        "predicted": _json(step.predicted),
+        "observed": _json(step.observed),
+        "agrees": step.agrees,
+    }
+
+
+def _json(form: Form | None) -> dict[str, Any] | None:
+    if form is None:
+        return None
+    return {
+        "src": {"ip": str(form.source)},
+        "dst": {"ip": str(form.destination)},
+        "proto": str(form.protocol),
+        "sport": form.source_port,
+        "dport": form.destination_port,
+    }

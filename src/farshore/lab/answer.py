@@ -1,0 +1,47 @@
+"""What a lab's service answers, and whether that is what a talk expects."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from farshore.lab.check import Talk
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a service says of a request: which one it is, and from where the request came."""
+
+    service: str
+    port: int
+    source: str
+    source_port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of a fetch: what the service saw or, where that is None, why there was no answer."""
+
+    seen: Seen | None
+    failure: str | None
+
+    def difference(self, talk: Talk) -> str | None:
+        """Return in what the answer is not what the talk expects, None where it is."""
+        if self.seen is None:
+            return self.failure
+        first, last = talk.seen_ports or (talk.source_port, talk.source_port)
+        if self.seen.service != talk.service:
+            return f"{self.seen.service} answered instead of {talk.service}"
+        if self.seen.source != str(talk.seen_as):
+            return f"seen as {self.seen.source} instead of {talk.seen_as}"
+        if not first <= self.seen.source_port <= last:
+            return f"seen from port {self.seen.source_port} instead of {first if first == last else f'{first}-{last}'}"
+        return None
+
+
+def parsed(answer: bytes) -> Fetched:
+    """Return what an HTTP answer of a lab's service says."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/1.0 200"):
+        return Fetched(None, f"answered {head[:40]!r}")
+    return Fetched(Seen(**json.loads(body)), None)

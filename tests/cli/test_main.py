@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from cli_program import REPOSITORY, farshore
+from click.testing import CliRunner
+
+from farshore import __version__
+from farshore.cli import main as entrance
+from farshore.cli.main import COMMANDS, cli
+from farshore.errors import BadInputError, Diagnostic, FarshoreError, MachineError, Place, UsageError
+
+ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
+# What takes long to import, and what a command that does not need it must not wait for.
+HEAVY = ("pydantic", "pyroute2", "rich", "yaml")
+
+
+def all_commands() -> list[tuple[str, ...]]:
+    """Return the words by which every command and group is called."""
+    found: list[tuple[str, ...]] = [()]
+    for name in COMMANDS:
+        found.append((name,))
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group):
+            found += [(name, each) for each in command.commands]
+    return found
+
+
+def ended(
+    raised: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> tuple[object, str]:
+    """Return the exit status and the last words of a program whose command raises this."""
+
+    @click.command()
+    def broken() -> None:
+        raise raised
+
+    monkeypatch.setattr(entrance, "cli", broken)
+    monkeypatch.setattr(sys, "argv", ["farshore"])
+    with pytest.raises(SystemExit) as exit_:
+        entrance.main()
+    out, err = capsys.readouterr()
+    assert out == ""
+    return exit_.value.code, err
+
+
+@pytest.mark.parametrize("words", all_commands(), ids=" ".join)
+def test_help_teaches(words: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(cli, [*words, "--help"])
+    assert result.exit_code == 0
+    assert "\\b" not in result.stdout
+    usage, _, rest = result.stdout.partition("\n\n")
+    assert usage.startswith("Usage: ")
+    assert rest.strip()[0].isupper()
+
+
+def test_help_has_a_short_name_everywhere(tmp_path: Path) -> None:
+    for words in ((), ("lab",), ("lab", "run")):
+        assert farshore(tmp_path, *words, "-h").stdout == farshore(tmp_path, *words, "--help").stdout != ""
+
+
+def test_the_first_help_names_every_command_and_exit_status() -> None:
+    told = CliRunner().invoke(cli, ["--help"]).stdout
+    assert all(f"\n  {name} " in told for name in COMMANDS)
+    assert all(
+        words in " ".join(told.split()) for words in ("0 yes", "1 the honest answer is no", "2 bad", "3 the machine")
+    )
+
+
+def test_version(tmp_path: Path) -> None:
+    done = farshore(tmp_path, "--version")
+    assert (done.returncode, done.stdout) == (0, f"farshore, version {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("dem",), "no command 'dem'; did you mean 'demo'?"),
+        (("xyzzy",), "no command 'xyzzy'"),
+        (("lab", "stat"), "status"),
+        (("plan",), "Missing argument 'FILE'"),
+        (("plan", ARTICLE, "--jsn"), "--json"),
+        (("lab", "run", ARTICLE, "--design", "lakes"), "'lakes' is not one of"),
+    ],
+)
+def test_a_wrong_command_line_is_bad_input(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    done = farshore(tmp_path, *words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "says"),
+    [
+        (FarshoreError("it differs"), 1, "it differs\n"),
+        (UsageError("there is no lab"), 2, "there is no lab\n"),
+        (MachineError("nft is not installed: run this"), 3, "nft is not installed: run this\n"),
+        (
+            BadInputError((Diagnostic("f.yaml", Place(2, 3), "bad", "mend"), Diagnostic("f.yaml", Place(), "b", "m"))),
+            2,
+            "f.yaml:2:3: bad; mend\nf.yaml:1:1: b; m\n",
+        ),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
+)
+def test_how_errors_end(
+    raised: BaseException,
+    status: int,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, words = ended(raised, monkeypatch, capsys)
+    assert (code, words.lstrip()) == (status, says)
+
+
+def test_a_fault_of_our_own_is_not_hidden(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ZeroDivisionError):
+        ended(ZeroDivisionError(), monkeypatch, capsys)
+
+
+def test_a_reader_that_goes_away_is_not_an_error_to_speak_of(tmp_path: Path) -> None:
+    # More than a pipe holds, so that the program is still writing when nobody reads any more.
+    command = [sys.executable, "-m", "farshore", "plan", str(REPOSITORY / "examples" / "ten-tenants.yaml"), "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as program:
+        assert program.stdout is not None
+        assert program.stderr is not None
+        program.stdout.close()
+        assert program.stderr.read() == b""
+
+
+def test_nothing_is_imported_before_it_is_needed() -> None:
+    look = (
+        "import sys; from farshore.cli.main import cli; cli(['--version'], standalone_mode=False); print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert not set(HEAVY) & set(done.stdout.split())

@@ -1,0 +1,145 @@
+"""What is good of a faulty file is checked too, and nothing is said that its faults alone make wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from farshore.intent import source
+from farshore.intent.collisions import MOST_FOUND
+from farshore.intent.fault import FaultError
+from farshore.intent.load import load_text
+from farshore.intent.nearest import Nearest
+from farshore.intent.wording import MOST_FAULTS
+
+GOOD = """\
+version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  lake: 198.18.0.0/16
+  services:
+    portal: {address: 10.1.1.1, ports: [tcp/443]}
+tenants:
+  customer-a:
+    networks: [10.1.1.0/24]
+    presents: 10.2.2.0/28
+    services: [portal]
+    hosts: {alice: 10.1.1.1}
+    limits: {sessions: 5}
+"""
+UNKNOWN_KEY = ("version: 1", "version: 1\ncolour: plum")
+
+
+def said(*changes: tuple[str, str]) -> list[str]:
+    """Return what is said of the good file after these changes, without the mends."""
+    text = GOOD
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    found = load_text(text, "i").diagnostics
+    return [f"{each.place.line}:{each.place.column}: {each.problem}" for each in found]
+
+
+def test_the_good_file_is_good() -> None:
+    assert said() == []
+
+
+def test_collisions_are_told_beside_wrong_values() -> None:
+    assert said(("    networks: [10.1.1.0/24]", "    networks: [x, y, 198.18.1.0/24, 10.1.1.0/24]")) == [
+        "10:16: tenant customer-a: networks: 'x' is not an IPv4 prefix",
+        "10:19: tenant customer-a: networks: 'y' is not an IPv4 prefix",
+        "10:22: tenant customer-a: network 198.18.1.0/24 lies inside the lake 198.18.0.0/16 (line 5)",
+    ]
+
+
+@pytest.mark.parametrize(
+    "networks", ["", "    networks: []\n", "    networks: [10.1.1.0]\n", "    network: [10.1.1.0/24]\n"]
+)
+def test_hosts_are_not_outside_networks_that_could_not_be_read(networks: str) -> None:
+    assert not any("outside" in each for each in said(("    networks: [10.1.1.0/24]\n", networks)))
+
+
+@pytest.mark.parametrize("networks", ["", "  networks: []\n", "  networks: [10.1.1.0]\n", "  network: [10.1.1.0/24]\n"])
+def test_services_are_not_outside_networks_that_could_not_be_read(networks: str) -> None:
+    assert not any("outside" in each for each in said(("  networks: [10.1.1.0/24]\n  lake", f"{networks}  lake")))
+
+
+@pytest.mark.parametrize("hosts", ["{Alice: 10.1.1.1}", "{alice: x}", "[]"])
+def test_no_host_is_missed_where_hosts_could_not_be_read(hosts: str) -> None:
+    changes = (("    services:", "    sources: host\n    services:"), ("{alice: 10.1.1.1}", hosts))
+    assert len(said(*changes)) == 1
+
+
+def test_a_service_with_faults_is_a_service() -> None:
+    assert said(("10.1.1.1, ports", "10.1.1, ports")) == [
+        "7:23: service portal: address: '10.1.1' is not an IPv4 address"
+    ]
+
+
+def test_an_unreadable_range_is_not_a_missing_one() -> None:
+    assert said(("10.2.2.0/28", "10.2.2.0")) == ["11:15: tenant customer-a: presents: 10.2.2.0 has no prefix length"]
+
+
+@pytest.mark.parametrize("others", [(), (UNKNOWN_KEY,)])
+def test_nothing_is_concluded_after_a_key_that_stands_twice(others: tuple[tuple[str, str], ...]) -> None:
+    networks = ("    presents", "    networks: [10.7.0.0/24]\n    presents")
+    hosts = ("{alice: 10.1.1.1}", "{bob: 10.7.0.1}")
+    services = ("tenants:", "  services: {wiki: {address: 10.1.1.2, ports: [tcp/443]}}\ntenants:")
+    changes = (networks, hosts, services, ("[portal]", "[wiki]"), *others)
+    found = [each.partition(": ")[2] for each in said(*changes)]
+    line = 2 if others else 0
+    assert found[-2:] == [
+        f"the key 'services' stands here a second time (first in line {6 + bool(line)})",
+        f"the key 'networks' stands here a second time (first in line {11 + bool(line)})",
+    ]
+    assert len(found) == 2 + len(others)
+
+
+@pytest.mark.parametrize("key", ["[key]", "(list)", "(mapping)", "(word)", "(pool)", "(networks)", "[", "("])
+def test_keys_that_look_like_marks_of_the_reader(key: str) -> None:
+    assert said(("version: 1", f"'{key}': 1\nversion: 1")) == [f"1:1: unknown key '{key}' in the file"]
+    assert said(("[portal]", f"{{'{key}': 10.2.2.1}}"))[0].startswith("12:16: tenant customer-a: services: the name '")
+    assert said(("{sessions: 5}", f"{{sessions: 5, '{key}': {{'{key}': 1}}}}")) == [
+        f"14:27: unknown key '{key}' in limits of tenant customer-a"
+    ]
+
+
+def test_quotes_matter_where_the_same_text_was_good_before() -> None:
+    other = GOOD[GOOD.index("  customer-a:") :].replace("customer-a", "customer-b").replace("5}", "'5'}")
+    assert said(("    limits: {sessions: 5}\n", f"    limits: {{sessions: 5}}\n{other}")) == [
+        "20:24: tenant customer-b: limits sessions: '5' is a string, not a number"
+    ]
+
+
+def test_faults_are_bounded() -> None:
+    unknown = "".join(f"    k{number}: 1\n" for number in range(MOST_FAULTS + 500))
+    assert len(load_text(GOOD + unknown, "i").diagnostics) == MOST_FAULTS
+    strangers = ",".join(f"s{number}" for number in range(MOST_FOUND + 500))
+    assert len(load_text(GOOD.replace("[portal]", f"[{strangers}]"), "i").diagnostics) == MOST_FOUND
+
+
+def test_looking_for_near_names_is_bounded() -> None:
+    nearest = Nearest()
+    for _ in range(200):
+        assert nearest.mend("portel", ("portal",), "there are {known}") == "did you mean 'portal'?"
+    assert nearest.mend("portel", ("portal",), "there are {known}") == "there are portal"
+    assert Nearest().mend("portal" * 100, ("portal" * 100,), "there are {known}").startswith("there are portal")
+
+
+def test_after_too_many_faults_only_those_are_told() -> None:
+    assert said(("    presents: 10.2.2.0/28", "    presents: 10.1.1.0/28"), UNKNOWN_KEY)[-1].endswith("(line 11)")
+    lines = "".join(f"colour{number}: plum\n" for number in range(1_001))
+    found = said(("    presents: 10.2.2.0/28", "    presents: 10.1.1.0/28"), ("version: 1", f"{lines}version: 1"))
+    assert len(found) == 1_001
+
+
+def test_a_file_that_grows_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "intent.yaml"
+    path.write_text(GOOD)
+    monkeypatch.setattr(source, "_refuse_unsuitable", lambda _status: None)
+    assert source.read(path) == GOOD
+    monkeypatch.setattr(source, "LARGEST_FILE", len(GOOD) - 1)
+    with pytest.raises(FaultError, match="too large"):
+        source.read(path)

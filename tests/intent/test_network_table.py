@@ -1,0 +1,78 @@
+"""Look-ups among many networks, held against Python's own and slower answers."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farshore.errors import Place
+from farshore.intent.network_table import (
+    NetworkTable,
+    Placed,
+    end_of,
+    length_for,
+    overlap,
+    overlapping_pairs,
+    relation,
+    usable,
+)
+
+# Few bits, so that networks meet often.
+ADDRESSES = st.integers(0, 255).map(lambda low: IPv4Address(0x0A000000 | low))
+NETWORKS = st.builds(
+    lambda address, length: IPv4Network((int(address), length), strict=False), ADDRESSES, st.integers(22, 32)
+)
+PLACED = st.lists(NETWORKS, max_size=12).map(
+    lambda networks: tuple(Placed(network, Place(line)) for line, network in enumerate(networks, 1))
+)
+
+
+@given(PLACED, ADDRESSES)
+def test_holding(networks: tuple[Placed, ...], address: IPv4Address) -> None:
+    found = NetworkTable(networks).holding(address)
+    holding = [each for each in networks if address in each.network]
+    shortest = min((each.network.prefixlen for each in holding), default=None)
+    assert (found.network.prefixlen if found else None) == shortest
+    assert found is None or found in holding
+
+
+@given(NETWORKS, NETWORKS)
+def test_overlap_and_its_name(one: IPv4Network, other: IPv4Network) -> None:
+    assert overlap(one, other) == one.overlaps(other)
+    if one.overlaps(other):
+        names = {
+            "is the same as": one == other,
+            "lies inside": one.subnet_of(other),
+            "contains": one.supernet_of(other),
+        }
+        assert names[relation(one, other)]
+
+
+@given(PLACED)
+def test_overlapping_pairs(networks: tuple[Placed, ...]) -> None:
+    pairs = overlapping_pairs(networks)
+    for later, earlier in pairs:
+        assert later.place > earlier.place
+        assert later.network.overlaps(earlier.network)
+    expected = {
+        each for each in networks for other in networks if each is not other and each.network.overlaps(other.network)
+    }
+    assert bool(pairs) == bool(expected)
+    assert {each for pair in pairs for each in pair} == expected
+
+
+@given(NETWORKS, ADDRESSES)
+def test_ends(network: IPv4Network, address: IPv4Address) -> None:
+    end = end_of(network, address) if address in network else None
+    assert (end == "network") == (address == network.network_address and network.prefixlen <= 30)
+    assert (end == "broadcast") == (address == network.broadcast_address and network.prefixlen <= 30)
+    assert usable(network) == len(list(network.hosts()))
+
+
+@given(st.integers(1, 5000))
+def test_length_for(count: int) -> None:
+    length = length_for(count)
+    assert usable(IPv4Network((0, length))) >= count
+    assert length == 32 or usable(IPv4Network((0, length + 1))) < count

@@ -81,27 +81,31 @@ def survives(text: str) -> None:
         assert 1 <= each.place.column <= len(lines[each.place.line - 1]) + 1
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(), max_size=200))
 def test_text(text: str) -> None:
     survives(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=60))
 def test_pieces(pieces: list[str]) -> None:
     survives("".join(pieces))
 
 
+@settings(deadline=None)
 @given(STRUCTURES)
 def test_structures(structure: object) -> None:
     survives(yaml.safe_dump(structure, allow_unicode=True))
 
 
+@settings(deadline=None)
 @given(SHAPED, SHAPED)
 def test_shaped_structures(provider: object, tenants: object) -> None:
     survives(yaml.safe_dump({"version": 1, "provider": provider, "tenants": {"a": tenants, "b": provider}}))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_mutations_of_a_good_file(data: st.DataObject) -> None:
     text = GOOD
@@ -112,6 +116,7 @@ def test_mutations_of_a_good_file(data: st.DataObject) -> None:
     survives(text)
 
 
+@settings(deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_lines_of_a_good_file_shuffled(chance: random.Random) -> None:
     lines = GOOD.splitlines()

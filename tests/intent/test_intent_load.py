@@ -234,6 +234,8 @@ def test_an_unreadable_lake_collides_with_nobody() -> None:
     assert [each.place for each in loaded.diagnostics] == [Place(5, 9)]
 
 
-@pytest.mark.parametrize("example", sorted(Path("examples").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "example", sorted((Path(__file__).parents[2] / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_the_examples(example: Path) -> None:
     assert load(example).intent is not None

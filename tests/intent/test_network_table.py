@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farshore.errors import Place
@@ -29,6 +29,7 @@ PLACED = st.lists(NETWORKS, max_size=12).map(
 )
 
 
+@settings(deadline=None)
 @given(PLACED, ADDRESSES)
 def test_holding(networks: tuple[Placed, ...], address: IPv4Address) -> None:
     found = NetworkTable(networks).holding(address)
@@ -38,6 +39,7 @@ def test_holding(networks: tuple[Placed, ...], address: IPv4Address) -> None:
     assert found is None or found in holding
 
 
+@settings(deadline=None)
 @given(NETWORKS, NETWORKS)
 def test_overlap_and_its_name(one: IPv4Network, other: IPv4Network) -> None:
     assert overlap(one, other) == one.overlaps(other)
@@ -50,6 +52,7 @@ def test_overlap_and_its_name(one: IPv4Network, other: IPv4Network) -> None:
         assert names[relation(one, other)]
 
 
+@settings(deadline=None)
 @given(PLACED)
 def test_overlapping_pairs(networks: tuple[Placed, ...]) -> None:
     pairs = overlapping_pairs(networks)
@@ -63,6 +66,7 @@ def test_overlapping_pairs(networks: tuple[Placed, ...]) -> None:
     assert {each for pair in pairs for each in pair} == expected
 
 
+@settings(deadline=None)
 @given(NETWORKS, ADDRESSES)
 def test_ends(network: IPv4Network, address: IPv4Address) -> None:
     end = end_of(network, address) if address in network else None
@@ -71,6 +75,7 @@ def test_ends(network: IPv4Network, address: IPv4Address) -> None:
     assert usable(network) == len(list(network.hosts()))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5000))
 def test_length_for(count: int) -> None:
     length = length_for(count)

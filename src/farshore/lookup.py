@@ -40,7 +40,11 @@ def near(name: str, known: Collection[str]) -> tuple[str, ...]:
 
 
 def _alike(one: str, other: str) -> int:
-    """Return how many first letters two names share."""
+    """Return how many letters two names share at their beginnings and ends."""
+    return _shared(one, other) + _shared(one[::-1], other[::-1])
+
+
+def _shared(one: str, other: str) -> int:
     pairs = enumerate(zip(one, other, strict=False))
     return next((position for position, (a, b) in pairs if a != b), min(len(one), len(other)))
 

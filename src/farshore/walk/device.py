@@ -18,6 +18,10 @@ from farshore.walk.profile import Form, Profile, Returning, Stage
 from farshore.walk.routing import Found, LookUp, look_up
 
 
+# The source of an ICMP error that is sent by a device without an address of its own (RFC 7600 section 4.8).
+NO_ADDRESS = IPv4Address("192.0.0.8")
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
     """The flow that a packet belongs to, and its way along it."""
@@ -239,7 +243,10 @@ def _passes(guard: Guard, packet: Packet) -> bool:
 
 
 def _passes_out(guard: Guard, packet: Packet) -> bool:
-    return _holds(guard.sources, packet.source.ip) and _holds(guard.destinations, packet.destination.ip)
+    # An error signed by a device that has no address says nothing of anybody's.
+    unsigned = packet.kind is Kind.ERROR and packet.source.ip == NO_ADDRESS
+    source_is_good = unsigned or _holds(guard.sources, packet.source.ip)
+    return source_is_good and _holds(guard.destinations, packet.destination.ip)
 
 
 def _holds(prefixes: tuple[Prefix, ...], ip: IPv4Address) -> bool:

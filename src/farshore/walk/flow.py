@@ -32,7 +32,9 @@ class Flow:
     def way_of(self, packet: Packet, ingress: str) -> Way | None:
         """Tell which way along this flow a packet goes, None where it is not part of it."""
         if packet.kind is Kind.ERROR and packet.quoted is not None:
-            return self._way_of_error(packet.quoted, ingress)
+            # A router sends an error to whoever sent the packet; what goes anywhere else, nobody asked for.
+            honest = packet.destination.ip == packet.quoted.source.ip
+            return self._way_of_error(packet.quoted, ingress) if honest else None
         header = packet.header()
         if header == self.arrived.header() and packet.kind is Kind.DATA and self.zone in (None, ingress):
             return Way.FORWARD
@@ -43,9 +45,10 @@ class Flow:
 
     def _way_of_error(self, quoted: Packet, ingress: str) -> Way | None:
         """An error goes against the packet that it quotes, which is as it was when this device sent it."""
-        if quoted.header() == self.left.header():
+        if quoted.header() == self.left.header() and quoted.kind is Kind.DATA:
             return Way.BACK
-        if quoted.header() == self.arrived.header().reversed() and self.zone in (None, ingress):
+        answer = self.arrived.answered()
+        if quoted.header() == answer.header() and quoted.kind is answer.kind and self.zone in (None, ingress):
             return Way.FORWARD
         return None
 

@@ -1,4 +1,8 @@
-"""The profiles. A new kind of box is one more entry here and its line in the tests."""
+"""The profiles. A new kind of box is one more entry here and its line in the tests.
+
+``forward`` is the order for a flow's first packet on its way from the WAN inwards, ``backward`` that for the
+replies. What a source leaves open is filled in so that the packet arrives where it can; the source says so.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,8 @@ _ALL = (
         returning=Returning.SESSION,
         filter_reads=Form.TRANSLATED,
         grade=Grade.B,
-        source="ASA 9.x packet-flow summaries: un-NAT, access list on real addresses, NAT; they disagree on routing",
+        source="ASA 9.x packet-flow summaries: un-NAT, access list on real addresses, NAT; they disagree on routing: "
+        "here a look-up follows un-NAT, in some of them un-NAT itself picks the way out, and step 3 would not glitch",
         returning_says="packets of a known session take the fast path: no access list, no new route",
     ),
     Profile(

@@ -69,9 +69,12 @@ def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
     if not isinstance(node, Device):
         return f"routed to {crossing.egress} by its instance for {crossing.packet.destination.realm} alone"
     look_up = next((event for event in reversed(crossing.events) if event.verb is Verb.ROUTED), None)
-    destination, egress = crossing.packet.destination, crossing.egress
     if look_up is None:
-        return f"no route look-up: leaves by {egress}, where the flow came in"
+        return f"no route look-up: leaves by {crossing.egress}, where the flow came in"
+    return _routed(node, look_up, crossing.packet.destination, crossing.egress)
+
+
+def _routed(node: Device, look_up: Event, destination: Address, egress: str) -> str:
     if look_up.found in _ON_BOTH_SIDES:
         return f"cannot be routed for sure; the walk goes on by {egress}, as if it could"
     if look_up.before.destination != destination:

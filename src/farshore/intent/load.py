@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from farshore.collector import without_collector
 from farshore.errors import Diagnostic, Place, Severity
 from farshore.intent import parts, source
 from farshore.intent.collisions import partial_collisions
@@ -44,23 +42,8 @@ def load(path: Path) -> Loaded:
 
 def load_text(text: str, file: str) -> Loaded:
     """Read the text of an intent file. ``file`` is the name that diagnostics show."""
-    with _without_collector():
+    with without_collector():
         return _load(text, file)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep the cyclic garbage collector out: nothing here makes cycles, and it would walk the tree as it grows.
-
-    It doubles the time that a large file takes.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _load(text: str, file: str) -> Loaded:

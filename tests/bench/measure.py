@@ -1,0 +1,120 @@
+"""Three labs up at once, measured in turn: each sample of one has partners from the others, seconds apart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from farshore.errors import MachineError
+from farshore.lab import lifecycle
+
+from .progress import Log
+from .summary import rotated
+from .variants import SERVICE_NODE, Kind, Variant, variants
+
+MOST_CALLERS = 50
+_END_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured: how often, for how many seconds each time, and how many round trips."""
+
+    repetitions: int
+    seconds: float
+    round_trips: int
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """What was measured with so many tenants: by metric and variant, the n-th of each belong together."""
+
+    tenants: int
+    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def add(self, kind: Kind, measured: dict[str, float]) -> None:
+        """Add what one turn of one variant gave."""
+        for metric, value in measured.items():
+            self.values.setdefault(metric, {}).setdefault(str(kind), []).append(value)
+
+
+class Agent:
+    """A process inside a lab that does what it is asked to."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        """Talk to a process that has been started."""
+        self._process = process
+
+    def ask(self, do: str, **details: object) -> Any:
+        """Return what came of a request. Raises MachineError where nothing did."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "its process has ended"}
+        if "error" in answer:
+            raise MachineError(f"{do}: {answer['error']}")
+        return answer["result"]
+
+
+def measured(tenants: int, effort: Effort, log: Log) -> Samples:
+    """Bring all variants up, measure them in turn, and take them down."""
+    samples = Samples(tenants)
+    with contextlib.ExitStack() as labs:
+        present = {}
+        for variant in variants(tenants):
+            with log.time(f"labs for measuring, {tenants:,} tenants"):
+                present[str(variant.kind)] = (variant, labs.enter_context(_lab(variant, log)))
+        for turn in range(effort.repetitions):
+            for kind in rotated([str(kind) for kind in Kind], turn):
+                log.step(f"{tenants:,} tenants, round {turn + 1} of {effort.repetitions}: {kind}")
+                with log.time(f"measuring, {tenants:,} tenants"):
+                    variant, agent = present[kind]
+                    samples.add(variant.kind, _turn(variant, agent, turn, effort))
+        log.step(f"{tenants:,} tenants: taking the labs down")
+    return samples
+
+
+def _turn(variant: Variant, agent: Agent, turn: int, effort: Effort) -> dict[str, float]:
+    """Measure everything once. Each turn another tenant calls."""
+    node, address = variant.targets[turn * 7919 % len(variant.targets)]
+    callers = _spread(variant.targets)
+    return {
+        **agent.ask("throughput", node=node, address=address, seconds=effort.seconds),
+        **agent.ask("datagrams", node=node, address=address, seconds=effort.seconds),
+        **agent.ask("round_trips", node=node, address=address, samples=effort.round_trips),
+        **agent.ask("connections", nodes=callers, address=address, seconds=effort.seconds),
+    }
+
+
+def _spread(targets: Sequence[tuple[str, str]]) -> list[str]:
+    """Return as many hosts as are to connect at once, evenly from the first tenant to the last."""
+    count = min(len(targets), MOST_CALLERS)
+    return [targets[number * len(targets) // count][0] for number in range(count)]
+
+
+@contextlib.contextmanager
+def _lab(variant: Variant, log: Log) -> Iterator[Agent]:
+    """Bring a variant's lab up, with everything in it that is needed, for the length of the body."""
+    name = f"bench-{os.getpid()}-{variant.kind}"
+    with lifecycle.passing(name, Path("bench.yaml"), variant.fabric, log.reporter(f"{variant.kind} lab")):
+        command = [sys.executable, "-m", "tests.bench.inside", name]
+        # In a session of its own: an interrupt from the terminal is for the bench, which then ends it.
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            try:
+                agent = Agent(process)
+                agent.ask("load_rules", rules=dict(variant.rules))
+                agent.ask("serve", node=SERVICE_NODE, address=variant.service_address)
+                yield agent
+            finally:
+                process.kill()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ from farshore.walk.profile import Profile
 
 _AGREES, _DIFFERS = "agrees", "DIFFERS"
 _NOTHING = "nothing"
+_EPHEMERAL = range(49152, 65535)  # RFC 6335 section 6; the last is left for a distinct one
 
 
 def send(file: Path, fabric: Fabric, profile: Profile | None, errand: Errand, name: str | None) -> Live:
@@ -32,15 +35,18 @@ def send(file: Path, fabric: Fabric, profile: Profile | None, errand: Errand, na
 
     Raises UsageError where the named lab is another's, MachineError where the machine cannot.
     """
-    with _lab(file, fabric, name) as record, observing(record, fabric) as observer:
+    up = _named(name, file, fabric) if name is not None else _only_fitting(file, fabric)
+    if up is not None:
+        # A flow of an earlier walk may be remembered there; this packet is to be the first of its own.
+        errand = replace(errand, source_port=_EPHEMERAL.start + secrets.randbelow(len(_EPHEMERAL)))
+    with _lab(up, file, fabric) as record, observing(record, fabric) as observer:
         return live(observer, fabric, profile, (errand,))[0]
 
 
 @contextmanager
-def _lab(file: Path, fabric: Fabric, name: str | None) -> Iterator[Record]:
-    record = _named(name, file, fabric) if name is not None else _only_fitting(file, fabric)
-    if record is not None:
-        yield record
+def _lab(up: Record | None, file: Path, fabric: Fabric) -> Iterator[Record]:
+    if up is not None:
+        yield up
         return
     with progress("making the lab") as report, passing(f"walk-{os.getpid()}", file, fabric, report) as own:
         yield own

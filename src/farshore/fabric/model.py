@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from farshore.port import Port
@@ -19,6 +20,8 @@ from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, SourceTranslation
 
 DEFAULT_MTU = 1500
+# Whom a box without an address of its own gives as the sender of its ICMP errors (RFC 7600 section 4.8).
+NO_ADDRESS = IPv4Address("192.0.0.8")
 MAX_INTERFACE_NAME = 15  # IFNAMSIZ less the closing zero
 
 
@@ -64,7 +67,8 @@ class Guard:
     An inbound guard stands before everything else the device does, an outbound guard after it. Both
     see the packet as it is on the wire, so no profile's order of operations changes their meaning.
     Inbound, an ICMP error is judged by its destination alone, for any router on its way may have sent
-    it; whether the packet it quotes belongs to a flow is for the policy to say.
+    it; whether the packet it quotes belongs to a flow is for the policy to say. Outbound, it may also
+    come from NO_ADDRESS.
     """
 
     interface: str

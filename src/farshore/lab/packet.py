@@ -1,4 +1,4 @@
-"""IPv4 packets as bytes, made by hand: what no honest program would send is what must be refused."""
+"""IPv4 packets as bytes, made and read by hand: what no honest program would send is what must be refused."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from ipaddress import IPv4Address
 from farshore.port import Protocol
 
 _NUMBERS = {Protocol.ICMP: 1, Protocol.TCP: 6, Protocol.UDP: 17}
+_PROTOCOLS = {number: protocol for protocol, number in _NUMBERS.items()}
 _VERSION_AND_LENGTH = 0x45
 _TTL = 64
+_IP_HEADER = 20
+_LEAST_BODY = 8  # what an ICMP error quotes at least of a packet's body (RFC 792)
+ECHO_REPLY = 0
+DESTINATION_UNREACHABLE = 3
 ECHO_REQUEST = 8
+TIME_EXCEEDED = 11
+PARAMETER_PROBLEM = 12
+ICMP_ERRORS = frozenset({DESTINATION_UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM})
+PORT_UNREACHABLE = 3
+FRAGMENTATION_NEEDED = 4
 TCP_SYN = 0x02
 TCP_ACK = 0x10
 _TCP_HEADER_WORDS = 5
@@ -20,7 +30,11 @@ _TCP_WINDOW = 65535
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """What is to be sent. For ICMP, an echo request, the source port is the identifier."""
+    """What is to be sent, or was seen. For ICMP echo the source port is the identifier.
+
+    An ICMP error, told by its ``icmp_type``, has a ``quoted`` packet, and ``next_mtu`` where it says that
+    fragmentation is needed.
+    """
 
     protocol: Protocol
     source: IPv4Address
@@ -28,6 +42,12 @@ class Packet:
     source_port: int
     destination_port: int
     tcp_flags: int = TCP_SYN
+    sequence: int = 1
+    acknowledgment: int = 0
+    icmp_type: int = ECHO_REQUEST
+    icmp_code: int = 0
+    next_mtu: int = 0
+    quoted: Packet | None = None
 
     def __str__(self) -> str:
         """Return ``tcp 10.1.1.1:40000 > 10.2.2.1:443``."""
@@ -37,7 +57,10 @@ class Packet:
 
 
 def encode(packet: Packet, payload: bytes) -> bytes:
-    """Return the whole IPv4 packet, checksums included (RFC 791, 792, 768, 9293)."""
+    """Return the whole IPv4 packet, checksums included (RFC 791, 792, 768, 9293).
+
+    The payload of an ICMP error is that of the packet it quotes.
+    """
     match packet.protocol:
         case Protocol.ICMP:
             body = _icmp(packet, payload)
@@ -54,7 +77,7 @@ def _ip_header(packet: Packet, body_length: int) -> bytes:
             "!BBHHHBBH4s4s",
             _VERSION_AND_LENGTH,
             0,
-            20 + body_length,
+            _IP_HEADER + body_length,
             0,
             0,
             _TTL,
@@ -68,8 +91,13 @@ def _ip_header(packet: Packet, body_length: int) -> bytes:
 
 
 def _icmp(packet: Packet, payload: bytes) -> bytes:
+    if packet.quoted is None:
+        rest = struct.pack("!HH", packet.source_port, 1) + payload
+    else:
+        rest = struct.pack("!HH", 0, packet.next_mtu) + encode(packet.quoted, payload)
+
     def message(check: int) -> bytes:
-        return struct.pack("!BBHHH", ECHO_REQUEST, 0, check, packet.source_port, 1) + payload
+        return struct.pack("!BBH", packet.icmp_type, packet.icmp_code, check) + rest
 
     return message(checksum(message(0)))
 
@@ -90,8 +118,8 @@ def _tcp(packet: Packet, payload: bytes) -> bytes:
                 "!HHIIBBHHH",
                 packet.source_port,
                 packet.destination_port,
-                1,
-                0,
+                packet.sequence,
+                packet.acknowledgment,
                 _TCP_HEADER_WORDS << 4,
                 packet.tcp_flags,
                 _TCP_WINDOW,
@@ -117,3 +145,40 @@ def checksum(data: bytes) -> int:
     while total > 0xFFFF:  # noqa: PLR2004 - sixteen bits
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+# --- reading ---------------------------------------------------------------------------------------
+
+
+def decode(content: bytes) -> Packet | None:
+    """Read an IPv4 packet, None where it is none, or of no protocol that services offer.
+
+    Eight bytes of its body suffice, as in what ICMP errors quote; what is not there is read as zero.
+    """
+    if len(content) < _IP_HEADER or content[0] >> 4 != _VERSION_AND_LENGTH >> 4:
+        return None
+    start = (content[0] & 0x0F) * 4
+    protocol, body = _PROTOCOLS.get(content[9]), content[start:]
+    if protocol is None or len(body) < _LEAST_BODY:
+        return None
+    source, destination = IPv4Address(content[12:16]), IPv4Address(content[16:20])
+    first, second = struct.unpack_from("!HH", body)
+    match protocol:
+        case Protocol.UDP:
+            return Packet(protocol, source, destination, first, second)
+        case Protocol.TCP:
+            sequence, acknowledgment, flags = struct.unpack_from("!IIxB", body.ljust(_IP_HEADER, b"\0"), 4)
+            return Packet(protocol, source, destination, first, second, flags, sequence, acknowledgment)
+        case Protocol.ICMP:
+            return _decode_icmp(source, destination, body)
+
+
+def _decode_icmp(source: IPv4Address, destination: IPv4Address, body: bytes) -> Packet:
+    kind, code = body[0], body[1]
+    identifier, last = struct.unpack_from("!HH", body, 4)
+    if kind in ICMP_ERRORS:
+        mtu = last if (kind, code) == (DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED) else 0
+        quoted = decode(body[_LEAST_BODY:])
+        icmp = {"icmp_type": kind, "icmp_code": code, "next_mtu": mtu}
+        return Packet(Protocol.ICMP, source, destination, 0, 0, **icmp, quoted=quoted)
+    return Packet(Protocol.ICMP, source, destination, identifier, identifier, icmp_type=kind, icmp_code=code)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
-from farshore.fabric.model import Device, Direction, Guard, Permit, Policy
+from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt
@@ -16,10 +16,6 @@ from farshore.walk.flow import Flow, Way, find
 from farshore.walk.packet import Kind, Packet
 from farshore.walk.profile import Form, Profile, Returning, Stage
 from farshore.walk.routing import Found, LookUp, look_up
-
-
-# The source of an ICMP error that is sent by a device without an address of its own (RFC 7600 section 4.8).
-NO_ADDRESS = IPv4Address("192.0.0.8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +32,7 @@ def cross(
     packet: Packet,
     ingress: str,
     flows: Iterable[Flow],
+    *,
     choices: Choices = AS_TOLD,
 ) -> Crossing:
     """Take a packet through a device and return everything that happens to it.

@@ -83,7 +83,7 @@ class Errand:
     presented: bool = True
 
 
-def walk(fabric: Fabric, profile: Profile | None, errand: Errand, choices: Choices = AS_TOLD) -> Walk:
+def walk(fabric: Fabric, profile: Profile | None, errand: Errand, *, choices: Choices = AS_TOLD) -> Walk:
     """Walk a packet from a host to a service, and the reply back.
 
     ``profile`` stands in for that of every device that filters; None takes each device's own. The errand's
@@ -93,7 +93,7 @@ def walk(fabric: Fabric, profile: Profile | None, errand: Errand, choices: Choic
     assert isinstance(host, EndSystem)  # noqa: S101 - callers look hosts up first
     target = errand.source_port if errand.port.protocol is Protocol.ICMP else errand.port.number
     packet = Packet(errand.port.protocol, host.address, errand.destination, errand.source_port, target)
-    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {}, choices)
+    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {}, choices=choices)
     steps = [_sending(errand, packet)]
     steps += _request_steps(fabric, request)
     traces = [request]
@@ -101,7 +101,7 @@ def walk(fabric: Fabric, profile: Profile | None, errand: Errand, choices: Choic
     if server is not None and errand.port in server.listens:
         answer = request.last_packet.answered()
         back = LinkEnd(server.name, server.interface.name)
-        reply = trace(fabric, profile_of(profile), back, answer, request.memory, choices)
+        reply = trace(fabric, profile_of(profile), back, answer, request.memory, choices=choices)
         traces.append(reply)
         steps += _reply_steps(fabric, reply, server, answer, host)
     elif server is not None:

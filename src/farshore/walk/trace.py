@@ -54,6 +54,7 @@ def trace(
     start: LinkEnd,
     packet: Packet,
     memory: Memory,
+    *,
     choices: Choices = AS_TOLD,
 ) -> Trace:
     """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
@@ -72,7 +73,7 @@ def trace(
         if isinstance(node, Proxy):
             crossing = cross_proxy(node, packet, end.interface, remembered)
         else:
-            crossing = cross(node, profile_of(node), packet, end.interface, remembered, choices)
+            crossing = cross(node, profile_of(node), packet, end.interface, remembered, choices=choices)
         hops.append(Hop(node.name, end.interface, packet, crossing))
         if crossing.flow is not None:
             known[node.name] = (*known.get(node.name, ()), crossing.flow)

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
+from farshore.engine.netfilter.exchange import exchange, own_tables
 from farshore.engine.netfilter.portions import portions
 from farshore.engine.netfilter.ruleset import FILTER_TABLE, NAT_TABLE, RECORD_TABLE
 from farshore.errors import MachineError
@@ -20,10 +21,6 @@ from farshore.errors import MachineError
 _TIMEOUT = 120.0  # seconds; loading 40,000 elements takes a quarter of one
 _RECORD = re.compile(r'comment "wanted:([0-9a-f]+) listed:([0-9a-f]+)"')
 _TOO_LONG = "Message too long"
-_OWN = (FILTER_TABLE, NAT_TABLE)
-# A chain, set or map of a table; the last group matches the chains that are hooked in.
-_PART = re.compile(r"^\t(chain|set|map) (\S+) \{(?:\n\t\ttype \w+ (hook))?", re.MULTILINE)
-_TABLE = re.compile(r"^table (\S+ \S+) \{.*?^\}$", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,10 @@ def load(text: str, *, in_use: bool) -> None:
 
     ``in_use`` says that another one is at work there, whose flows are to lose no packet.
     """
-    anew = "".join(f"table {table}\ndelete table {table}\n" for table in _OWN) + text
+    anew = "".join(f"table {table}\ndelete table {table}\n" for table in (FILTER_TABLE, NAT_TABLE)) + text
     if in_use:
         try:
-            _transact(_emptied(_listing()) + text)
+            _transact(exchange(_run(["--stateless", "list", "ruleset"], None), text))
         except MachineError:
             # What is there is hooked in otherwise than we do it: somebody else's work, or an older farshore's.
             _transact(anew)
@@ -94,22 +91,8 @@ def _listing() -> str:
     return _run(["--stateless", "--numeric", "list", "ruleset"], None)
 
 
-def _emptied(listing: str) -> str:
-    """Return the commands that take everything out of our tables but the chains that are hooked in.
-
-    A chain that is deleted has lost its rules a moment before it is unhooked, and drops what crosses it then.
-    """
-    commands = []
-    for table in _TABLE.finditer(listing):
-        if table.group(1) in _OWN:
-            commands.append(f"flush table {table.group(1)}")
-            parts = (part.groups() for part in _PART.finditer(table.group()))
-            commands += [f"delete {kind} {table.group(1)} {name}" for kind, name, hook in parts if hook is None]
-    return "".join(f"{command}\n" for command in commands)
-
-
 def _own_tables(listing: str) -> str:
-    return "\n".join(m.group() for m in _TABLE.finditer(listing) if m.group(1) in _OWN)
+    return "\n".join(text for _, text in own_tables(listing))
 
 
 def _digest(text: str) -> str:

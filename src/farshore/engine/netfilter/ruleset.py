@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Network, collapse_addresses
 
-from farshore.fabric.model import Device, Direction, Guard, Permit, Policy
+from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt
@@ -23,8 +23,6 @@ RECORD_TABLE = "inet farshore_record"
 # The ICMP errors that RFC 5508 section 4 asks a NAT to carry: destination unreachable (with "fragmentation
 # needed", on which path MTU discovery stands), time exceeded, parameter problem.
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
-# What Linux writes as the source of an ICMP error where a device has no address (RFC 7600 section 4.8 defines it).
-DUMMY_ADDRESS = "192.0.0.8"
 
 
 def ruleset(device: Device) -> str | None:
@@ -58,16 +56,14 @@ def _table(name: str, lines: Iterable[str]) -> str:
 def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
     for guard in device.guards:
         yield from _guard_chain(guard)
+    for direction in Direction:
+        yield from _set(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
     yield from _permit_sets(policy)
     # Before conntrack (-200): what a guard refuses leaves no trace of state. After defragmentation (-400).
-    yield from _chain(
-        "arriving", "filter hook prerouting priority -300; policy drop", [_dispatch(device, Direction.IN)]
-    )
+    yield from _chain("arriving", "filter hook prerouting priority -300; policy drop", ["iifname vmap @guards_in"])
     yield from _chain("forwarding", "filter hook forward priority 0; policy drop", _policy_rules(device, policy))
     # After source NAT (100): sees each packet as it will be on the wire, ICMP errors of our own included.
-    yield from _chain(
-        "departing", "filter hook postrouting priority 150; policy drop", [_dispatch(device, Direction.OUT)]
-    )
+    yield from _chain("departing", "filter hook postrouting priority 150; policy drop", ["oifname vmap @guards_out"])
     yield from _chain("to_device", "filter hook input priority 0; policy drop", [])
     yield from _chain("from_device", "filter hook output priority 0; policy drop", [f"{ICMP_ERRORS} accept"])
 
@@ -78,7 +74,7 @@ def _guard_chain(guard: Guard) -> Iterator[str]:
         rules.append(f"{ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
     if guard.destinations and guard.direction is Direction.OUT:
         # Where no translation gave an error of our own a source, as toward a provider that keeps the lake's.
-        rules.append(f"ip saddr {DUMMY_ADDRESS} {ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
+        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
     if guard.sources and guard.destinations:
         sources, destinations = _prefixes(guard.sources), _prefixes(guard.destinations)
         rules.append(f"ip saddr {sources} ip daddr {destinations} accept")
@@ -89,12 +85,9 @@ def _guard_name(interface: str, direction: Direction) -> str:
     return f"{direction}-{interface}"
 
 
-def _dispatch(device: Device, direction: Direction) -> str:
-    key = "iifname" if direction is Direction.IN else "oifname"
-    targets = ", ".join(
-        f'"{interface.name}" : jump {_guard_name(interface.name, direction)}' for interface in device.interfaces
-    )
-    return f"{key} vmap {{ {targets} }}"
+def _dispatch(device: Device, direction: Direction) -> Iterator[str]:
+    for interface in device.interfaces:
+        yield f'"{interface.name}" : jump {_guard_name(interface.name, direction)}'
 
 
 def _policy_rules(device: Device, policy: Policy) -> Iterator[str]:

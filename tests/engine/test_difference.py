@@ -1,0 +1,200 @@
+"""The difference between what should be and what is: pure, in order, with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
+import engine_cases
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farshore.engine.netfilter import nft
+from farshore.engine.netfilter.actual import ActualInterface, ActualNode
+from farshore.engine.netfilter.desired import DesiredNode, DesiredRoute, compile_fabric
+from farshore.engine.netfilter.difference import difference
+
+DESIRED = compile_fabric(engine_cases.article())
+ALICE, CE, NAT = "customer-a/alice", "customer-a/ce", "customer-a/nat"
+ORDER = (
+    "CreateNamespace",
+    "LoadRuleset",
+    "MakeSetting",
+    "RemoveInterface",
+    "CreateLink",
+    ("ConfigureInterface", "RemoveRoute", "AddRoute"),
+)
+
+Actual = dict[str, ActualNode | None]
+
+
+def as_wanted(node: DesiredNode) -> ActualNode:
+    """Return a node that is all as it should be."""
+    loaded = None
+    if node.ruleset is not None:
+        loaded = nft.Remembered(nft._digest(node.ruleset), "listed", "listed")
+    return ActualNode(
+        interfaces={
+            i.name: ActualInterface(
+                name=i.name,
+                index=number,
+                mac=i.mac,
+                mtu=i.mtu,
+                up=True,
+                far_mac=i.far_mac,
+                addresses=frozenset(() if i.address is None else (i.address,)),
+            )
+            for number, i in enumerate(node.interfaces, start=2)
+        },
+        routes=node.routes,
+        settings=dict(node.settings),
+        ruleset=loaded,
+    )
+
+
+def all_as_wanted() -> Actual:
+    return {name: as_wanted(node) for name, node in DESIRED.nodes.items()}
+
+
+def drifted(name: str, change: Callable[[ActualNode], ActualNode]) -> list[str]:
+    """Return the changes after something has changed on one node."""
+    actual = all_as_wanted()
+    node = actual[name]
+    assert node is not None
+    actual[name] = change(node)
+    return [str(each) for each in difference(DESIRED, actual)]
+
+
+def with_interface(node: ActualNode, name: str, **changed: object) -> ActualNode:
+    interfaces = dict(node.interfaces) | {name: replace(node.interfaces[name], **changed)}  # type: ignore[arg-type]
+    return replace(node, interfaces=interfaces)
+
+
+def phase(action: str) -> int:
+    return next(n for n, names in enumerate(ORDER) if action == names or (isinstance(names, tuple) and action in names))
+
+
+def test_nothing_is_to_be_done_where_all_is_as_wanted() -> None:
+    assert difference(DESIRED, all_as_wanted()) == ()
+
+
+def test_from_nothing_to_everything_what_filters_comes_before_what_flows() -> None:
+    changes = difference(DESIRED, dict.fromkeys(DESIRED.nodes))
+    phases = [phase(change.action) for change in changes]
+    assert phases == sorted(phases)
+    assert len(changes) == len(set(changes))
+    made = [change.action for change in changes]
+    assert made.count("CreateNamespace") == len(DESIRED.nodes)
+    assert made.count("LoadRuleset") == sum(node.ruleset is not None for node in DESIRED.nodes.values())
+    assert made.count("CreateLink") == len(DESIRED.links)
+    assert made.count("AddRoute") == sum(len(node.routes) for node in DESIRED.nodes.values())
+    assert "RemoveInterface" not in made
+    assert "RemoveRoute" not in made
+
+
+@pytest.mark.parametrize(
+    ("node", "change", "expected"),
+    [
+        (
+            CE,
+            lambda n: replace(n, routes=n.routes - {DesiredRoute(IPv4Network("10.2.2.0/28"), "nat")}),
+            ["AddRoute: 10.2.2.0/28 is not there"],
+        ),
+        (
+            CE,
+            lambda n: replace(n, routes=n.routes | {DesiredRoute(IPv4Network("10.9.0.0/16"), None)}),
+            ["RemoveRoute: 10.9.0.0/16 is not wanted there"],
+        ),
+        (
+            CE,
+            lambda n: replace(n, settings={**n.settings, "net/ipv4/ip_forward": "0"}),
+            ["MakeSetting: net/ipv4/ip_forward is to be 1"],
+        ),
+        (
+            NAT,
+            lambda n: replace(n, ruleset=replace(n.ruleset, present="other")),
+            ["LoadRuleset: somebody has changed it"],
+        ),
+        (NAT, lambda n: replace(n, ruleset=replace(n.ruleset, wanted="other")), ["LoadRuleset: another is wanted"]),
+        (NAT, lambda n: replace(n, ruleset=nft.Remembered(None, None, "")), ["LoadRuleset: none is loaded"]),
+        (CE, lambda n: with_interface(n, "nat", far_mac=None), ["ConfigureInterface: it is not as wanted"]),
+        (
+            CE,
+            lambda n: with_interface(n, "nat", up=False),
+            ["ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"],
+        ),
+        (ALICE, lambda n: with_interface(n, "wan", addresses=frozenset()), ["ConfigureInterface: it is not as wanted"]),
+        (
+            ALICE,
+            lambda n: with_interface(n, "wan", addresses=frozenset({IPv4Address("10.1.1.9")})),
+            ["ConfigureInterface: it is not as wanted", "AddRoute: 0.0.0.0/0 is not there"],
+        ),
+    ],
+)
+def test_one_drift_is_one_change_with_its_reason(
+    node: str, change: Callable[[ActualNode], ActualNode], expected: list[str]
+) -> None:
+    assert drifted(node, change) == [f"{node}: {line}" for line in expected]
+
+
+@pytest.mark.parametrize("changed", [{"mtu": 1400}, {"mac": "02:00:00:00:00:01"}])
+def test_a_link_that_is_not_as_wanted_is_made_anew(changed: dict[str, object]) -> None:
+    lines = drifted(CE, lambda n: with_interface(n, "nat", **changed))
+    assert lines == [
+        f"{CE}: RemoveInterface: it is not wanted, or not as wanted",
+        f"{NAT}: RemoveInterface: the far end of its link is not as wanted",
+        f"{CE}: CreateLink: it is not there",
+        f"{CE}: ConfigureInterface: its link is new",
+        f"{CE}: AddRoute: 10.2.2.0/28 is not there",
+        f"{NAT}: ConfigureInterface: its link is new",
+        f"{NAT}: AddRoute: 10.1.1.0/24 is not there",
+    ]
+
+
+def test_an_interface_that_nobody_wants_goes_with_its_routes() -> None:
+    stray = ActualInterface("stray", 99, "02:00:00:00:00:09", 1500, True, None, frozenset())
+
+    def with_a_stray(node: ActualNode) -> ActualNode:
+        return replace(
+            node,
+            interfaces={**node.interfaces, "stray": stray},
+            routes=node.routes | {DesiredRoute(IPv4Network("10.9.0.0/16"), "stray")},
+        )
+
+    assert drifted(CE, with_a_stray) == [f"{CE}: RemoveInterface: it is not wanted, or not as wanted"]
+
+
+@given(st.sets(st.sampled_from(list(DESIRED.nodes))))
+def test_what_is_missing_is_made_and_what_is_there_is_left_alone(absent: set[str]) -> None:
+    actual = {name: None if name in absent else node for name, node in all_as_wanted().items()}
+    changes = difference(DESIRED, actual)
+    created = {change.node for change in changes if change.action == "CreateNamespace"}
+    assert created == absent
+    neighbours = {
+        end.node
+        for link in DESIRED.links
+        for end in (link.left, link.right)
+        if {link.left.node, link.right.node} & absent
+    }
+    assert {change.node for change in changes} <= absent | neighbours
+    assert not any(change.action in ("LoadRuleset", "MakeSetting") for change in changes if change.node not in absent)
+
+
+@given(st.data())
+def test_every_route_that_is_there_in_the_end_is_wanted(data: st.DataObject) -> None:
+    """Take any routes away and put others in: what the changes make of it is what is wanted."""
+    wanted = DESIRED.nodes[CE].routes
+    kept = data.draw(st.sets(st.sampled_from(sorted(wanted, key=str))))
+    strays = data.draw(
+        st.sets(st.builds(DesiredRoute, st.integers(0, 255).map(lambda n: IPv4Network((n << 24, 8))), st.just("nat")))
+    )
+    actual = all_as_wanted()
+    actual[CE] = replace(as_wanted(DESIRED.nodes[CE]), routes=frozenset(kept | strays))
+    routes = set(kept | strays)
+    for change in difference(DESIRED, actual):
+        route = getattr(change, "route", None)
+        assert route is not None
+        (routes.add if change.action == "AddRoute" else routes.remove)(route)
+    assert routes == wanted

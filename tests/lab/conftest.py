@@ -1,0 +1,24 @@
+"""A folder of labs for each test, of which nothing may be left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import lab_life
+import pytest
+
+from farshore.lab import lifecycle
+from farshore.lab.place import FOLDER_VARIABLE, all_places
+
+
+@pytest.fixture
+def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a folder for labs, and take down whatever a failed test left in it."""
+    folder = tmp_path / "farshore" / "labs"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    yield folder
+    for pid in lab_life.processes(folder):
+        lab_life.kill(pid)
+    for here in all_places():
+        lifecycle.down(here)

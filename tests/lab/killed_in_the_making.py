@@ -1,0 +1,86 @@
+"""Make a lab and have one of its processes killed at a chosen moment: run by test_lab_killed, as a program."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import lab_life
+
+from farshore.errors import FarshoreError
+from farshore.lab import lifecycle
+from farshore.lab.job import STAY
+from farshore.lab.place import place
+
+_keepers: list[int] = []
+
+
+def kill_command(_name: str) -> None:
+    """Kill the command that makes the lab: this process."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_keeper(_name: str) -> None:
+    """Kill the process that the command started: our child, not waited for yet, so nobody else has its number."""
+    os.kill(_keepers[0], signal.SIGKILL)
+
+
+def kill_first(name: str) -> None:
+    """Kill the first process of the lab, if there is one yet."""
+    record = place(name).read()
+    if record is not None:
+        lab_life.kill(record.pid)
+
+
+VICTIMS = {"command": kill_command, "keeper": kill_keeper, "first": kill_first}
+
+
+def set_trap(strike: Callable[[], None], moment: str) -> lifecycle.Reporter:
+    """See to it that ``strike`` is called at the moment; return the reporter that the lab is to be made with.
+
+    Moments are "claimed", before there is a keeper; seconds after its start, as in "after 0.1"; a share of the
+    work, as in "share 0.5"; and "told", when all is ready and the keeper is about to hear that it may stay.
+    """
+    kind, _, number = moment.partition(" ")
+    real_tell, real_popen = lifecycle._tell, lifecycle.subprocess.Popen
+
+    def tell(process: object, what: bytes) -> None:
+        if kind == "told" and what == STAY:
+            strike()
+        real_tell(process, what)  # type: ignore[arg-type]
+
+    def popen(*arguments: object, **named: object) -> object:
+        if kind == "claimed":
+            strike()
+        process = real_popen(*arguments, **named)  # type: ignore[call-overload]
+        if not _keepers:
+            _keepers.append(process.pid)
+            if kind == "after":
+                threading.Timer(float(number), strike).start()
+        return process
+
+    def report(done: int, total: int, _what: str) -> None:
+        if kind == "share" and done >= float(number) * total:
+            strike()
+
+    lifecycle._tell, lifecycle.subprocess.Popen = tell, popen  # type: ignore[assignment, misc]
+    return report
+
+
+def main() -> None:
+    """Take the lab's name, whom to kill, and when. Exits as the command would."""
+    name, victim, moment = sys.argv[1:]
+    report = set_trap(lambda: VICTIMS[victim](name), moment)
+    try:
+        lifecycle.up(name, lab_life.ARTICLE, lab_life.article(), report)
+    except FarshoreError as error:
+        sys.stderr.write(f"{error}\n")
+        os._exit(error.exit_status)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

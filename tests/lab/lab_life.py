@@ -1,0 +1,109 @@
+"""Labs that tests make, and what is left of them: processes, folders, and what the machine's own network shows."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farshore.design.lake import lake
+from farshore.errors import MachineError
+from farshore.fabric.model import Fabric
+from farshore.intent.load import load
+from farshore.lab import lifecycle
+from farshore.lab.place import FOLDER_VARIABLE, all_places, only
+from farshore.plan.allocate import allocate
+
+ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
+PATIENCE = 20.0  # seconds; for what must happen on a busy machine
+LACKING = "does not let a lab have its own namespaces"
+
+
+def article() -> Fabric:
+    """Return the article's fabric."""
+    intent = load(ARTICLE).intent
+    assert intent is not None
+    plan = allocate(intent).plan
+    assert plan is not None
+    return lake(intent, plan)
+
+
+def silent(_done: int, _total: int, _what: str) -> None:
+    """Report nothing."""
+
+
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Wait until something is so; tell whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def processes(labs: Path) -> list[int]:
+    """Return the living processes, but for this one, that know of a folder of labs, by their environment or words."""
+    numbers = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit())
+    return [pid for pid in numbers if pid != os.getpid() and _knows(pid, labs)]
+
+
+def _knows(pid: int, labs: Path) -> bool:
+    wanted = str(labs).encode()
+    try:
+        return any(wanted in (Path("/proc") / str(pid) / name).read_bytes() for name in ("environ", "cmdline"))
+    except OSError:
+        return False  # it has ended, or is somebody else's
+
+
+def machine() -> dict[str, list[str]]:
+    """Return what the machine's own network and mounts look like."""
+    named = Path("/run/netns")
+    return {
+        "namespaces": sorted(path.name for path in named.iterdir()) if named.exists() else [],
+        "links": sorted(name for _, name in socket.if_nameindex()),
+        "routes": Path("/proc/self/net/route").read_text().splitlines(),
+        "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
+    }
+
+
+def down(name: str) -> None:
+    """Take a lab down, as the command does; there may be nothing to take."""
+    if any(here.name == name for here in all_places()):
+        lifecycle.down(only(name))
+
+
+def start(labs: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start the program."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "farshore", *arguments],
+        env=os.environ | {FOLDER_VARIABLE: str(labs)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(labs: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the program to its end. Skips where the machine lets nobody have namespaces."""
+    with start(labs, *arguments) as process:
+        said, complained = process.communicate(given, timeout=120)
+    if process.returncode == MachineError.exit_status and LACKING in complained:
+        pytest.skip(complained.strip())
+    return subprocess.CompletedProcess(arguments, process.returncode, said, complained)
+
+
+def kill(pid: int) -> None:
+    """Kill a process that may have ended already."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,97 @@
+"""Whoever is killed, and whenever: "lab down" leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import lab_life
+import pytest
+from lab_life import LACKING, until
+
+from farshore.errors import EXIT_MACHINE
+from farshore.lab.place import FOLDER_VARIABLE, place
+
+pytestmark = pytest.mark.kernel
+
+# From before the keeper lives, over its start and all of its work, to the moment when it is told to stay.
+STARTING = [f"after {number * 0.04:.2f}" for number in range(7)]
+WORKING = [f"share {number / 6:.2f}" for number in range(6)]
+MOMENTS = {
+    "command": ["claimed", *STARTING, *WORKING, "told"],
+    "keeper": [f"after {number * 0.02:.2f}" for number in range(12)],
+    "first": [*STARTING[2:], *WORKING, "told"],
+}
+CASES = [(victim, moment) for victim, moments in MOMENTS.items() for moment in moments]
+
+
+@pytest.mark.parametrize(("victim", "moment"), CASES)
+def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
+    before = lab_life.machine()
+    done = subprocess.run(
+        [sys.executable, "-m", "killed_in_the_making", "victim", victim, moment],
+        env=os.environ | {FOLDER_VARIABLE: str(labs), "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if LACKING in done.stderr:
+        pytest.skip(done.stderr.strip())
+    if victim == "command":
+        assert done.returncode in (-signal.SIGKILL, 0)  # by the clock it may have been quicker
+    else:
+        assert done.returncode in (EXIT_MACHINE, 0), done.stderr
+    if done.returncode == EXIT_MACHINE:
+        assert "lab 'victim'" in done.stderr
+        assert not labs.exists()  # it has cleaned up by itself
+    lab_life.down("victim")
+    assert lab_life.processes(labs) == []
+    assert not labs.exists()
+    assert lab_life.machine() == before
+
+
+@pytest.mark.parametrize("victim", ["first", "any"])
+def test_killed_when_it_is_up(labs: Path, victim: str) -> None:
+    assert lab_life.run(labs, "lab", "up", str(lab_life.ARTICLE), "--name", "victim").returncode == 0
+    record = place("victim").read()
+    assert record is not None
+    found = lab_life.processes(labs)
+    assert record.pid in found
+    lab_life.kill(record.pid if victim == "first" else found[-1])
+    done = lab_life.run(labs, "lab", "down", "--name", "victim")
+    assert done.returncode == 0, done.stderr
+    assert lab_life.processes(labs) == []
+    assert not labs.exists()
+
+
+def test_a_program_in_the_lab_dies_with_it(labs: Path) -> None:
+    lab_life.run(labs, "lab", "up", str(lab_life.ARTICLE), "--name", "mine")
+    with lab_life.start(labs, "lab", "exec", "customer-a/alice", "--", "sh", "-c", "echo here; sleep 600") as sleeping:
+        assert sleeping.stdout is not None
+        assert sleeping.stdout.readline() == "here\n"
+        assert lab_life.run(labs, "lab", "down").returncode == 0
+        assert sleeping.wait(lab_life.PATIENCE) == 128 + signal.SIGKILL
+    assert until(lambda: lab_life.processes(labs) == [])
+
+
+@pytest.mark.parametrize("moment", ["made", "checked"])
+def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> None:
+    with lab_life.start(labs, "lab", "run", str(lab_life.ARTICLE)) as running:
+        name = f"run-{running.pid}"
+
+        def is_there() -> bool:
+            record = place(name).read()
+            return record is not None and (moment == "made" or len(lab_life.processes(labs)) > 2)
+
+        assert until(lambda: is_there() or running.poll() is not None)
+        if running.poll() == EXIT_MACHINE:
+            assert running.stderr is not None
+            pytest.skip(running.stderr.read())
+        running.kill()
+    assert until(lambda: lab_life.processes(labs) == [])
+    lab_life.down(name)
+    assert not labs.exists()

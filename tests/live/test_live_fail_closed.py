@@ -1,0 +1,233 @@
+"""At no instant does anything untranslated arrive: not while a fabric is made, not when its NAT is taken away."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+
+import live_tools
+import pytest
+from live_intents import DISTINCT, case, interface_toward
+from live_world import World
+
+from farshore.engine.netfilter import apply as engine
+from farshore.engine.netfilter import namespace
+from farshore.engine.netfilter.apply import apply, remove
+from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.engine.netfilter.difference import Change, LoadRuleset
+from farshore.errors import MachineError
+from farshore.fabric.model import Fabric
+from farshore.lab.packet import Packet, encode
+from farshore.port import Protocol
+
+pytestmark = pytest.mark.kernel
+
+HERE, PORTAL = "10.1.1.1", "10.2.2.1"
+# Not what a tenant is called by, nor what it is shown, may ever arrive at a service.
+UNTRANSLATED = (IPv4Network("10.1.1.0/24"), IPv4Network("10.2.2.0/28"))
+NAT_DEVICES = ("customer-a/nat", "provider/nat")
+PLACES = (
+    ("customer-a/alice", "customer-a/ce"),
+    ("customer-a/ce", "customer-a/nat"),
+    ("customer-a/nat", "provider/nat"),
+)
+TARGETS = (PORTAL, "100.64.0.1", "10.3.3.1")
+
+
+class Assault:
+    """Throws packets of a real tenant address from wherever there is a wire already, and listens at the portal."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        desired = compile_fabric(fabric)
+        self.places = [
+            (node, interface, next(i.far_mac for i in desired.nodes[node].interfaces if i.name == interface))
+            for node, other in PLACES
+            for interface in [interface_toward(fabric, node, other)]
+        ]
+        self.thrown = 0
+        self.ear: live_tools.Wire | None = None
+        self.arrived: list[bytes] = []
+
+    def throw(self) -> None:
+        """Throw from every place, at every target, as far as there are places."""
+        if self.ear is None:
+            with contextlib.suppress(OSError, MachineError):
+                self.ear = live_tools.Wire("provider/portal", "provider")
+        for node, interface, mac in self.places:
+            with contextlib.suppress(OSError, MachineError):
+                wire = live_tools.open_socket(node, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
+                with wire:
+                    for target, port in itertools.product(TARGETS, (443, 9)):
+                        packet = Packet(Protocol.TCP, _ip(HERE), _ip(target), 40404, port)
+                        far = (interface, 0x0800, 0, 0, bytes.fromhex(mac.replace(":", "")))
+                        wire.sendto(encode(packet, b""), far)
+                        self.thrown += 1
+
+    def untranslated(self) -> list[str]:
+        """Return what arrived at the portal and should not have."""
+        if self.ear is not None:
+            self.arrived += self.ear.heard()
+        found = []
+        for packet in self.arrived:
+            source, destination = itertools.islice(live_tools.addresses(packet), 2)
+            if any(address in network for address in (source, destination) for network in UNTRANSLATED):
+                found.append(f"{source} > {destination}")
+        return found
+
+
+def _ip(text: str) -> IPv4Address:
+    return IPv4Address(text)
+
+
+def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
+    """Make a fabric and throw after every step; return the throws, what arrived, and whether Alice is served."""
+    assault = Assault(fabric)
+    apply(compile_fabric(fabric), lambda _done, _total, _what: assault.throw())
+    live_tools.serve_echo(fabric)
+    return assault.thrown, assault.untranslated(), is_served()
+
+
+def is_served() -> bool:
+    """Tell whether Alice reaches the portal: by then whatever was thrown has had its time, too."""
+    with live_tools.udp("customer-a/alice", HERE, 0, PORTAL, 5000) as asking:
+        asking.settimeout(1.0)
+        try:
+            return live_tools.ask(asking, b"?")[2] == b"?"
+        except OSError:
+            return False
+
+
+def test_nothing_untranslated_arrives_while_a_fabric_is_made(world: World) -> None:
+    thrown, arrived, served = world.call(made_under_assault, case(DISTINCT).fabric)
+    assert thrown > 100
+    assert arrived == []
+    assert served
+
+
+def rules_last(fabric: Fabric) -> tuple[int, list[str], bool]:
+    """Break: make a fabric whose rule sets are loaded after everything else."""
+    real = engine.difference
+
+    def reordered(*arguments: object) -> tuple[Change, ...]:
+        return tuple(sorted(real(*arguments), key=lambda change: isinstance(change, LoadRuleset)))  # type: ignore[arg-type]
+
+    engine.difference = reordered
+    return made_under_assault(fabric)
+
+
+def test_a_wrong_order_is_seen(world: World) -> None:
+    _, arrived, _ = world.call(rules_last, case(DISTINCT).fabric)
+    assert "10.1.1.1 > 10.3.3.1" in arrived
+
+
+class CutError(Exception):
+    """What ends an application half-way."""
+
+
+def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list[str], int, list[str]]]:
+    """Cut an application off at several moments, assault what is there, and let another one finish it."""
+    desired = compile_fabric(fabric)
+    namespaces = [namespace_name(node) for node in fabric.nodes]
+    outcomes = []
+    for fraction in fractions:
+
+        def cut(done: int, total: int, _what: str, fraction: float = fraction) -> None:
+            if done >= fraction * total:
+                raise CutError
+
+        with contextlib.suppress(CutError):
+            apply(desired, cut)
+        assault = Assault(fabric)
+        assault.throw()
+        completed = len(apply(desired, lambda _done, _total, _what, assault=assault: assault.throw()))
+        assault.throw()
+        assert is_answered()
+        outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))
+        remove(namespaces)
+    return outcomes  # type: ignore[return-value]
+
+
+def is_answered() -> bool:
+    """Tell whether Alice's pings come back."""
+    pinger = live_tools.Pinger("customer-a/alice", HERE)
+    with pinger.socket:
+        message = pinger.ping(PORTAL, 4)
+    return message is not None and message.kind == live_tools.ECHO_REPLY
+
+
+def test_an_application_cut_off_anywhere_leaks_nothing_and_is_finished_by_the_next(world: World) -> None:
+    outcomes = world.call(cut_off_after, case(DISTINCT).fabric, [number / 8 for number in range(8)])
+    assert [untranslated for untranslated, _, _ in outcomes] == [[]] * 8
+    assert [again for _, _, again in outcomes] == [[]] * 8
+    completed = [number for _, number, _ in outcomes]
+    assert all(completed)
+    assert completed == sorted(completed, reverse=True)
+
+
+MEDDLINGS = {
+    "flush nat": "flush table ip farshore_nat",
+    "delete nat": "delete table ip farshore_nat",
+    "flush nat chains": (
+        "flush chain ip farshore_nat translate_source; flush chain ip farshore_nat translate_destination"
+    ),
+    "flush filter": "flush table inet farshore_filter",
+    "flush nat and forwarding": "flush table ip farshore_nat; flush chain inet farshore_filter forwarding",
+}
+
+
+def meddled(fabric: Fabric, node: str, commands: str) -> tuple[bool, bool, list[str], list[str], bool]:
+    """Take rules away under a flow; return: served before, after, what arrived, what healed, served at last."""
+    live_tools.build(fabric)
+    live_tools.serve_echo(fabric)
+    assault = Assault(fabric)
+    before = is_served()
+    live_tools.nft_in(node, commands.replace("; ", "\n"))
+    after = is_served()
+    assault.throw()
+    # What was thrown has arrived, or never will, once the services' own wire has carried a later packet.
+    with live_tools.udp("provider/router", "0.0.0.0", 0) as probe, contextlib.suppress(OSError):  # noqa: S104
+        probe.sendto(b"?", ("10.3.3.1", 5000))
+    arrived = assault.untranslated()
+    healed = live_tools.build(fabric)
+    return before, after, arrived, healed, is_served()
+
+
+@pytest.mark.parametrize("node", NAT_DEVICES)
+@pytest.mark.parametrize("commands", MEDDLINGS.values(), ids=MEDDLINGS.keys())
+def test_without_its_rules_a_device_lets_nothing_pass(world: World, node: str, commands: str) -> None:
+    before, after, arrived, healed, at_last = world.call(meddled, case(DISTINCT).fabric, node, commands)
+    assert before
+    assert not after
+    assert arrived == []
+    assert healed == [f"{node}: LoadRuleset: somebody has changed it"]
+    assert at_last
+
+
+def opened(fabric: Fabric) -> list[str]:
+    """Break: take the filters of both shores away as well as the far one's NAT, and throw."""
+    live_tools.build(fabric)
+    assault = Assault(fabric)
+    assault.throw()
+    for node in NAT_DEVICES:
+        live_tools.nft_in(node, "delete table inet farshore_filter\ndelete table ip farshore_nat")
+    assault.throw()
+    live_tools.until(lambda: bool(assault.untranslated()))
+    return assault.untranslated()
+
+
+def test_the_assault_arrives_where_nothing_filters(world: World) -> None:
+    assert "10.1.1.1 > 10.3.3.1" in world.call(opened, case(DISTINCT).fabric)
+
+
+def test_a_removed_fabric_leaves_no_namespace(world: World) -> None:
+    assert world.call(removed, case(DISTINCT).fabric) == []
+
+
+def removed(fabric: Fabric) -> list[str]:
+    """Make a fabric, remove it, and name what is left."""
+    live_tools.build(fabric)
+    remove([namespace_name(node) for node in fabric.nodes])
+    return [path.name for path in namespace.DIRECTORY.iterdir()]

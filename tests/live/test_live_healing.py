@@ -1,0 +1,189 @@
+"""The engine brings back what somebody has changed: that alone, with the reason, and nothing the second time."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import live_tools
+import pytest
+from live_intents import DISTINCT, case, with_device, with_mtu
+from live_world import World
+
+from farshore.engine.netfilter import namespace
+from farshore.engine.netfilter.desired import namespace_name
+from farshore.fabric.model import Device, Fabric, Route
+from farshore.realm import LAKE, Prefix
+
+pytestmark = pytest.mark.kernel
+
+ALICE, CE, NAT, FAR = "customer-a/alice", "customer-a/ce", "customer-a/nat", "provider/nat"
+LINK_BACK = {
+    f"{CE}: RemoveInterface: it is not wanted, or not as wanted",
+    f"{NAT}: RemoveInterface: the far end of its link is not as wanted",
+    f"{CE}: CreateLink: it is not there",
+    f"{CE}: ConfigureInterface: its link is new",
+    f"{NAT}: ConfigureInterface: its link is new",
+    f"{CE}: AddRoute: 10.2.2.0/28 is not there",
+    f"{NAT}: AddRoute: 10.1.1.0/24 is not there",
+}
+
+DRIFTS = {
+    "rule deleted": (NAT, "nft flush chain inet farshore_filter forwarding", {"LoadRuleset: somebody has changed it"}),
+    "rule added": (
+        NAT,
+        "nft add rule inet farshore_filter forwarding accept",
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "policy changed": (
+        NAT,
+        "nft add chain inet farshore_filter forwarding { policy accept ; }",
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "chain added": (
+        NAT,
+        "nft add chain inet farshore_filter mine { type filter hook forward priority 7 ; policy drop ; }",
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "priority changed": (
+        NAT,
+        (
+            "nft delete chain inet farshore_filter to_device ; "
+            "add chain inet farshore_filter to_device { type filter hook input priority 3 ; }"
+        ),
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "element deleted": (
+        NAT,
+        "nft delete element inet farshore_filter guards_in { lake : jump in-lake }",
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "element added": (
+        FAR,
+        "nft add element inet farshore_filter ports_lake_to_provider { 10.3.3.1 . tcp . 22 }",
+        {"LoadRuleset: somebody has changed it"},
+    ),
+    "table deleted": (FAR, "nft delete table ip farshore_nat", {"LoadRuleset: somebody has changed it"}),
+    "all rules deleted": (FAR, "nft flush ruleset", {"LoadRuleset: none is loaded"}),
+    "route deleted": (CE, "ip route del 10.2.2.0/28", {"AddRoute: 10.2.2.0/28 is not there"}),
+    "route added": (
+        CE,
+        "ip route add 10.9.9.0/24 via 169.254.0.1 dev nat onlink proto static",
+        {"RemoveRoute: 10.9.9.0/24 is not wanted there"},
+    ),
+    "blackhole deleted": (NAT, "ip route del blackhole 100.65.0.0/24", {"AddRoute: 100.65.0.0/24 is not there"}),
+    "setting changed": (
+        CE,
+        "sysctl -qw net.ipv4.ip_forward=0",
+        {
+            "MakeSetting: net/ipv4/ip_forward is to be 1",
+            # The kernel sets this one itself when the other changes.
+            "MakeSetting: net/ipv4/conf/all/accept_redirects is to be 0",
+        },
+    ),
+    "neighbour deleted": (
+        CE,
+        "ip neighbour del 169.254.0.1 dev nat",
+        {"ConfigureInterface: it is not as wanted"},
+    ),
+    "address deleted": (ALICE, "ip address flush dev wan", None),
+    # When an interface loses its last address, the kernel removes its routes.
+    "address added": (
+        CE,
+        "ip address add 10.7.7.7/32 dev nat",
+        {"ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"},
+    ),
+    "interface down": (
+        CE,
+        "ip link set nat down",
+        {"ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"},
+    ),
+}
+
+
+def drifted(fabric: Fabric, node: str, command: str) -> tuple[list[str], list[str], bool, bool]:
+    """Let somebody change something.
+
+    Return what one application did, what another did, whether Alice is well, and whether the rules are as before.
+    """
+    live_tools.build(fabric)
+    before = in_order(live_tools.rules_in(node))
+    # A settings file is all that is needed of sysctl(8), which a small machine may not have.
+    words = command.split()
+    with namespace.entered(namespace_name(node)):
+        if words[0] == "sysctl":
+            name, _, value = words[-1].partition("=")
+            (Path("/proc/sys") / name.replace(".", "/")).write_text(value, encoding="ascii")
+        else:
+            subprocess.run([f"/usr/sbin/{words[0]}", *words[1:]], check=True)
+    return live_tools.build(fabric), live_tools.build(fabric), is_well(), in_order(live_tools.rules_in(node)) == before
+
+
+def in_order(rules: str) -> str:
+    """Return a listing with what stands in braces in order, and its parts too."""
+    braces = re.compile(r"\{ ([^}]*) \}")
+    listing = braces.sub(lambda found: " ".join(sorted(re.split(r",\s+", found[1]))), rules)
+    return "\n".join(sorted(re.split(r"\n\n|\n(?=table)", listing)))
+
+
+def is_well() -> bool:
+    """Tell whether Alice's pings come back."""
+    pinger = live_tools.Pinger(ALICE, "10.1.1.1")
+    with pinger.socket:
+        message = pinger.ping("10.2.2.1", 4)
+    return message is not None and message.kind == live_tools.ECHO_REPLY
+
+
+@pytest.mark.parametrize(("node", "command", "changes"), DRIFTS.values(), ids=DRIFTS.keys())
+def test_one_application_heals(shared_world: World, node: str, command: str, changes: set[str] | None) -> None:
+    first, second, well, same = shared_world.call(drifted, case(DISTINCT).fabric, node, command)
+    if changes is not None:
+        assert set(first) == {f"{node}: {change}" for change in changes}
+    assert first
+    assert {line.partition(":")[0] for line in first} == {node}
+    assert second == []
+    assert well
+    assert same
+
+
+@pytest.mark.parametrize(
+    ("command", "spared"),
+    [
+        ("ip link set nat mtu 1400", set()),
+        ("ip link set nat address 02:00:00:00:00:01", set()),
+        ("ip link del nat", {f"{CE}: RemoveInterface", f"{NAT}: RemoveInterface"}),
+    ],
+)
+def test_a_changed_link_is_made_anew(shared_world: World, command: str, spared: set[str]) -> None:
+    first, second, well, same = shared_world.call(drifted, case(DISTINCT).fabric, CE, command)
+    assert set(first) == {line for line in LINK_BACK if line.rpartition(": ")[0] not in spared}
+    assert second == []
+    assert well
+    assert same
+
+
+def wanted_otherwise(before: Fabric, after: Fabric) -> tuple[list[str], list[str]]:
+    """Go from one fabric to another; return both applications' changes."""
+    live_tools.build(before)
+    return live_tools.build(after), live_tools.build(after)
+
+
+def test_a_wanted_route_is_all_that_changes(shared_world: World) -> None:
+    def with_one_more(box: Device) -> Device:
+        return replace(box, routes=(*box.routes, Route(Prefix(LAKE, IPv4Network("100.99.0.0/16")), None)))
+
+    fabric = case(DISTINCT).fabric
+    first, second = shared_world.call(wanted_otherwise, fabric, with_device(fabric, FAR, with_one_more))
+    assert first == [f"{FAR}: AddRoute: 100.99.0.0/16 is not there"]
+    assert second == []
+
+
+def test_a_wanted_mtu_makes_one_link_anew(shared_world: World) -> None:
+    fabric = case(DISTINCT).fabric
+    first, second = shared_world.call(wanted_otherwise, fabric, with_mtu(fabric, CE, NAT, 1400))
+    both = {f"{node}: RemoveInterface: it is not wanted, or not as wanted" for node in (CE, NAT)}
+    assert set(first) == both | {line for line in LINK_BACK if "RemoveInterface" not in line}
+    assert second == []

@@ -1,0 +1,187 @@
+"""Throwing cases into a lab, remembering what was seen, and holding the model against it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from model_cases import Case, Next, Sort, Twist
+from model_scene import Scene
+
+from farshore.fabric.model import LinkEnd
+from farshore.lab import packet as wire
+from farshore.lab.live import legs, observed_port
+from farshore.lab.observe import Form, Observer, Sighting, Thrown
+from farshore.port import Protocol
+from farshore.realm import Address, Realm
+from farshore.walk import trace as tracing
+from farshore.walk.choice import Choices, held_route
+from farshore.walk.journey import profile_of
+from farshore.walk.packet import Kind, Packet
+
+_FIRST_PORT, _LAST_PORT = 20000, 59999
+
+
+@dataclass(frozen=True, slots=True)
+class Throw:
+    """A packet that was thrown, where, and everything that was seen of it."""
+
+    end: LinkEnd
+    packet: Packet
+    seen: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A case as it really went."""
+
+    case: Case
+    throws: tuple[Throw, ...]
+
+
+class Recorder:
+    """Throws cases into one lab. No two of them ever have a port in common, so none is part of another's flow."""
+
+    def __init__(self, scene: Scene, observer: Observer) -> None:
+        self.scene = scene
+        self.observer = observer
+        self._ports = itertools.cycle(range(_FIRST_PORT, _LAST_PORT))
+        self._block_ports = {name: itertools.cycle(range(f, last + 1)) for name, (f, last) in scene.blocks.items()}
+        self._realms = {end: link.realm for link in scene.fabric.links for end in (link.left, link.right)}
+
+    def record(self, cases: Sequence[Case]) -> list[Recorded]:
+        """Throw the first packets of all cases at once, then the second ones, and so on."""
+        throws: list[list[Throw]] = [[] for _ in cases]
+        for number in range(1 + max((len(case.following) for case in cases), default=0)):
+            volley = [
+                (position, *self._packet(case, throws[position], number))
+                for position, case in enumerate(cases)
+                if number <= len(case.following)
+            ]
+            seen = self.observer.throw([Thrown(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
+            for (position, end, packet, _), sightings in zip(volley, seen, strict=True):
+                throws[position].append(Throw(end, packet, sightings))
+        return [Recorded(case, tuple(thrown)) for case, thrown in zip(cases, throws, strict=True)]
+
+    def _packet(self, case: Case, before: list[Throw], number: int) -> tuple[LinkEnd, Packet, tuple[int, int]]:
+        if number == 0:
+            return (*self._first(case), (0, 0))
+        following = case.following[number - 1]
+        # The host's own wire is always among them, for the packet was put on it.
+        departures = [sighting for sighting in before[0].seen if sighting.leaving]
+        sighting = departures[max(len(departures) - 1 - following.wires_back, 0)]
+        if following.sort in (Sort.AGAIN, Sort.ERROR_AHEAD):
+            end = sighting.end
+        else:
+            end = self.scene.fabric.far_ends[sighting.end]
+        return end, follow(following, sighting.form, self._realms[end]), following.icmp
+
+    def _first(self, case: Case) -> tuple[LinkEnd, Packet]:
+        first = case.first
+        in_block = first.in_block and first.caller in self._block_ports
+        port = next(self._block_ports[first.caller] if in_block else self._ports)
+        realm = self._realms[first.end]
+        target = port if first.port.protocol is Protocol.ICMP else first.port.number
+        source, destination = Address(realm, first.source), Address(realm, first.destination)
+        return first.end, Packet(first.port.protocol, source, destination, port, target)
+
+
+# --- packets -----------------------------------------------------------------------------------------
+
+
+def follow(following: Next, form: Form, realm: Realm) -> Packet:
+    """Make the packet that follows one that was seen in this form."""
+    asked = Packet(
+        form.protocol,
+        Address(realm, form.source),
+        Address(realm, form.destination),
+        form.source_port,
+        form.destination_port,
+    )
+    answer = asked.answered()
+    match following.sort:
+        case Sort.AGAIN:
+            return _twisted(asked, following)
+        case Sort.ANSWER:
+            return _twisted(answer, following)
+        case Sort.ERROR:
+            return _error(asked, following, realm)
+        case Sort.ERROR_AHEAD:
+            return _error(answer, following, realm)
+
+
+def _error(about: Packet, following: Next, realm: Realm) -> Packet:
+    sender = Address(realm, following.sender) if following.sender is not None else about.destination
+    receiver = about.source
+    if following.twist is Twist.OUTER_DESTINATION:
+        receiver = _other(following, receiver)
+    quoted = _twisted(about, following)
+    return Packet(Protocol.ICMP, sender, receiver, 0, 0, Kind.ERROR, quoted)
+
+
+def _other(following: Next, right: Address) -> Address:
+    return Address(right.realm, following.other if following.other is not None else right.ip + 1)
+
+
+def _twisted(packet: Packet, following: Next) -> Packet:
+    match following.twist:
+        case Twist.SOURCE_PORT:
+            return packet.with_source(packet.source, packet.source_port ^ 1)
+        case Twist.DESTINATION_PORT:
+            return packet.with_destination(packet.destination, packet.destination_port ^ 1)
+        case Twist.SOURCE:
+            return packet.with_source(_other(following, packet.source), packet.source_port)
+        case Twist.DESTINATION:
+            return packet.with_destination(_other(following, packet.destination), packet.destination_port)
+        case Twist.KIND if packet.protocol is Protocol.ICMP:
+            return replace(packet, kind=Kind.ECHO_REPLY if packet.kind is Kind.DATA else Kind.DATA)
+        case _:
+            return packet
+
+
+def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.Packet:
+    """Return the packet as it is thrown; what is TCP and answers is a SYN and ACK that fits its SYN."""
+    if packet.quoted is not None:
+        kind, code = icmp
+        mtu = 1400 if icmp == (wire.DESTINATION_UNREACHABLE, wire.FRAGMENTATION_NEEDED) else 0
+        outer = wire.Packet(packet.protocol, packet.source.ip, packet.destination.ip, 0, 0)
+        return replace(outer, icmp_type=kind, icmp_code=code, next_mtu=mtu, quoted=as_wire(packet.quoted, icmp))
+    plain = wire.Packet(
+        packet.protocol, packet.source.ip, packet.destination.ip, packet.source_port, packet.destination_port
+    )
+    if packet.kind is Kind.ECHO_REPLY:
+        return replace(plain, icmp_type=wire.ECHO_REPLY)
+    # Callers' ports are the high ones.
+    if packet.protocol is Protocol.TCP and packet.destination_port > packet.source_port:
+        return replace(plain, tcp_flags=wire.TCP_SYN | wire.TCP_ACK, acknowledgment=2)
+    return plain
+
+
+# --- the comparison ----------------------------------------------------------------------------------
+
+
+def difference(scene: Scene, recorded: Recorded) -> str | None:
+    """Return in what the model and the kernel differ in a case, None where they agree on every wire."""
+    memory: tracing.Memory = {}
+    for number, throw in enumerate(recorded.throws, 1):
+        choices = Choices(held_route, observed_port(throw.seen))
+        followed = tracing.trace(scene.fabric, profile_of(None), throw.end, throw.packet, memory, choices=choices)
+        memory = followed.memory
+        predicted = [sighting for leg in legs(scene.fabric, followed) for sighting in leg.sightings()]
+        if Counter(predicted) != Counter(throw.seen):
+            return "\n".join(_told(scene, recorded, number, predicted))
+    return None
+
+
+def _told(scene: Scene, recorded: Recorded, number: int, predicted: list[Sighting]) -> Iterator[str]:
+    throw = recorded.throws[number - 1]
+    yield f"{scene.name}: {recorded.case}"
+    for earlier in recorded.throws[: number - 1]:
+        yield f"  after {Form.predicted(earlier.packet)} at {earlier.end.node} {earlier.end.interface}"
+    yield f"  packet {number}: {Form.predicted(throw.packet)} thrown at {throw.end.node} {throw.end.interface}"
+    for heading, own, others in (("the model only", predicted, throw.seen), ("the kernel only", throw.seen, predicted)):
+        for sighting in (Counter(own) - Counter(others)).elements():
+            how = "leaving" if sighting.leaving else "arriving at"
+            yield f"  {heading}: {how} {sighting.end.node} by {sighting.end.interface}: {sighting.form}"

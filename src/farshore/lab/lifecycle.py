@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -55,31 +56,52 @@ def _lab(name: str, intent: Path, fabric: Fabric, report: Reporter, *, stays: bo
         finally:
             if not kept:
                 _end(process)
+                _wait_for_end(here)
                 here.erase()
 
 
 def down(here: Place) -> None:
     """Take a lab down, whatever state it is in. Raises MachineError where its processes do not die."""
     record = here.read()
-    if record is not None and is_alive(record):
-        _kill(record)
+    if record is not None:
+        with _first_process(record) as handle:
+            if handle is not None:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+    if not _wait_for_end(here):
+        raise MachineError(f"lab {here.name!r} does not end in {_DOWN_SECONDS:.0f} s: see {here.log_path}")
     # A lab that was being made when its command was killed ends by itself: its lock says when.
     if not here.wait_unlocked(_DOWN_SECONDS):
         raise MachineError(f"lab {here.name!r} still has processes after {_DOWN_SECONDS:.0f} s: see {here.log_path}")
     here.erase()
 
 
-def _kill(record: Record) -> None:
+@contextlib.contextmanager
+def _first_process(record: Record) -> Iterator[int | None]:
+    """Yield a handle on the lab's first process, None where it is gone: its number may be somebody else's now."""
     try:
         handle = os.pidfd_open(record.pid)
     except ProcessLookupError:
+        yield None
         return
     try:
-        # The number could have passed to another process between the look and the opening.
-        if is_alive(record):
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        yield handle if is_alive(record) else None
     finally:
         os.close(handle)
+
+
+def _wait_for_end(here: Place) -> bool:
+    """Wait until the lab's first process has ended, which it does after all the others of the lab.
+
+    It gives up its files, the lock among them, a moment earlier.
+    """
+    record = here.read()
+    if record is None:
+        return True
+    with _first_process(record) as handle:
+        if handle is None:
+            return True
+        ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)
+        return bool(ended)
 
 
 @contextlib.contextmanager

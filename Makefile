@@ -2,31 +2,28 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
 
 .PHONY: help setup demo test lint bench clean
 
 help:   ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): pyproject.toml requirements/develop.txt .ci/setup
+setup:   ## make the virtual environment and install what the machine lacks
 	@.ci/setup $(VENV)
 
-setup: $(READY)   ## make the virtual environment and install what the machine lacks
-
-demo: $(READY)   ## Alice and Bill, both 10.1.1.1, talk to a portal at 10.1.1.1
+demo: setup   ## Alice and Bill, both 10.1.1.1, talk to a portal at 10.1.1.1
 	@$(BIN)/farshore demo
 
-test: $(READY)   ## every test, on real packets
+test: setup   ## every test, on real packets
 	@$(BIN)/python -m pytest -n auto --dist worksteal
 
-lint: $(READY)   ## types, style, and the direction of the house
+lint: setup   ## types, style, and the direction of the house
 	@$(BIN)/ruff check src tests
 	@$(BIN)/ruff format --check src tests
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: $(READY)   ## measure the lake against plain routing and hand-written iptables
+bench: setup   ## measure the lake against plain routing and hand-written iptables
 	@.ci/setup --bench $(VENV)
 	@$(BIN)/python -m tests.bench
 

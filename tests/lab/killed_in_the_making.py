@@ -13,7 +13,7 @@ import lab_life
 from farshore.errors import FarshoreError
 from farshore.lab import lifecycle
 from farshore.lab.job import STAY
-from farshore.lab.place import place
+from farshore.lab.place import place, start_time
 
 _keepers: list[int] = []
 
@@ -33,6 +33,7 @@ def kill_first(name: str) -> None:
     record = place(name).read()
     if record is not None:
         lab_life.kill(record.pid)
+        lab_life.until(lambda: start_time(record.pid) is None)
 
 
 VICTIMS = {"command": kill_command, "keeper": kill_keeper, "first": kill_first}
@@ -47,10 +48,10 @@ def set_trap(strike: Callable[[], None], moment: str) -> lifecycle.Reporter:
     kind, _, number = moment.partition(" ")
     real_tell, real_popen = lifecycle._tell, lifecycle.subprocess.Popen
 
-    def tell(process: object, what: bytes) -> None:
+    def tell(process: object, what: bytes) -> bool:
         if kind == "told" and what == STAY:
             strike()
-        real_tell(process, what)  # type: ignore[arg-type]
+        return real_tell(process, what)  # type: ignore[arg-type]
 
     def popen(*arguments: object, **named: object) -> object:
         if kind == "claimed":

@@ -55,12 +55,20 @@ def processes(labs: Path) -> list[int]:
     return [pid for pid in numbers if pid != os.getpid() and _knows(pid, labs)]
 
 
-def _knows(pid: int, labs: Path) -> bool:
-    wanted = str(labs).encode()
+def runs(labs: Path, module: str) -> bool:
+    """Tell whether one of these processes runs a module."""
+    return any(module.encode() in _read(pid, "cmdline") for pid in processes(labs))
+
+
+def _read(pid: int, name: str) -> bytes:
     try:
-        return any(wanted in (Path("/proc") / str(pid) / name).read_bytes() for name in ("environ", "cmdline"))
+        return (Path("/proc") / str(pid) / name).read_bytes()
     except OSError:
-        return False  # it has ended, or is somebody else's
+        return b""  # it has ended, or is somebody else's
+
+
+def _knows(pid: int, labs: Path) -> bool:
+    return any(str(labs).encode() in _read(pid, name) for name in ("environ", "cmdline"))
 
 
 def machine() -> dict[str, list[str]]:

@@ -33,7 +33,7 @@ def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
     before = lab_life.machine()
     done = subprocess.run(
         [sys.executable, "-m", "killed_in_the_making", "victim", victim, moment],
-        env=os.environ | {FOLDER_VARIABLE: str(labs), "PYTHONPATH": str(Path(__file__).parent)},
+        env=os.environ | {FOLDER_VARIABLE: str(labs), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         capture_output=True,
         text=True,
         timeout=120,
@@ -45,6 +45,8 @@ def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
         assert done.returncode in (-signal.SIGKILL, 0)  # by the clock it may have been quicker
     else:
         assert done.returncode in (EXIT_MACHINE, 0), done.stderr
+    if (victim, moment) == ("first", "told"):
+        assert done.returncode == EXIT_MACHINE  # it must not say that a dead lab is up
     if done.returncode == EXIT_MACHINE:
         assert "lab 'victim'" in done.stderr
         assert not labs.exists()  # it has cleaned up by itself
@@ -78,16 +80,16 @@ def test_a_program_in_the_lab_dies_with_it(labs: Path) -> None:
     assert until(lambda: lab_life.processes(labs) == [])
 
 
-@pytest.mark.parametrize("moment", ["made", "checked"])
+@pytest.mark.parametrize("moment", ["farshore.lab.keeper", "farshore.lab.visit"], ids=["making", "checking"])
 def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> None:
+    """Kill it when its keeper is at work, and when its visitor is: by then the lab waits, and only its tie tells it."""
     with lab_life.start(labs, "lab", "run", str(lab_life.ARTICLE)) as running:
         name = f"run-{running.pid}"
 
-        def is_there() -> bool:
-            record = place(name).read()
-            return record is not None and (moment == "made" or len(lab_life.processes(labs)) > 2)
+        def has_come() -> bool:
+            return place(name).read() is not None and lab_life.runs(labs, moment)
 
-        assert until(lambda: is_there() or running.poll() is not None)
+        assert until(lambda: has_come() or running.poll() is not None)
         if running.poll() == EXIT_MACHINE:
             assert running.stderr is not None
             pytest.skip(running.stderr.read())

@@ -68,6 +68,23 @@ def test_its_namespaces_are_its_own(standing: Path) -> None:
     assert "farshore" not in Path("/proc/self/mountinfo").read_text()
 
 
+def test_where_mounts_are_shared_none_is_passed_on(labs: Path) -> None:
+    """Most machines pass mounts on between namespaces, and so would show a lab's own."""
+    lab = f"{sys.executable} -m farshore lab"
+    script = f"""
+        cat /proc/self/mountinfo > before && {lab} up {ARTICLE} > /dev/null || exit
+        cat /proc/self/mountinfo > after; {lab} down > /dev/null
+        cat /proc/self/mountinfo | cmp before - && cmp before after
+    """
+    as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
+    labs.parent.mkdir(parents=True)
+    command = ["unshare", *as_root, "--mount", "--propagation", "shared", "sh", "-c", script]
+    done = subprocess.run(command, cwd=labs.parent, capture_output=True, text=True, check=False)
+    if "unshare failed" in done.stderr or lab_life.LACKING in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_the_same_name_twice_is_refused(standing: Path) -> None:
     done = lab_life.run(standing, "lab", "up", str(ARTICLE))
     assert done.returncode == UsageError.exit_status

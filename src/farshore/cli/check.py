@@ -24,7 +24,7 @@ Exit status: 0 good, perhaps with warnings, 2 the file has errors.
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 @click.pass_context
 def check(context: click.Context, file: Path, as_json: bool) -> None:

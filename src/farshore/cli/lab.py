@@ -17,7 +17,7 @@ _name = click.option("--name", metavar="N", help="Which lab; one lab needs no na
 _design = click.option(
     "--design", type=click.Choice(list(DESIGNS)), default=DEFAULT_DESIGN, show_default=True, help="Which design."
 )
-_file = click.argument("file", type=click.Path(path_type=Path))
+_file = click.argument("file", type=click.Path(path_type=Path, readable=False))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

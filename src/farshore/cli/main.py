@@ -6,12 +6,13 @@ import difflib
 import importlib
 import io
 import os
+import signal
 import sys
 
 import click
 
 from farshore import __version__
-from farshore.errors import EXIT_YES, FarshoreError
+from farshore.errors import EXIT_MACHINE, EXIT_YES, FarshoreError
 
 # Command name → module and the command object in it. Nothing here is imported until it is needed.
 COMMANDS = {
@@ -24,7 +25,7 @@ COMMANDS = {
 }
 
 
-_INTERRUPTED = 130  # as a shell says it
+_SIGNALLED = 128  # as a shell says it, and the signal's number added
 
 
 class LazyGroup(click.Group):
@@ -76,7 +77,22 @@ def main() -> None:
         # An arrow that the terminal's encoding lacks is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
     sys.exit(_status(sys.argv[1:]))
+
+
+class EndedError(KeyboardInterrupt):
+    """Somebody ended the program by a signal: it cleans up as it does when interrupted."""
+
+    def __init__(self, number: int) -> None:
+        """Keep the signal's number."""
+        super().__init__(number)
+        self.number = number
+
+
+def _end(number: int, _frame: object) -> None:
+    raise EndedError(number)
 
 
 def _status(arguments: list[str]) -> int:
@@ -86,9 +102,9 @@ def _status(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as ended:
         click.echo("interrupted", err=True)
-        return _INTERRUPTED
+        return _SIGNALLED + (ended.number if isinstance(ended, EndedError) else signal.SIGINT)
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -98,4 +114,7 @@ def _status(arguments: list[str]) -> int:
     except BrokenPipeError:
         # The reader of our output has gone (as in "farshore plan FILE | head"), which is its good right.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        click.echo(f"the machine refuses: {error}", err=True)
+        return EXIT_MACHINE
     return EXIT_YES

@@ -34,7 +34,7 @@ Exit status: 0 planned, 2 the file has faults or the addresses do not suffice.
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, for programs.")
 def plan(file: Path, as_json: bool) -> None:
     """Show the address plan of the intent in FILE.

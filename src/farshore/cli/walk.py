@@ -27,7 +27,7 @@ Exit status: 0 delivered, 1 a glitch, a refusal or a difference, 2 bad input, 3 
 
 
 @click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
 @click.option("--from", "origin", metavar="TENANT/HOST", required=True, help="Who sends it; internet/host works, too.")
 @click.option(
     "--to",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from farshore.design import names
 from farshore.fabric.model import EndSystem, Fabric
@@ -13,18 +14,33 @@ from farshore.lab.refusals import TCP_PROBE, UDP_PROBE, tenant_refusals, unasked
 from farshore.lab.scene import SHARED_SOURCE_PORT, Scene, thrown
 from farshore.plan.model import Plan
 
+_GOOD_THROWS = 2  # the made-up packets of a tenant that must arrive open flows too
+
 
 def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
     """Return every check of a lab, those that must reach first, each name once."""
     scene = Scene.of(intent, plan, fabric)
     checks: list[Check] = []
     for tenant in intent.tenants.values():
-        checks += [*_talks(tenant, scene), *tenant_refusals(tenant, scene), *unasked(tenant, scene)]
+        checks += [
+            *_within_limit(tenant, list(_talks(tenant, scene))),
+            *tenant_refusals(tenant, scene),
+            *unasked(tenant, scene),
+        ]
     internet = fabric.nodes.get(names.INTERNET_HOST)
     if isinstance(internet, EndSystem):
         checks += _internet(internet, scene)
     distinct = {check.name: check for check in checks}.values()
     return tuple(sorted(distinct, key=lambda check: check.expected is Outcome.BLOCK))
+
+
+def _within_limit(tenant: Tenant, talks: list[Check]) -> Iterator[Check]:
+    """Yield as many talks as the tenant may have at once; the last one's name says how many were left out."""
+    room = len(talks) if tenant.sessions is None else max(1, tenant.sessions - _GOOD_THROWS)
+    for number, check in enumerate(talks[:room], 1):
+        left_out = len(talks) - room if number == room else 0
+        more = f" ({left_out} more are beyond its limit of {tenant.sessions} sessions)" if left_out > 0 else ""
+        yield replace(check, name=check.name + more)
 
 
 def _talks(tenant: Tenant, scene: Scene) -> Iterator[Check]:

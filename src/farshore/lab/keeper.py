@@ -6,6 +6,7 @@ it dies, the keeper ends, and the kernel ends the lab with it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import os
@@ -96,8 +97,9 @@ def _say(event: str, **details: object) -> None:
 
 
 def _fail(error: Exception) -> None:
-    traceback.print_exception(error, file=sys.stderr)
     _say("failed", message=str(error))
+    with contextlib.suppress(OSError):  # the log is on a full disk: what matters has been said
+        traceback.print_exception(error, file=sys.stderr)
     os._exit(EXIT_MACHINE)
 
 

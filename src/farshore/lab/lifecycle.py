@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from farshore.lab.place import Place, Record, claimed, is_alive
 
 Reporter = Callable[[int, int, str], None]
 _DOWN_SECONDS = 60.0
+_POLL = 0.02
 _LOG_TAIL = 5
 
 
@@ -50,28 +52,25 @@ def _lab(name: str, intent: Path, fabric: Fabric, report: Reporter, *, stays: bo
             job = Job(name, str(here.folder), str(intent.resolve()), fabric)
             record = _build(process, here, encode(job), report)
             if stays:
-                _tell(process, STAY)
+                if not _tell(process, STAY):
+                    raise _ended(here)
                 kept = True
             yield record
         finally:
             if not kept:
                 _end(process)
-                _wait_for_end(here)
+                _is_gone(here, kill=False)
                 here.erase()
 
 
 def down(here: Place) -> None:
     """Take a lab down, whatever state it is in. Raises MachineError where its processes do not die."""
-    record = here.read()
-    if record is not None:
-        with _first_process(record) as handle:
-            if handle is not None:
-                signal.pidfd_send_signal(handle, signal.SIGKILL)
-    if not _wait_for_end(here):
-        raise MachineError(f"lab {here.name!r} does not end in {_DOWN_SECONDS:.0f} s: see {here.log_path}")
-    # A lab that was being made when its command was killed ends by itself: its lock says when.
-    if not here.wait_unlocked(_DOWN_SECONDS):
-        raise MachineError(f"lab {here.name!r} still has processes after {_DOWN_SECONDS:.0f} s: see {here.log_path}")
+    deadline = time.monotonic() + _DOWN_SECONDS
+    # A lab that is only being made has no record yet, and one whose command was killed ends by itself.
+    while not _is_gone(here, kill=True) or here.is_locked():
+        if time.monotonic() > deadline:
+            raise MachineError(f"lab {here.name!r} does not end in {_DOWN_SECONDS:.0f} s: see {here.log_path}")
+        time.sleep(_POLL)
     here.erase()
 
 
@@ -89,10 +88,10 @@ def _first_process(record: Record) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _wait_for_end(here: Place) -> bool:
-    """Wait until the lab's first process has ended, which it does after all the others of the lab.
+def _is_gone(here: Place, *, kill: bool) -> bool:
+    """Wait for the lab's first process to end, which it does after all the others of the lab.
 
-    It gives up its files, the lock among them, a moment earlier.
+    It gives up its files, the lock among them, a moment earlier. With ``kill`` it is told to.
     """
     record = here.read()
     if record is None:
@@ -100,6 +99,8 @@ def _wait_for_end(here: Place) -> bool:
     with _first_process(record) as handle:
         if handle is None:
             return True
+        if kill:
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
         ended, _, _ = select.select([handle], [], [], _DOWN_SECONDS)
         return bool(ended)
 
@@ -129,9 +130,10 @@ def _build(process: subprocess.Popen[bytes], here: Place, job: bytes, report: Re
                 raise MachineError(f"lab {here.name!r} could not be made: {event['message']}")
             case "ready":
                 record = here.read()
-                if record is not None:
-                    return record
-    raise MachineError(f"lab {here.name!r} ended while it was being made{_last_words(here)}")
+                if record is None:
+                    raise MachineError(f"lab {here.name!r} was taken away while it was being made")
+                return record
+    raise _ended(here)
 
 
 def _events(process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
@@ -149,16 +151,18 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         pass
 
 
-def _last_words(here: Place) -> str:
+def _ended(here: Place) -> MachineError:
     lines = here.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return ": " + " / ".join(lines[-_LOG_TAIL:]) if lines else ""
+    last_words = ": " + " / ".join(lines[-_LOG_TAIL:]) if lines else ""
+    return MachineError(f"lab {here.name!r} ended while it was being made{last_words}")
 
 
-def _tell(process: subprocess.Popen[bytes], what: bytes) -> None:
+def _tell(process: subprocess.Popen[bytes], what: bytes) -> bool:
+    """Tell a keeper something, and the caller whether it still listened. What it said before tells why not."""
     assert process.stdin is not None  # noqa: S101 - started with a pipe
     try:
         process.stdin.write(what)
         process.stdin.flush()
     except BrokenPipeError:
-        # It has ended already; what it said before, read next, tells why.
-        return
+        return False
+    return True

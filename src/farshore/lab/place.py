@@ -11,10 +11,8 @@ import fcntl
 import json
 import os
 import re
-import shutil
 import stat
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +23,6 @@ DEFAULT_NAME = "lab"
 FOLDER_VARIABLE = "FARSHORE_LABS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder: no way out of ours may be a name
 _PRIVATE = 0o700
-_POLL = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +67,12 @@ class Place:
         Path(file.name).rename(self.record_path)
 
     def read(self) -> Record | None:
-        """Return the record, None where none has been written."""
+        """Return the record, None where none has been written, or not one of ours."""
         try:
             content = json.loads(self.record_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return Record(**{**content, "nodes": tuple(content["nodes"])})
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
             return None
-        return Record(**{**content, "nodes": tuple(content["nodes"])})
 
     def is_locked(self) -> bool:
         """Tell whether some process of the lab lives."""
@@ -88,18 +85,12 @@ class Place:
             return True
         return False
 
-    def wait_unlocked(self, seconds: float) -> bool:
-        """Wait until no process of the lab lives; tell whether that came true in time."""
-        deadline = time.monotonic() + seconds
-        while self.is_locked():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_POLL)
-        return True
-
     def erase(self) -> None:
         """Remove the folder, and the folders above it that this leaves empty."""
-        shutil.rmtree(self.folder, ignore_errors=False)
+        with contextlib.suppress(FileNotFoundError):  # the lab's own command was quicker
+            for file in list(self.folder.iterdir()):
+                file.unlink(missing_ok=True)
+            self.folder.rmdir()
         with contextlib.suppress(OSError):  # another lab lives there: the folder is still wanted
             self.folder.parent.rmdir()
             if FOLDER_VARIABLE not in os.environ:  # what stands above a folder of the user's own is not ours
@@ -131,6 +122,8 @@ def all_places() -> tuple[Place, ...]:
         names = sorted(entry.name for entry in root().iterdir() if entry.is_dir())
     except FileNotFoundError:
         return ()
+    except OSError as error:
+        raise _no_folder(root(), error) from error
     return tuple(place(name) for name in names)
 
 
@@ -160,8 +153,11 @@ def claimed(name: str) -> Iterator[tuple[Place, int]]:
     if not _NAME.fullmatch(name):
         raise UsageError(f"a lab cannot be named {name!r}: use up to 40 letters, digits, dots, dashes, underscores")
     here = place(name)
-    _make_private(here.folder)
-    descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _make_private(here.folder)
+        descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _no_folder(here.folder, error) from error
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -171,6 +167,10 @@ def claimed(name: str) -> Iterator[tuple[Place, int]]:
         yield here, descriptor
     finally:
         os.close(descriptor)
+
+
+def _no_folder(folder: Path, error: OSError) -> MachineError:
+    return MachineError(f"{folder}: {error.strerror}; set {FOLDER_VARIABLE} to a folder that you may write to")
 
 
 def _make_private(folder: Path) -> None:

@@ -29,10 +29,14 @@ def visit(record: Record, checks: Sequence[Check], fabric: Fabric) -> Iterator[R
         assert visitor.stdout is not None  # noqa: S101
         visitor.stdin.write(task)
         visitor.stdin.close()
-        for line in visitor.stdout:
-            said = json.loads(line)
-            answered += 1
-            yield Result(said["name"], Outcome(said["expected"]), said["observed"])
+        try:
+            for line in visitor.stdout:
+                said = json.loads(line)
+                answered += 1
+                yield Result(said["name"], Outcome(said["expected"]), said["observed"])
+        except BaseException:
+            visitor.kill()  # somebody wants to stop, and waiting for all the answers would not be stopping
+            raise
     if visitor.returncode != 0 or answered != len(checks):
         raise MachineError(f"only {answered} of {len(checks)} checks could be made: see the message above")
 

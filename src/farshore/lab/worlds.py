@@ -68,14 +68,20 @@ def enter(record: Record) -> None:
     """
     if not is_alive(record):
         raise MachineError(f"lab {record.name!r} is no longer up; run: farshore lab down --name {record.name}")
-    where = Path.cwd()
+    try:
+        where = str(Path.cwd())
+    except FileNotFoundError:
+        where = "/"  # the folder that we stand in has been removed
     # All doors are opened before the first is gone through, for behind it the others cannot be seen.
     doors = [(os.open(f"/proc/{record.pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in _WORLDS]
     for door, kind in doors:
         if not _is_here(door, kind):
             namespace.setns(door, kind)
         os.close(door)
-    os.chdir(where)
+    try:
+        os.chdir(where)
+    except OSError:
+        os.chdir("/")  # what the machine has below /run is not in the lab
     child = os.fork()
     if child != 0:
         _exit_as(child)

@@ -24,6 +24,10 @@ RECORD_TABLE = "inet farshore_record"
 # needed", on which path MTU discovery stands), time exceeded, parameter problem.
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
 
+CAPPED = "capped"
+# An option such as record route holds addresses that no translation reaches (RFC 791; RFC 7126 on dropping them).
+NO_OPTIONS = "ip hdrlength > 5 drop"
+
 
 def ruleset(device: Device) -> str | None:
     """Return the nftables text for a device, None for a plain router, which has no rules.
@@ -60,7 +64,11 @@ def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
         yield from _set(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
     yield from _permit_sets(policy)
     # Before conntrack (-200): what a guard refuses leaves no trace of state. After defragmentation (-400).
-    yield from _chain("arriving", "filter hook prerouting priority -300; policy drop", ["iifname vmap @guards_in"])
+    yield from _chain(
+        "arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, "iifname vmap @guards_in"]
+    )
+    if policy.max_sessions is not None:
+        yield from _chain(CAPPED, None, [f"ct count over {policy.max_sessions} drop", "accept"])
     yield from _chain("forwarding", "filter hook forward priority 0; policy drop", _policy_rules(device, policy))
     # After source NAT (100): sees each packet as it will be on the wire, ICMP errors of our own included.
     yield from _chain("departing", "filter hook postrouting priority 150; policy drop", ["oifname vmap @guards_out"])
@@ -105,17 +113,17 @@ def _policy_rules(device: Device, policy: Policy) -> Iterator[str]:
             yield f"{translated} ct direction original icmp type echo-request ip daddr @echo_{name} accept"
             yield f"{translated} ct direction reply icmp type echo-reply ip saddr @echo_{name} accept"
     yield " ".join(["ct state related", *_translated_states(device), ICMP_ERRORS, "accept"])
-    if policy.max_sessions is not None:
-        yield f"ct state new ct count over {policy.max_sessions} drop"
+    # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
+    admitted = "accept" if policy.max_sessions is None else f"goto {CAPPED}"
     # On its first packet a flow has its destination translated already and its source not yet.
     first = "ct state new ct status dnat" if device.destination_nat else "ct state new"
     for (ingress, egress), permits in _by_realms(policy).items():
         name = _pair_name(ingress, egress)
         crossing = f"iifname {_interfaces(device, ingress)} oifname {_interfaces(device, egress)}"
         if _port_elements(permits):
-            yield f"{first} {crossing} ip daddr . meta l4proto . th dport @ports_{name} accept"
+            yield f"{first} {crossing} ip daddr . meta l4proto . th dport @ports_{name} {admitted}"
         if _echo_elements(permits):
-            yield f"{first} {crossing} icmp type echo-request ip daddr @echo_{name} accept"
+            yield f"{first} {crossing} icmp type echo-request ip daddr @echo_{name} {admitted}"
 
 
 def _translated_states(device: Device) -> Iterator[str]:

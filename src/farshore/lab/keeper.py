@@ -84,6 +84,8 @@ def _watch_tie() -> None:
         if not part:
             os._exit(EXIT_MACHINE)
         told += part
+    with contextlib.suppress(BrokenPipeError):  # the command is gone, but it has told us to stay
+        _say("stays")
     # Nobody reads any more; a write would end in a broken pipe.
     silence = os.open(os.devnull, os.O_RDWR)
     os.dup2(silence, 0)

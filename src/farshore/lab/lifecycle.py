@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,28 +47,43 @@ def passing(name: str, intent: Path, fabric: Fabric, report: Reporter) -> contex
 def _lab(name: str, intent: Path, fabric: Fabric, report: Reporter, *, stays: bool) -> Iterator[Record]:
     require_runnable(fabric)
     nft.program()
-    with claimed(name) as (here, lock), _keeper(here, lock) as process:
-        kept = False
+    with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _keeper(here, lock) as process:
         try:
             job = Job(name, str(here.folder), str(intent.resolve()), fabric)
             record = _build(process, here, encode(job), report)
             if stays:
-                if not _tell(process, STAY):
+                if not _tell(process, STAY) or not _agrees_to_stay(process):
                     raise _ended(here)
-                kept = True
+                kept.set()
             yield record
         finally:
-            if not kept:
+            if not kept.is_set():
                 _end(process)
-                _is_gone(here, kill=False)
-                here.erase()
+
+
+@contextlib.contextmanager
+def _erased_at_the_end(here: Place) -> Iterator[threading.Event]:
+    """Leave nothing of a lab behind, unless the event that is yielded is set: it is kept then."""
+    kept = threading.Event()
+    try:
+        yield kept
+    finally:
+        if not kept.is_set():
+            _is_gone(here, kill=False)
+            here.erase()
+
+
+def _agrees_to_stay(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether the keeper says that it stays; it says nothing more where it has died."""
+    return any(event["event"] == "stays" for event in _events(process))
 
 
 def down(here: Place) -> None:
     """Take a lab down, whatever state it is in. Raises MachineError where its processes do not die."""
     deadline = time.monotonic() + _DOWN_SECONDS
     # A lab that is only being made has no record yet, and one whose command was killed ends by itself.
-    while not _is_gone(here, kill=True) or here.is_locked():
+    while here.is_locked() or not _is_gone(here, kill=True):
+        _is_gone(here, kill=True)
         if time.monotonic() > deadline:
             raise MachineError(f"lab {here.name!r} does not end in {_DOWN_SECONDS:.0f} s: see {here.log_path}")
         time.sleep(_POLL)

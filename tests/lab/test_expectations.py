@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -36,14 +37,18 @@ def complete(intent: Intent, plan: Plan, fabric: Fabric, checks: tuple[Check, ..
     talks = [check.attempt for check in checks if isinstance(check.attempt, Talk)]
     throws = [check.attempt for check in checks if isinstance(check.attempt, Throw)]
     scene = Scene.of(intent, plan, fabric)
-    wanted = {
-        (host.name, plan.tenants[tenant].presents[subscription.service].ip, port)
-        for tenant, hosts in scene.hosts.items()
-        for host in hosts
-        for subscription in intent.tenants[tenant].subscriptions
-        for port in scene.ports(subscription.service)
-    }
-    assert wanted <= {(talk.node, talk.destination, talk.port) for talk in talks}
+    tried = {(talk.node, talk.destination, talk.port) for talk in talks}
+    for tenant, hosts in scene.hosts.items():
+        wanted = {
+            (host.name, plan.tenants[tenant].presents[subscription.service].ip, port)
+            for host in hosts
+            for subscription in intent.tenants[tenant].subscriptions
+            for port in scene.ports(subscription.service)
+        }
+        sessions = intent.tenants[tenant].sessions
+        # Two of a tenant's sessions are for the made-up packets that must arrive.
+        room = len(wanted) if sessions is None else max(1, sessions - 2)
+        assert len(wanted & tried) == min(len(wanted), room)
     assert {talk.source_port for talk in talks} <= {SHARED_SOURCE_PORT}
     for throw in throws:
         interfaces = {interface.name for interface in fabric.nodes[throw.node].interfaces}
@@ -96,3 +101,14 @@ def test_nobody_is_forbidden_what_is_its_right() -> None:
             if honest:
                 assert not any((p.protocol, p.number) == (packet.protocol, packet.destination_port) for p in same)
     assert plan.lake.network == IPv4Network("100.64.0.0/10")
+
+
+def test_no_more_talks_than_a_tenant_may_have_sessions() -> None:
+    intent = load(EXAMPLES[0]).intent
+    assert intent is not None
+    name, tenant = next(iter(intent.tenants.items()))
+    limited = replace(intent, tenants={**intent.tenants, name: replace(tenant, sessions=4)})
+    *_, checks = worked_out(limited, allocate(limited).plan)
+    (first, last) = (c.name for c in checks if isinstance(c.attempt, Talk) and c.attempt.node.startswith(f"{name}/"))
+    assert "beyond" not in first
+    assert last.endswith("(1 more are beyond its limit of 4 sessions)")

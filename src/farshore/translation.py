@@ -34,6 +34,10 @@ class BasicNat:
         """Return the inside address of an outside address. Raises ValueError for any other."""
         return _same_offset(address, self.outside, self.inside)
 
+    def reversed(self) -> BasicNat:
+        """Return the translation of the opposite direction."""
+        return BasicNat(self.outside, self.inside)
+
 
 @dataclass(frozen=True, slots=True)
 class PortBlock:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 
 _ACCEPTORS = 2
 _BACKLOG = 4096

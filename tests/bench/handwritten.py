@@ -64,7 +64,7 @@ def _filter(device: Device) -> Iterator[str]:
             for source in guard.sources:
                 yield f"-A FORWARD -i {guard.interface} -s {_network(source.network)} -j services"
     for permit in device.policy.permits:
-        yield f"-A services -d {permit.translated.ip} {_port(permit)} -m conntrack --ctstate NEW -j ACCEPT"
+        yield f"-A services -d {permit.translated.network} {_port(permit)} -m conntrack --ctstate NEW -j ACCEPT"
     yield "COMMIT"
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.lab import worlds
 from farshore.lab.place import place
 

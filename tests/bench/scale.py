@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.lab import lifecycle
 
 from .intents import many_tenants
@@ -46,7 +46,7 @@ def planning(tenants: int, repetitions: int, log: Log) -> Figures:
 def lab(tenants: int, repetitions: int, log: Log) -> Figures:
     """Return the seconds that a lab takes to come up and to go, and the memory that it occupies."""
     intent, plan = planned(tenants)
-    fabric = lake(intent, plan)
+    fabric = build(intent, plan, "lake")
     figures: Figures = {"up_seconds": [], "down_seconds": [], "lab_mib": []}
     for turn in range(repetitions):
         with log.time(f"labs of {tenants:,} tenants"):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.design.names import PROVIDER_NAT
 from farshore.fabric.model import Device, EndSystem, Fabric, Node, NodeKind, Route
 from farshore.intent.load import load_text
@@ -72,7 +72,7 @@ def planned(tenants: int) -> tuple[Intent, Plan]:
 def variants(tenants: int) -> tuple[Variant, ...]:
     """Return the three variants for so many tenants."""
     intent, plan = planned(tenants)
-    fabric = _unattended(lake(intent, plan))
+    fabric = _unattended(build(intent, plan, "lake"))
     real = str(plan.services[SERVICE].address.ip)
     hosts = {node.name.partition("/")[0]: node.name for node in fabric.end_systems if node.kind is NodeKind.HOST}
     presented = tuple((hosts[name], str(tenant.presents[SERVICE].ip)) for name, tenant in plan.tenants.items())

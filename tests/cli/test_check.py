@@ -98,7 +98,7 @@ def test_the_whole_program(path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == (
         f"{path}:12:5: unknown key 'colour' in tenant customer-a; "
-        "the keys here are networks, presents, sources, services, hosts, limits\n"
+        "the keys here are networks, presents, sources, services, hosts, limits, design\n"
     )
     assert done.returncode == 2
 

@@ -18,7 +18,7 @@ from farshore.cli.demo_path import Call, path
 from farshore.cli.demo_report import Findings
 from farshore.cli.main import cli
 from farshore.cli.picture import ascii_picture, picture
-from farshore.design.catalogue import DESIGNS
+from farshore.design.catalogue import build
 from farshore.intent.load import load_text
 from farshore.lab.check import Outcome, Talk
 from farshore.lab.check import Result as CheckResult
@@ -34,6 +34,9 @@ ESCAPE = "\x1b["
 @pytest.fixture(scope="module")
 def case() -> Case:
     return read_case()
+
+
+SEEN = ("service", "port", "source", "source_port")
 
 
 def good(case: Case) -> Findings:
@@ -54,7 +57,7 @@ def drawn(intent_text: str, *tenants: str) -> Text:
     assert intent is not None
     plan = allocate(intent).plan
     assert plan is not None
-    fabric = DESIGNS["lake"](intent, plan)
+    fabric = build(intent, plan, "lake")
     scene = Scene.of(intent, plan, fabric)
     calls = [
         Call(scene.hosts[name][0], plan.tenants[name].presents["portal"], scene.ports("portal")[0]) for name in tenants
@@ -258,7 +261,7 @@ def test_for_programs(tmp_path: Path, case: Case) -> None:
     report = json.loads(done.stdout)
     assert report["ok"] is True
     assert report["plan"]["tenants"]["customer-a"]["presents"] == {"portal": "10.2.2.1"}
-    assert [fetch["seen"] for fetch in report["fetches"]] == [
+    assert [{k: fetch["seen"][k] for k in SEEN} for fetch in report["fetches"]] == [
         {"service": "portal", "port": 80, "source": "100.65.0.1", "source_port": 41641},
         {"service": "portal", "port": 80, "source": "100.65.1.1", "source_port": 41641},
     ]

@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from farshore.design.lake import lake, provider_sources
+from farshore.design.catalogue import build
+from farshore.design.lake import provider_sources
 from farshore.design.names import PROVIDER_NAT
 from farshore.engine.netfilter.ruleset import ruleset
 from farshore.fabric.model import Device, Direction, Fabric, LinkEnd, NodeKind
@@ -32,7 +33,7 @@ def planned(intent: Intent) -> Plan:
 @anything
 @given(intents())
 def test_every_link_joins_two_interfaces_of_its_realm(intent: Intent) -> None:
-    fabric = lake(intent, planned(intent))
+    fabric = build(intent, planned(intent), "lake")
     realms = {LinkEnd(node.name, i.name): i.realm for node in fabric.nodes.values() for i in node.interfaces}
     for link in fabric.links:
         assert realms[link.left] == realms[link.right] == link.realm
@@ -42,7 +43,7 @@ def test_every_link_joins_two_interfaces_of_its_realm(intent: Intent) -> None:
 @anything
 @given(intents())
 def test_routes_leave_by_interfaces_that_are_there(intent: Intent) -> None:
-    for box in lake(intent, planned(intent)).devices:
+    for box in build(intent, planned(intent), "lake").devices:
         names = {interface.name for interface in box.interfaces}
         assert {route.interface for route in box.routes if route.interface is not None} <= names
         destinations = [route.destination.network for route in box.routes]
@@ -52,7 +53,7 @@ def test_routes_leave_by_interfaces_that_are_there(intent: Intent) -> None:
 @anything
 @given(intents())
 def test_every_interface_of_a_nat_device_is_guarded_both_ways(intent: Intent) -> None:
-    for box in lake(intent, planned(intent)).devices:
+    for box in build(intent, planned(intent), "lake").devices:
         if box.kind is NodeKind.NAT:
             wanted = {(i.name, direction) for i in box.interfaces for direction in Direction}
             assert sorted(wanted) == sorted((guard.interface, guard.direction) for guard in box.guards)
@@ -64,7 +65,7 @@ def test_every_interface_of_a_nat_device_is_guarded_both_ways(intent: Intent) ->
 @given(intents())
 def test_no_lake_address_in_a_tenants_realm(intent: Intent) -> None:
     plan = planned(intent)
-    fabric = lake(intent, plan)
+    fabric = build(intent, plan, "lake")
     for box in fabric.devices:
         tenant_side = {i.name for i in box.interfaces if i.realm.kind is RealmKind.TENANT}
         for guard in box.guards:
@@ -81,7 +82,7 @@ def test_no_lake_address_in_a_tenants_realm(intent: Intent) -> None:
 @given(intents())
 def test_the_provider_sees_what_it_asked_for(intent: Intent) -> None:
     plan = planned(intent)
-    fabric = lake(intent, plan)
+    fabric = build(intent, plan, "lake")
     far = fabric.nodes[PROVIDER_NAT]
     assert isinstance(far, Device)
     translations = [t for tenant in plan.tenants.values() for s in tenant.sources for t in s.provider_translations]
@@ -98,9 +99,10 @@ def test_the_provider_sees_what_it_asked_for(intent: Intent) -> None:
 
 def without(intent: Intent, plan: Plan, name: str) -> Fabric:
     """Return the lake without one tenant; everybody else keeps what the plan gave."""
-    return lake(
+    return build(
         replace(intent, tenants={n: t for n, t in intent.tenants.items() if n != name}),
         replace(plan, tenants={n: t for n, t in plan.tenants.items() if n != name}),
+        "lake",
     )
 
 
@@ -110,7 +112,7 @@ def test_a_tenant_that_goes_leaves_all_others_as_they_are(intent: Intent, data: 
     assume(len(intent.tenants) > 1)
     plan = planned(intent)
     name = data.draw(st.sampled_from(sorted(intent.tenants)))
-    before, after = lake(intent, plan), without(intent, plan, name)
+    before, after = build(intent, plan, "lake"), without(intent, plan, name)
     gone = before.nodes.keys() - after.nodes.keys()
     assert all(node.startswith(f"{name}/") for node in gone)
     changed = {node for node in after.nodes if after.nodes[node] != before.nodes[node]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
@@ -42,7 +42,7 @@ def fabric(text: str) -> Fabric:
     assert intent is not None
     plan = allocate(intent).plan
     assert plan is not None
-    return lake(intent, plan)
+    return build(intent, plan, "lake")
 
 
 def article() -> Fabric:

@@ -9,7 +9,8 @@ import pytest
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from farshore.engine.netfilter import requests
-from farshore.engine.netfilter.desired import NEXT_HOP, DesiredRoute, DesiredState, compile_fabric
+from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.netfilter.state import NEXT_HOP, DesiredRoute, DesiredState
 from farshore.fabric.model import EndSystem, Fabric
 
 FABRICS = [engine_cases.article(), engine_cases.modes()]
@@ -47,7 +48,7 @@ def test_macs_are_unique_local_unicast_and_known_to_the_far_end(desired: Desired
 
 def test_the_next_hop_is_nobodys_address(fabric: Fabric, desired: DesiredState) -> None:
     for node in desired.nodes.values():
-        assert all(interface.address != NEXT_HOP for interface in node.interfaces)
+        assert all(NEXT_HOP not in interface.addresses for interface in node.interfaces)
         assert not any(route.destination == IPv4Network((int(NEXT_HOP), 32)) for route in node.routes)
         assert str(NEXT_HOP) not in (node.ruleset or "")
     assert NEXT_HOP not in {node.address.ip for node in fabric.end_systems}
@@ -55,8 +56,8 @@ def test_the_next_hop_is_nobodys_address(fabric: Fabric, desired: DesiredState) 
 
 def test_only_end_systems_have_addresses(fabric: Fabric, desired: DesiredState) -> None:
     for node in fabric.nodes.values():
-        own = node.address.ip if isinstance(node, EndSystem) else None
-        assert {interface.address for interface in desired.nodes[node.name].interfaces} == {own}
+        own = (node.address.ip,) if isinstance(node, EndSystem) else ()
+        assert {interface.addresses for interface in desired.nodes[node.name].interfaces} == {own}
 
 
 def test_end_systems_send_everything_out_and_devices_what_their_routes_say(

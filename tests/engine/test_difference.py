@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from farshore.engine.netfilter import nft
 from farshore.engine.netfilter.actual import ActualInterface, ActualNode
-from farshore.engine.netfilter.desired import DesiredNode, DesiredRoute, compile_fabric
+from farshore.engine.netfilter.desired import compile_fabric
 from farshore.engine.netfilter.difference import difference
+from farshore.engine.netfilter.state import DesiredNode, DesiredRoute
 
 DESIRED = compile_fabric(engine_cases.article())
 ALICE, CE, NAT = "customer-a/alice", "customer-a/ce", "customer-a/nat"
@@ -44,11 +45,12 @@ def as_wanted(node: DesiredNode) -> ActualNode:
                 mtu=i.mtu,
                 up=True,
                 far_mac=i.far_mac,
-                addresses=frozenset(() if i.address is None else (i.address,)),
+                addresses=frozenset(i.addresses),
             )
             for number, i in enumerate(node.interfaces, start=2)
         },
         routes=node.routes,
+        rules=node.rules,
         settings=dict(node.settings),
         ruleset=loaded,
     )

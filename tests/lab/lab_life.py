@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load
@@ -32,7 +32,7 @@ def article() -> Fabric:
     assert intent is not None
     plan = allocate(intent).plan
     assert plan is not None
-    return lake(intent, plan)
+    return build(intent, plan, "lake")
 
 
 def silent(_done: int, _total: int, _what: str) -> None:

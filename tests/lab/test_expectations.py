@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.load import load
 from farshore.intent.model import Intent, Mode
@@ -25,7 +25,7 @@ EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 
 def worked_out(intent: Intent, plan: Plan | None) -> tuple[Intent, Plan, Fabric, tuple[Check, ...]]:
     assert plan is not None
-    fabric = lake(intent, plan)
+    fabric = build(intent, plan, "lake")
     return intent, plan, fabric, expectations(intent, plan, fabric)
 
 

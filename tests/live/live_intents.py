@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.fabric.model import Device, Direction, EndSystem, Fabric, Guard, Link, Node
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
@@ -61,14 +61,14 @@ def case(text: str) -> Case:
     assert loaded.intent is not None, loaded.diagnostics
     plan = allocate(loaded.intent).plan
     assert plan is not None
-    return Case(loaded.intent, plan, lake(loaded.intent, plan))
+    return Case(loaded.intent, plan, build(loaded.intent, plan, "lake"))
 
 
 def without_tenant(whole: Case, name: str) -> Fabric:
     """Return the fabric without one tenant; everybody else keeps what the plan gave."""
     intent = replace(whole.intent, tenants={n: t for n, t in whole.intent.tenants.items() if n != name})
     plan = replace(whole.plan, tenants={n: t for n, t in whole.plan.tenants.items() if n != name})
-    return lake(intent, plan)
+    return build(intent, plan, "lake")
 
 
 def device(fabric: Fabric, name: str) -> Device:

@@ -16,7 +16,8 @@ from ipaddress import IPv4Address
 
 from farshore.engine.netfilter import namespace, nft
 from farshore.engine.netfilter.apply import apply
-from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import Fabric
 from farshore.lab import attempts, servers
 from farshore.lab.check import Check, Result
@@ -54,7 +55,7 @@ def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float = PATIE
 
 def serve_lab(fabric: Fabric) -> None:
     """Serve as a lab does."""
-    servers.serve(fabric.end_systems)
+    servers.serve(fabric.end_systems, {}, {})
 
 
 # --- sockets ---------------------------------------------------------------------------------------

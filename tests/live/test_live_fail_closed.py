@@ -16,8 +16,9 @@ from live_world import World
 from farshore.engine.netfilter import apply as engine
 from farshore.engine.netfilter import namespace
 from farshore.engine.netfilter.apply import apply, remove
-from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.engine.netfilter.desired import compile_fabric
 from farshore.engine.netfilter.difference import Change, LoadRuleset
+from farshore.engine.netfilter.places import namespace_name
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.lab.packet import Packet, encode

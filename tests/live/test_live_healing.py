@@ -14,7 +14,7 @@ from live_intents import DISTINCT, case, with_device, with_mtu
 from live_world import World
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import Device, Fabric, Route
 from farshore.realm import LAKE, Prefix
 

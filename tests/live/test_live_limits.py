@@ -11,7 +11,7 @@ from live_intents import DISTINCT, case
 from live_world import World
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import Fabric
 
 pytestmark = pytest.mark.kernel

@@ -46,8 +46,8 @@ def one_more_permit(whole: Case) -> Fabric:
     presented = whole.plan.tenants["customer-a"].presents["portal"]
     return with_nodes(
         whole.fabric,
-        _permitting(near, Permit(A, LAKE, presented, portal.lake, port, "portal")),
-        _permitting(far, Permit(LAKE, PROVIDER, portal.lake, portal.address, port, "portal")),
+        _permitting(near, Permit(A, LAKE, Prefix.of(presented), Prefix.of(portal.lake), port, "portal")),
+        _permitting(far, Permit(LAKE, PROVIDER, Prefix.of(portal.lake), Prefix.of(portal.address), port, "portal")),
     )
 
 
@@ -67,14 +67,14 @@ def a_tenant_that_can_be_called(whole: Case) -> Fabric:
     far = replace(far, destination_nat=())  # or its policy would want what it passes translated
     return with_nodes(
         whole.fabric,
-        _permitting(near, Permit(LAKE, B, shown, bill, port, "bill")),
-        _permitting(far, Permit(PROVIDER, LAKE, shown, shown, port, "bill")),
+        _permitting(near, Permit(LAKE, B, Prefix.of(shown), Prefix.of(bill), port, "bill")),
+        _permitting(far, Permit(PROVIDER, LAKE, Prefix.of(shown), Prefix.of(shown), port, "bill")),
     )
 
 
 def _permitting(box: Device, permit: Permit) -> Device:
     assert box.policy is not None
-    return replace(box, policy=Policy((*box.policy.permits, permit), box.policy.max_sessions))
+    return replace(box, policy=Policy((*box.policy.permits, permit), box.policy.limits))
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,12 @@ import pytest
 from live_intents import DISTINCT, Case, case, device, with_nodes, without_tenant
 from live_world import World
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.engine.netfilter import namespace, nft
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.engine.netfilter.ruleset import ruleset
-from farshore.fabric.model import Fabric, Policy
+from farshore.fabric.model import Fabric, Limit, Policy
+from farshore.realm import tenant_realm
 
 pytestmark = pytest.mark.kernel
 
@@ -60,7 +61,7 @@ def fewer_permits(whole: Case) -> Fabric:
     assert far.policy is not None
     return with_nodes(
         whole.fabric,
-        replace(near, policy=Policy(near.policy.permits[:-1], 17)),
+        replace(near, policy=Policy(near.policy.permits[:-1], (Limit(tenant_realm("customer-a"), 17),))),
         replace(far, policy=Policy(far.policy.permits[:-1])),
     )
 
@@ -150,6 +151,6 @@ def test_a_break_is_seen(world: World) -> None:
         )
         for name, tenant in tenants.items()
     }
-    careless = lake(whole.intent, replace(whole.plan, tenants=moved))
+    careless = build(whole.intent, replace(whole.plan, tenants=moved), "lake")
     _, lost, _, _ = world.call(keep_talking, whole.fabric, [careless], 0.7)
     assert lost

@@ -99,7 +99,7 @@ def _no_filter(patch: pytest.MonkeyPatch) -> None:
 @mutation("filters by the destination as it arrived")
 def _arrived(patch: pytest.MonkeyPatch) -> None:
     def wrong(stages: Any, permit: Permit, _packet: Packet) -> bool:
-        return bool(stages.arrived.destination.ip == permit.translated.ip)
+        return bool(stages.arrived.destination.ip in permit.translated.network)
 
     _stages(patch, "_judged", wrong)
 

@@ -12,8 +12,8 @@ from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent
 from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.model import Plan
-from farshore.port import Port
-from farshore.realm import Address
+from farshore.port import Port, Protocol
+from farshore.realm import Address, RealmKind
 
 STRANGERS = tuple(map(IPv4Address, ("198.51.100.77", "192.0.0.8", "8.8.8.8", "172.31.255.1")))
 # Addresses that the kernel itself refuses on arrival ("martians"), and those with a meaning of their own.
@@ -68,7 +68,7 @@ class Scene:
         appearances = {
             caller.node.name: found
             for caller in callers
-            if caller.node.name != names.INTERNET_HOST
+            if caller.node.address.realm.kind is RealmKind.TENANT
             for found in [_appears(plan, caller.node.address)]
         }
         blocks = {name: (a.ports.first_port, a.ports.last_port) for name, a in appearances.items() if a.ports}
@@ -84,6 +84,8 @@ def _appears(plan: Plan, host: Address) -> Appearance:
 
 def _caller(node: EndSystem, intent: Intent, plan: Plan, fabric: Fabric) -> Caller:
     start = LinkEnd(node.name, node.interface.name)
+    if node.address.realm.kind is RealmKind.PROVIDER:
+        return _calling(node, start, intent, plan, fabric)
     if node.name == names.INTERNET_HOST:
         presents = {s.name: s.internet for s in intent.provider.services.values() if s.internet is not None}
         wires, networks = (start,), (IPv4Network("8.0.0.0/8"), IPv4Network("192.0.2.0/24"))
@@ -106,6 +108,18 @@ def _caller(node: EndSystem, intent: Intent, plan: Plan, fabric: Fabric) -> Call
         for name, service in intent.provider.services.items()
     )
     return Caller(node, wires, networks, services)
+
+
+def _calling(node: EndSystem, start: LinkEnd, intent: Intent, plan: Plan, fabric: Fabric) -> Caller:
+    """Return a host of the provider: what it knows are tenants' hosts."""
+    hosts = [each for each in fabric.end_systems if each.address.realm.kind is RealmKind.TENANT]
+    called = []
+    for host in hosts:
+        seen, ports = _appears(plan, host.address), intent.reached(host.address.realm.name)
+        dialled = (seen.provider or seen.lake).ip if ports else None
+        called.append(Service(host.name, ports or (Port(Protocol.TCP, 22),), dialled, seen.lake.ip, host.address.ip))
+    networks = tuple(prefix.network for prefix in intent.provider.networks)
+    return Caller(node, (start,), networks, tuple(called))
 
 
 def _addresses(callers: tuple[Caller, ...], appearances: dict[str, Appearance], plan: Plan) -> list[IPv4Address]:

@@ -34,6 +34,9 @@ SCENES = (
     (HERE / "intents" / "pools.yaml", "lake"),
     (HERE / "intents" / "pools.yaml", "single-nat"),
     (HERE / "intents" / "taken-on.yaml", "lake"),
+    (EXAMPLES / "article.yaml", "last-hop"),
+    (HERE / "intents" / "mixed.yaml", "last-hop"),
+    (HERE / "intents" / "reached.yaml", "lake"),
 )
 AT_ONCE = 96  # some of which are no case
 BATCHES = 4  # the first is the least there is: no case at all

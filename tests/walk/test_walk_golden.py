@@ -23,6 +23,7 @@ WALKS: dict[str, dict[str, str]] = {
     "article-single-nat": {"design": "single-nat"},
     "article-lake": {"design": "lake"},
     "article-last-hop": {"design": "last-hop"},
+    "article-last-hop-plain": {"design": "last-hop-plain"},
     "article-appliance": {"design": "appliance"},
     "refused": {"design": "lake", "target": "portal:22"},
     "routes-first": {"design": "single-nat", "profile": "cisco-ios"},

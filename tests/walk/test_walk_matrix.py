@@ -11,7 +11,7 @@ from farshore.walk.packet import Packet
 from farshore.walk.profile import Form, Grade, Profile, Returning, Stage
 from farshore.walk.profiles import PROFILES
 
-STEPS = {"single-nat": 7, "lake": 10, "last-hop": 8, "appliance": 8}
+STEPS = {"single-nat": 7, "lake": 10, "last-hop": 8, "last-hop-plain": 8, "appliance": 8}
 # The article's: one NAT with the same addresses on both of its sides.
 SINGLE_NAT_WITH_EQUAL_ADDRESSES = {
     # These translate before they route, both ways.
@@ -39,8 +39,10 @@ def test_the_tables_are_complete() -> None:
 @pytest.mark.parametrize("addresses", ["equal", "distinct"])
 def test_matrix(design: str, profile: str, addresses: str) -> None:
     walk = walked(design, profile, text=ARTICLE if addresses == "equal" else DISTINCT)
-    unlucky = design == "single-nat" and addresses == "equal"
-    assert walk.glitches == (SINGLE_NAT_WITH_EQUAL_ADDRESSES[profile] if unlucky else ())
+    unlucky = design in ("single-nat", "last-hop-plain") and addresses == "equal"
+    # Without sources of their own, replies to tenants have addresses that the provider's router knows as its own.
+    glitches = SINGLE_NAT_WITH_EQUAL_ADDRESSES[profile] if design == "single-nat" else (5,)
+    assert walk.glitches == (glitches if unlucky else ())
     assert len(walk.steps) == STEPS[design]
     assert walk.delivered is not unlucky
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farshore.design.lake import lake
+from farshore.design.catalogue import build
 from farshore.design.parts import tenant_hosts, translatable
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
@@ -27,7 +27,7 @@ PORTS = st.integers(1, 65535)
 def planned(intent: Intent) -> tuple[Plan, Fabric]:
     plan = allocate(intent).plan
     assert plan is not None
-    return plan, lake(intent, plan)
+    return plan, build(intent, plan, "lake")
 
 
 def errands(intent: Intent, plan: Plan, source_port: int) -> Iterator[Errand]:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from farshore.cli.walk_errand import errand
-from farshore.design.catalogue import DESIGNS
+from farshore.design.catalogue import build
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
@@ -33,7 +33,7 @@ def planned(text: str) -> tuple[Intent, Plan]:
 @lru_cache
 def built(text: str, design: str) -> tuple[Intent, Plan, Fabric]:
     intent, plan = planned(text)
-    return intent, plan, DESIGNS[design](intent, plan)
+    return intent, plan, build(intent, plan, design)
 
 
 def walked(

@@ -10,7 +10,6 @@ from farshore.cli.demo_marks import Marks
 from farshore.cli.demo_path import Call
 from farshore.cli.demo_refusals import Refusal, honest, refusals
 from farshore.cli.fabrics import read_fabric
-from farshore.design.catalogue import DEFAULT_DESIGN
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.model import Intent
 from farshore.lab.check import Check, Talk
@@ -58,7 +57,7 @@ def read_case() -> Case:
     """Read the article's intent, which comes with the package, and work out what is to be tried."""
     resource = importlib.resources.files("farshore.cli") / "article.yaml"
     with importlib.resources.as_file(resource) as file:
-        intent, plan, fabric = read_fabric(file, DEFAULT_DESIGN)
+        intent, plan, fabric = read_fabric(file, "lake")
     scene = Scene.of(intent, plan, fabric)
     checks = expectations(intent, plan, fabric)
     hosts = tuple(host for tenant in intent.tenants for host in scene.hosts[tenant])

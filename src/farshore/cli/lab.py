@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from farshore.cli.progress import progress
-from farshore.design.catalogue import DEFAULT_DESIGN, DESIGNS
+from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lab.place import DEFAULT_NAME
 
 _name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
 _design = click.option(
-    "--design", type=click.Choice(list(DESIGNS)), default=DEFAULT_DESIGN, show_default=True, help="Which design."
+    "--design", type=click.Choice(list(DESIGNS)), help="Which design for all; without it what the intent asks for."
 )
 _file = click.argument("file", type=click.Path(path_type=Path, readable=False))
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,7 +40,7 @@ def lab() -> None:
 @_file
 @_design
 @_name
-def up(file: Path, design: str, name: str | None) -> None:
+def up(file: Path, design: str | None, name: str | None) -> None:
     """Bring a lab up. It stays until "farshore lab down"."""
     from farshore.cli.fabrics import read_fabric
     from farshore.lab import lifecycle
@@ -58,7 +58,7 @@ def up(file: Path, design: str, name: str | None) -> None:
 @_design
 @_json
 @click.option("--all", "show_all", is_flag=True, help="List the checks that came out as expected, too.")
-def run(file: Path, design: str, *, as_json: bool, show_all: bool) -> None:
+def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> None:
     """Make a lab, try everything that must and must not be possible, report, and take it down.
 
     Every host uses every service that its tenant subscribes to, all at the same moment and from the same

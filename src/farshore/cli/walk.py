@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from farshore.design.catalogue import DEFAULT_DESIGN, DESIGNS
+from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lookup import find
 from farshore.walk.profiles import PROFILES
@@ -36,7 +36,7 @@ Exit status: 0 delivered, 1 a glitch, a refusal or a difference, 2 bad input, 3 
     required=True,
     help="Where to: portal, portal:443, dns:udp/53, portal:icmp. Without PORT the service's first.",
 )
-@click.option("--design", metavar="D", default=DEFAULT_DESIGN, show_default=True, help=f"One of {', '.join(DESIGNS)}.")
+@click.option("--design", metavar="D", help=f"One of {', '.join(DESIGNS)}; without it what the intent asks for.")
 @click.option(
     "--profile",
     metavar="P",
@@ -72,7 +72,8 @@ def walk(
 
     if name is not None and not live:
         raise UsageError("--name says which lab, and only --live sends the packet through one")
-    find(DESIGNS, design, "design")
+    if design is not None:
+        find(DESIGNS, design, "design")
     chosen = find(PROFILES, profile, "profile") if profile is not None else None
     intent, plan, fabric = read_fabric(file, design)
     asked = errand(intent, plan, fabric, origin, target)

@@ -67,7 +67,7 @@ def _edge(intent: Intent, abroad: tuple[IPv4Network, ...]) -> Device:
         ),
         policy=Policy(
             tuple(
-                Permit(INTERNET, PROVIDER, address, service.address, port, service.name)
+                Permit(INTERNET, PROVIDER, Prefix.of(address), Prefix.of(service.address), port, service.name)
                 for service, address in services
                 for port in service.ports
             )

@@ -10,27 +10,34 @@ of its sides, so both can translate before they route or route before they trans
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from farshore.design.names import PROVIDER_NAT, toward
+from farshore.design.part import Attachment, Mouth, Part
 from farshore.design.parts import cable, guards, host_prefixes
-from farshore.design.provider import behind_shore
 from farshore.design.tenant import TenantSide, tenant_side
-from farshore.fabric.model import Device, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
+from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import LAKE, PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
-def lake(intent: Intent, plan: Plan) -> Fabric:
-    """Build the lake design for any number of tenants."""
-    nodes: list[Node] = []
-    links: list[Link] = []
+def lake(intent: Intent, plan: Plan) -> Part:
+    """Build the two shores for any number of tenants."""
     sides = [tenant_side(tenant, intent, plan) for tenant in intent.tenants.values()]
-    for side in sides:
-        nodes += [*side.hosts, side.ce, side.nat]
-        links += [*side.links, cable(side.nat.name, "lake", PROVIDER_NAT, toward(side.tenant), LAKE)]
-    beyond = behind_shore(intent, PROVIDER_NAT, provider_sources(plan))
-    return Fabric.of("lake", (*nodes, _provider_nat(intent, plan, sides), *beyond.nodes), (*links, *beyond.links))
+    return Part(
+        tenant_nodes={side.tenant: (side.nat,) for side in sides},
+        nodes=(_provider_nat(intent, plan, sides),),
+        links=tuple(cable(side.nat.name, "lake", PROVIDER_NAT, toward(side.tenant), LAKE) for side in sides),
+        mouths={
+            side.tenant: Mouth(
+                "nat", LinkEnd(side.nat.name, "wan"), host_prefixes(plan.tenants[side.tenant].presents.values())
+            )
+            for side in sides
+        },
+        attachments=(Attachment("nat", LinkEnd(PROVIDER_NAT, "provider"), provider_sources(plan)),),
+    )
 
 
 def provider_sources(plan: Plan) -> tuple[Prefix, ...]:
@@ -56,7 +63,7 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
     routes = dict.fromkeys(intent.provider.networks, "provider")
     discards: dict[Prefix, None] = {plan.lake: None} | {t.outside: None for t in onward}
     permits = tuple(
-        Permit(LAKE, PROVIDER, s.lake, s.address, port, s.name)
+        Permit(LAKE, PROVIDER, Prefix.of(s.lake), Prefix.of(s.address), port, s.name)
         for s in plan.services.values()
         for port in intent.provider.services[s.name].ports
     )
@@ -65,7 +72,8 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
         for side in sides
         for guard in guards(toward(side.tenant), arriving=side.lake_sources, answering=side.lake_services)
     )
-    real = host_prefixes(s.address for s in plan.services.values())
+    callers = tuple(BasicNat(Prefix.of(c.address), Prefix.of(c.lake)) for c in plan.callers.values())
+    arriving = dict.fromkeys((*(s.outside for s in services), *(c.inside for c in callers)))
     return Device(
         name=PROVIDER_NAT,
         kind=NodeKind.NAT,
@@ -79,8 +87,30 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
             *(Route(service.inside, "provider") for service in services),
             *(Route(prefix, interface) for prefix, interface in (routes | discards).items()),
         ),
-        destination_nat=services,
-        source_nat=onward,
-        guards=(*shore_guards, *guards("provider", arriving=real, answering=provider_sources(plan))),
-        policy=Policy(permits),
+        destination_nat=(*services, *_inward(intent, plan)),
+        source_nat=(*onward, *callers),
+        guards=(*shore_guards, *guards("provider", arriving=tuple(arriving), answering=provider_sources(plan))),
+        policy=Policy((*permits, *_calls(intent, plan))),
     )
+
+
+def _inward(intent: Intent, plan: Plan) -> tuple[BasicNat, ...]:
+    """Return what takes the addresses by which the provider knows tenants' hosts back to those of the lake."""
+    return tuple(
+        translation.reversed()
+        for tenant in plan.tenants.values()
+        if intent.reached(tenant.name)
+        for source in tenant.sources
+        for translation in source.provider_translations
+    )
+
+
+def _calls(intent: Intent, plan: Plan) -> Iterator[Permit]:
+    """Yield what the provider's hosts may open to tenants'."""
+    for tenant in plan.tenants.values():
+        for port in intent.reached(tenant.name):
+            for source in tenant.sources:
+                known = source.provider_translations
+                for translated in [t.inside for t in known] or source.lake:
+                    arrived = next((t.outside for t in known if t.inside == translated), translated)
+                    yield Permit(PROVIDER, LAKE, arrived, translated, port, tenant.name)

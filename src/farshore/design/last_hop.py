@@ -10,28 +10,29 @@ the service, and their replies one packet to the box.
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.one_box import around, interfaces
-from farshore.design.parts import (
-    guards,
-    host_prefixes,
-    in_provider_realm,
-    temporary,
-    translatable,
-)
-from farshore.fabric.model import Device, Fabric, NodeKind, Permit, Policy, Route
+from farshore.design.one_box import interfaces, one_box
+from farshore.design.part import Part
+from farshore.design.parts import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.fabric.model import Device, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
-def last_hop(intent: Intent, plan: Plan) -> Fabric:
-    """Build the last-hop design for any number of tenants."""
+def last_hop(intent: Intent, plan: Plan, *, name: str = names.PROVIDER_NAT) -> Part:
+    """Build the box for any number of tenants."""
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in temporary(tenant_plan))
-    return around(_box(intent, plan, sources), "last-hop", intent, sources)
+    return one_box(_box(name, intent, plan, sources), intent, plan, sources)
 
 
-def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
+def last_hop_plain(intent: Intent, plan: Plan) -> Part:
+    """Build the box without source translation: services see tenants' own addresses, whoever has them too."""
+    sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in translatable(tenant_plan))
+    return one_box(_box(names.PROVIDER_NAT, intent, plan, sources, plain=True), intent, plan, sources)
+
+
+def _box(name: str, intent: Intent, plan: Plan, sources: tuple[Prefix, ...], *, plain: bool = False) -> Device:
     """Build the one box. Its table knows the provider alone: no tenant's network stands in it."""
     tenants = intent.tenants.values()
     services = intent.provider.services
@@ -40,14 +41,15 @@ def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
     }
     real = host_prefixes(service.address for service in services.values())
     return Device(
-        name=names.PROVIDER_NAT,
+        name=name,
         kind=NodeKind.NAT,
         interfaces=interfaces(intent),
         routes=(
             *(Route(prefix, "provider") for prefix in intent.provider.networks),
             # For boxes that route before they translate: what is presented leads to the provider.
             *(Route(Prefix.of(address), "provider") for pairs in presented.values() for _, address in pairs),
-            *(Route(prefix, None) for prefix in sources),
+            # What no flow explains goes nowhere. In the plain form these may be the provider's own addresses.
+            *(Route(prefix, None) for prefix in sources if not plain),
         ),
         destination_nat=tuple(
             BasicNat(Prefix.of(address), Prefix.of(services[name].address))
@@ -59,6 +61,7 @@ def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
             for tenant_plan in plan.tenants.values()
             for source in tenant_plan.sources
             for translation in source.translations
+            if not plain
         ),
         guards=(
             *(
@@ -74,11 +77,12 @@ def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Device:
         ),
         policy=Policy(
             tuple(
-                Permit(t.realm, PROVIDER, address, services[name].address, port, name)
+                Permit(t.realm, PROVIDER, Prefix.of(address), Prefix.of(services[name].address), port, name)
                 for t in tenants
                 for name, address in presented[t.name]
                 for port in services[name].ports
-            )
+            ),
+            tuple(limit for t in tenants for limit in limits(t)),
         ),
         last_hop=True,
     )

@@ -10,6 +10,8 @@ from farshore.fabric.model import MAX_INTERFACE_NAME
 PROVIDER_NAT = "provider/nat"
 PROVIDER_ROUTER = "provider/router"
 PROVIDER_PROXY = "provider/proxy"
+# The last-hop box, where the lake's far shore has the name of the provider's NAT.
+PROVIDER_LAST_HOP = "provider/last-hop"
 PROVIDER_EDGE = "provider/edge"
 INTERNET_HOST = "internet/host"
 UNNAMED_HOST = "host"
@@ -40,6 +42,11 @@ def service(name: str) -> str:
 def wan(tenant: str) -> str:
     """Return the node name of a tenant's WAN, in the designs that have it as a node."""
     return f"{tenant}/wan"
+
+
+def plug(box: str) -> str:
+    """Return the name of the interfaces that lead to a box of the provider: what it is called there."""
+    return box.partition("/")[2]
 
 
 def toward(name: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.parts import cable, tenant_hosts
-from farshore.design.provider import behind_shore
-from farshore.design.tenant import ce_router, host_links
-from farshore.fabric.model import Device, Fabric, Interface, Link, Node, Proxy
+from farshore.design.part import Attachment, Mouth, Part
+from farshore.design.parts import host_prefixes
+from farshore.fabric.model import Device, Interface, LinkEnd, Proxy
 from farshore.intent.model import Intent
+from farshore.plan.model import Plan
 from farshore.realm import PROVIDER, Prefix
 
 
@@ -17,14 +17,18 @@ def interfaces(intent: Intent) -> tuple[Interface, ...]:
     return (*to_tenants, Interface("provider", PROVIDER))
 
 
-def around(box: Device | Proxy, design: str, intent: Intent, sources: tuple[Prefix, ...]) -> Fabric:
-    """Build the fabric around the box. ``sources`` are the addresses by which the provider's side sees it."""
-    nodes: list[Node] = []
-    links: list[Link] = []
-    for tenant in intent.tenants.values():
-        hosts = tenant_hosts(tenant)
-        ce = ce_router(tenant, hosts)
-        nodes += [*hosts, ce]
-        links += [*host_links(hosts, ce), cable(ce.name, "nat", box.name, names.toward(tenant.name), tenant.realm)]
-    beyond = behind_shore(intent, box.name, sources)
-    return Fabric.of(design, (*nodes, box, *beyond.nodes), (*links, *beyond.links))
+def one_box(box: Device | Proxy, intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Part:
+    """Return the box as a part. ``sources`` are the addresses by which the provider's side sees it."""
+    plug = names.plug(box.name)
+    return Part(
+        tenant_nodes={},
+        nodes=(box,),
+        links=(),
+        mouths={
+            tenant: Mouth(
+                plug, LinkEnd(box.name, names.toward(tenant)), host_prefixes(plan.tenants[tenant].presents.values())
+            )
+            for tenant in intent.tenants
+        },
+        attachments=(Attachment(plug, LinkEnd(box.name, "provider"), sources),),
+    )

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 
 from farshore.design import names
-from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Link, LinkEnd, NodeKind
+from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Limit, Link, LinkEnd, NodeKind
 from farshore.intent.model import Mode, Tenant
 from farshore.plan.model import TenantPlan
+from farshore.port import Port
 from farshore.realm import PROVIDER, Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
 
@@ -18,6 +19,13 @@ _POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is 
 def cable(left: str, left_interface: str, right: str, right_interface: str, realm: Realm) -> Link:
     """Return the link between two named interfaces."""
     return Link(LinkEnd(left, left_interface), LinkEnd(right, right_interface), realm)
+
+
+def limits(tenant: Tenant) -> tuple[Limit, ...]:
+    """Return what a tenant may use up, nothing where it has no limit."""
+    if tenant.sessions is None and tenant.rate is None:
+        return ()
+    return (Limit(tenant.realm, tenant.sessions, tenant.rate),)
 
 
 def guards(interface: str, *, arriving: tuple[Prefix, ...], answering: tuple[Prefix, ...]) -> tuple[Guard, Guard]:
@@ -42,11 +50,11 @@ def everywhere(realm: Realm) -> Prefix:
     return Prefix(realm, IPv4Network("0.0.0.0/0"))
 
 
-def tenant_hosts(tenant: Tenant) -> tuple[EndSystem, ...]:
+def tenant_hosts(tenant: Tenant, listens: tuple[Port, ...] = ()) -> tuple[EndSystem, ...]:
     """Return a tenant's named hosts or, where it names none, one that stands for all."""
     named = {host.name: host.address for host in tenant.hosts}
     return tuple(
-        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address)
+        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address, listens)
         for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
     )
 

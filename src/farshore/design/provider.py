@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from farshore.design import names
 from farshore.design.internet import internet_side, published
+from farshore.design.part import Attachment
 from farshore.design.parts import cable, everywhere
 from farshore.fabric.model import Device, EndSystem, Interface, Link, Node, NodeKind, Route
 from farshore.intent.model import Intent
@@ -20,22 +21,19 @@ class ProviderSide:
     links: tuple[Link, ...]
 
 
-def behind_shore(intent: Intent, shore: str, sources: tuple[Prefix, ...]) -> ProviderSide:
-    """Build the provider's side behind one device, whose interface toward the router is ``provider``.
-
-    ``sources`` are the addresses by which tenants are known there, of the lake or of the provider's own realm.
-    """
-    side = with_router(intent, (Interface("nat", PROVIDER),), tuple(Route(prefix, "nat") for prefix in sources))
-    return ProviderSide(side.nodes, (cable(shore, "provider", names.PROVIDER_ROUTER, "nat", PROVIDER), *side.links))
-
-
-def with_router(intent: Intent, interfaces: tuple[Interface, ...], routes: tuple[Route, ...]) -> ProviderSide:
-    """Build the provider's side with a router that has these interfaces and routes toward the tenants."""
-    services = _services(intent)
-    nodes: list[Node] = [_router(intent, interfaces, routes), *services]
+def provider_side(intent: Intent, attachments: tuple[Attachment, ...]) -> ProviderSide:
+    """Build the provider's side behind whatever stands between it and the tenants."""
+    end_systems = (*_services(intent), *_hosts(intent))
+    nodes: list[Node] = [_router(intent, attachments), *end_systems]
     links = [
-        cable(names.PROVIDER_ROUTER, names.toward(s.name.partition("/")[2]), s.name, s.interface.name, PROVIDER)
-        for s in services
+        *(
+            cable(a.far_end.node, a.far_end.interface, names.PROVIDER_ROUTER, a.interface, PROVIDER)
+            for a in attachments
+        ),
+        *(
+            cable(names.PROVIDER_ROUTER, names.toward(s.name.partition("/")[2]), s.name, s.interface.name, PROVIDER)
+            for s in end_systems
+        ),
     ]
     if published(intent):
         edge, host, internet_links = internet_side(intent)
@@ -57,21 +55,29 @@ def _services(intent: Intent) -> tuple[EndSystem, ...]:
     )
 
 
-def _router(intent: Intent, interfaces: tuple[Interface, ...], routes: tuple[Route, ...]) -> Device:
+def _hosts(intent: Intent) -> tuple[EndSystem, ...]:
+    return tuple(
+        EndSystem(names.service(host.name), NodeKind.HOST, Interface("provider", PROVIDER), host.address)
+        for host in intent.provider.hosts
+    )
+
+
+def _router(intent: Intent, attachments: tuple[Attachment, ...]) -> Device:
     """Build the provider's own network: it routes, and knows of tenants the sources that they come from."""
-    services = intent.provider.services.values()
+    own = {service.name: service.address for service in intent.provider.services.values()}
+    own |= {host.name: host.address for host in intent.provider.hosts}
     publishes = bool(published(intent))
     return Device(
         name=names.PROVIDER_ROUTER,
         kind=NodeKind.ROUTER,
         interfaces=(
-            *interfaces,
+            *(Interface(attachment.interface, PROVIDER) for attachment in attachments),
             *((Interface("edge", PROVIDER),) if publishes else ()),
-            *(Interface(names.toward(service.name), PROVIDER) for service in services),
+            *(Interface(names.toward(name), PROVIDER) for name in own),
         ),
         routes=(
-            *(Route(Prefix.of(service.address), names.toward(service.name)) for service in services),
-            *routes,
+            *(Route(Prefix.of(address), names.toward(name)) for name, address in own.items()),
+            *(Route(prefix, attachment.interface) for attachment in attachments for prefix in attachment.sources),
             *((Route(everywhere(PROVIDER), "edge"),) if publishes else ()),
         ),
     )

@@ -9,56 +9,36 @@ knows two ways to one destination, and after translating it cannot tell which is
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.parts import (
-    cable,
-    guards,
-    host_prefixes,
-    in_provider_realm,
-    temporary,
-    tenant_hosts,
-    translatable,
-)
-from farshore.design.provider import with_router
-from farshore.design.tenant import host_links
-from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, Node, NodeKind, Permit, Policy, Route
+from farshore.design.part import Attachment, Mouth, Part
+from farshore.design.parts import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
-from farshore.realm import PROVIDER, Prefix
+from farshore.realm import PROVIDER
 from farshore.translation import BasicNat
 
 
-def single_nat(intent: Intent, plan: Plan) -> Fabric:
-    """Build the single-nat design. A plan's lake addresses serve as the article's temporary a.b.c.x ones."""
-    nodes: list[Node] = []
-    links: list[Link] = []
-    interfaces: list[Interface] = []
-    routes: list[Route] = []
-    for tenant in intent.tenants.values():
-        hosts, toward = tenant_hosts(tenant), names.toward_tenant(tenant.name)
-        wan, ce = _wan(tenant, hosts), _ce(tenant, intent, plan)
-        nodes += [*hosts, wan, ce]
-        links += [
-            *host_links(hosts, wan),
-            cable(wan.name, "ce", ce.name, "wan", tenant.realm),
-            cable(ce.name, "provider", names.PROVIDER_ROUTER, toward, PROVIDER),
-        ]
-        interfaces.append(Interface(toward, PROVIDER))
-        # The route that the article adds: a.b.c.x is behind its tenant's CE.
-        routes += [Route(prefix, toward) for prefix in temporary(plan.tenants[tenant.name])]
-    beyond = with_router(intent, tuple(interfaces), tuple(routes))
-    return Fabric.of("single-nat", (*nodes, *beyond.nodes), (*links, *beyond.links))
-
-
-def _wan(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
-    """Build the tenant's WAN: whatever carries packets between its sites and the provider's data centre."""
-    toward = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
-    return Device(
-        name=names.wan(tenant.name),
-        kind=NodeKind.WAN,
-        interfaces=(*(Interface(name, tenant.realm) for name in toward.values()), Interface("ce", tenant.realm)),
-        routes=(
-            *(Route(Prefix.of(host.address), toward[host.name]) for host in hosts),
-            *((Route(tenant.presents, "ce"),) if tenant.presents is not None else ()),
+def single_nat(intent: Intent, plan: Plan) -> Part:
+    """Build the tenants' CE routers. A plan's lake addresses serve as the article's temporary a.b.c.x ones."""
+    tenants = tuple(intent.tenants.values())
+    return Part(
+        tenant_nodes={tenant.name: (_ce(tenant, intent, plan),) for tenant in tenants},
+        nodes=(),
+        links=(),
+        mouths={
+            tenant.name: Mouth(
+                "ce", LinkEnd(names.ce(tenant.name), "wan"), host_prefixes(plan.tenants[tenant.name].presents.values())
+            )
+            for tenant in tenants
+        },
+        # With the route that the article adds: a.b.c.x is behind its tenant's CE.
+        attachments=tuple(
+            Attachment(
+                names.toward_tenant(tenant.name),
+                LinkEnd(names.ce(tenant.name), "provider"),
+                temporary(plan.tenants[tenant.name]),
+            )
+            for tenant in tenants
         ),
     )
 
@@ -86,10 +66,10 @@ def _ce(tenant: Tenant, intent: Intent, plan: Plan) -> Device:
         ),
         policy=Policy(
             tuple(
-                Permit(tenant.realm, PROVIDER, address, intent.provider.services[name].address, port, name)
-                for name, address in tenant_plan.presents.items()
+                Permit(tenant.realm, PROVIDER, arrived, translated, port, name)
+                for name, arrived, translated in zip(tenant_plan.presents, presented, real, strict=True)
                 for port in intent.provider.services[name].ports
             ),
-            tenant.sessions,
+            limits(tenant),
         ),
     )

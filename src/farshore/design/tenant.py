@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farshore.design import names
-from farshore.design.parts import cable, guards, host_prefixes, tenant_hosts, translatable
+from farshore.design.part import Mouth
+from farshore.design.parts import cable, guards, host_prefixes, limits, translatable
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan, TenantPlan
@@ -14,14 +15,25 @@ from farshore.translation import BasicNat
 
 
 @dataclass(frozen=True, slots=True)
+class Shores:
+    """What one tenant shows in the lake, and what it finds there and, by other addresses, on its own WAN.
+
+    ``callers`` and ``lake_callers`` are the hosts of the provider that may call it and are none of the
+    services that it uses.
+    """
+
+    lake_sources: tuple[Prefix, ...]
+    lake_services: tuple[Prefix, ...]
+    lake_callers: tuple[Prefix, ...]
+    callers: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TenantSide:
-    """What stands between a tenant's hosts and the lake, and what it may show there."""
+    """A tenant's device on the near shore, what it may show in the lake, and what answers or calls from there."""
 
     tenant: str
-    hosts: tuple[EndSystem, ...]
-    ce: Device
     nat: Device
-    links: tuple[Link, ...]
     lake_sources: tuple[Prefix, ...]
     lake_services: tuple[Prefix, ...]
 
@@ -29,13 +41,17 @@ class TenantSide:
 def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
     """Build one tenant's side. It depends on this tenant and the services alone, on no other tenant."""
     tenant_plan = plan.tenants[tenant.name]
-    hosts = tenant_hosts(tenant)
-    ce = ce_router(tenant, hosts)
     lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
     lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
-    nat = _nat(tenant, intent, plan, lake_sources, lake_services)
-    links = (*host_links(hosts, ce), cable(ce.name, "nat", nat.name, "wan", tenant.realm))
-    return TenantSide(tenant.name, hosts, ce, nat, links, lake_sources, lake_services)
+    # By presented address: a caller that is a service which the tenant uses has the same one.
+    calling = {
+        address: plan.callers[name].lake
+        for name, address in tenant_plan.callers.items()
+        if address not in tenant_plan.presents.values()
+    }
+    lake_callers = host_prefixes(calling.values())
+    nat = _nat(tenant, intent, plan, Shores(lake_sources, lake_services, lake_callers, host_prefixes(calling)))
+    return TenantSide(tenant.name, nat, lake_sources, (*lake_services, *lake_callers))
 
 
 def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]:
@@ -46,31 +62,42 @@ def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]
     )
 
 
-def ce_router(tenant: Tenant, hosts: tuple[EndSystem, ...]) -> Device:
-    """Build the tenant's WAN router in the provider's data centre. It routes, nothing else."""
+def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], mouths: tuple[Mouth, ...]) -> Device:
+    """Build the tenant's WAN router in the provider's data centre. It routes, nothing else.
+
+    What is presented is beyond the first of ``mouths``, but for what the others answer.
+    """
     toward_hosts = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
-    presented = (Route(tenant.presents, "nat"),) if tenant.presents is not None else ()
+    # Where the CE router itself translates, what stands here is the WAN beyond it.
+    is_wan = any(mouth.far_end.node == names.ce(tenant.name) for mouth in mouths)
     return Device(
-        name=names.ce(tenant.name),
-        kind=NodeKind.CE,
+        name=names.wan(tenant.name) if is_wan else names.ce(tenant.name),
+        kind=NodeKind.WAN if is_wan else NodeKind.CE,
         interfaces=(
             *(Interface(name, tenant.realm) for name in toward_hosts.values()),
-            Interface("nat", tenant.realm),
+            *(Interface(mouth.interface, tenant.realm) for mouth in mouths),
         ),
-        routes=(*(Route(Prefix.of(host.address), toward_hosts[host.name]) for host in hosts), *presented),
+        routes=(
+            *(Route(Prefix.of(host.address), toward_hosts[host.name]) for host in hosts),
+            *((Route(tenant.presents, mouths[0].interface),) if tenant.presents is not None else ()),
+            *(Route(prefix, mouth.interface) for mouth in mouths[1:] for prefix in mouth.presented),
+        ),
     )
 
 
-def _nat(
-    tenant: Tenant,
-    intent: Intent,
-    plan: Plan,
-    lake_sources: tuple[Prefix, ...],
-    lake_services: tuple[Prefix, ...],
-) -> Device:
-    """Build the near shore: source into the lake, presented destination to the service's lake address."""
+def _nat(tenant: Tenant, intent: Intent, plan: Plan, shores: Shores) -> Device:
+    """Build the near shore: source into the lake, presented destination to the service's lake address.
+
+    Where the provider may call, the same the other way round.
+    """
     tenant_plan = plan.tenants[tenant.name]
     presented = host_prefixes(tenant_plan.presents.values())
+    ports = intent.reached(tenant.name)
+    translations = tuple(t for source in tenant_plan.sources for t in source.translations)
+    inward = tuple(t.reversed() for t in translations if isinstance(t, BasicNat)) if ports else ()
+    wan_answers, lake_answers = (*presented, *shores.callers), (*shores.lake_services, *shores.lake_callers)
+    calling = host_prefixes(tenant_plan.callers.values())
+    lake_calling = host_prefixes(plan.callers[name].lake for name in tenant_plan.callers)
     return Device(
         name=names.tenant_nat(tenant.name),
         kind=NodeKind.NAT,
@@ -79,23 +106,30 @@ def _nat(
             *(Route(network.prefix, "wan") for network in tenant.networks),
             Route(plan.lake, "lake"),
             # For boxes that route before they translate: what is presented leads to the lake.
-            *(Route(prefix, "lake") for prefix in presented),
-            # A packet to a lake address of our own that no flow explains must not go round in the lake.
-            *(Route(block, None) for block in lake_sources),
+            *(Route(prefix, "lake") for prefix in wan_answers),
+            # A packet to a lake address of our own that no flow explains must not go round in the lake; where
+            # calls are answered, boxes that route before they translate find the way in by it.
+            *(Route(block, "wan" if ports else None) for block in shores.lake_sources),
         ),
-        destination_nat=tuple(BasicNat(i, o) for i, o in zip(presented, lake_services, strict=True)),
-        source_nat=tuple(t for source in tenant_plan.sources for t in source.translations),
+        destination_nat=(*(BasicNat(i, o) for i, o in zip(presented, shores.lake_services, strict=True)), *inward),
+        source_nat=(*translations, *(BasicNat(i, o) for i, o in zip(lake_calling, calling, strict=True))),
         guards=(
-            *guards("wan", arriving=translatable(tenant_plan), answering=presented),
-            *guards("lake", arriving=lake_services, answering=lake_sources),
+            *guards("wan", arriving=translatable(tenant_plan), answering=wan_answers),
+            *guards("lake", arriving=lake_answers, answering=shores.lake_sources),
         ),
-        policy=Policy(_permits(tenant, intent, plan, tenant_plan), tenant.sessions),
+        policy=Policy(
+            (
+                *_permits(tenant, intent, plan, tenant_plan),
+                *(Permit(LAKE, tenant.realm, t.inside, t.outside, port, tenant.name) for t in inward for port in ports),
+            ),
+            limits(tenant),
+        ),
     )
 
 
 def _permits(tenant: Tenant, intent: Intent, plan: Plan, tenant_plan: TenantPlan) -> tuple[Permit, ...]:
     return tuple(
-        Permit(tenant.realm, LAKE, presented, plan.services[name].lake, port, name)
+        Permit(tenant.realm, LAKE, Prefix.of(presented), Prefix.of(plan.services[name].lake), port, name)
         for name, presented in tenant_plan.presents.items()
         for port in intent.provider.services[name].ports
     )

@@ -15,6 +15,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
+from farshore.introduction import Introduction
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, SourceTranslation
@@ -81,17 +82,26 @@ class Guard:
 class Permit:
     """New flows that the filter lets through, from one realm into another.
 
-    ``destination`` is the address on arrival and ``translated`` the one on departure; which of the two
-    a filter sees depends on the device's order of operations. They are equal where nothing is translated.
-    ``service`` is the name that people know it by.
+    ``destination`` are the addresses on arrival and ``translated`` those on departure, as many; which of the
+    two a filter sees depends on the device's order of operations. They are equal where nothing is translated.
+    ``service`` is the name that people know it by, a tenant's where the provider calls.
     """
 
     ingress: Realm
     egress: Realm
-    destination: Address
-    translated: Address
+    destination: Prefix
+    translated: Prefix
     port: Port
     service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What a realm may use up: flows at any moment, and new ones in a second. None is no limit."""
+
+    ingress: Realm
+    sessions: int | None = None
+    rate: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +109,11 @@ class Policy:
     """A stateful filter that drops by default.
 
     It passes new flows that a permit names, and packets (ICMP errors included) of flows that it let
-    through, and of those only what was translated as the device's rules say. ``max_sessions`` caps
-    the flows at any moment.
+    through, and of those only what was translated as the device's rules say. A realm has one limit at most.
     """
 
     permits: tuple[Permit, ...]
-    max_sessions: int | None = None
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +158,8 @@ class EndSystem:
 class Front:
     """What a proxy answers for a tenant: it ends connections here and opens others to the server.
 
-    ``own`` is the proxy's address toward the server, ``sources`` are who may connect.
+    ``own`` is the proxy's address toward the server, ``sources`` are who may connect. ``introduction`` is how
+    the server is told whose connection it is.
     """
 
     ingress: Realm
@@ -159,6 +169,7 @@ class Front:
     own: Address
     service: str
     sources: tuple[Prefix, ...]
+    introduction: Introduction | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +182,7 @@ class Proxy:
     name: str
     interfaces: tuple[Interface, ...]
     fronts: tuple[Front, ...]
+    limits: tuple[Limit, ...] = ()
     kind: NodeKind = NodeKind.PROXY
 
 
@@ -227,6 +239,11 @@ class Fabric:
     def devices(self) -> tuple[Device, ...]:
         """Return the boxes that packets cross."""
         return tuple(node for node in self.nodes.values() if isinstance(node, Device))
+
+    @property
+    def proxies(self) -> tuple[Proxy, ...]:
+        """Return the boxes that end connections and open others."""
+        return tuple(node for node in self.nodes.values() if isinstance(node, Proxy))
 
     @property
     def end_systems(self) -> tuple[EndSystem, ...]:

@@ -19,7 +19,7 @@ MOST_FOUND = 10_000
 
 def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
     """Return everything in a whole intent that would break a packet, and warnings."""
-    parts = Parts(intent.provider, intent.provider.services, intent.tenants, {}, ())
+    parts = Parts(intent.provider, intent.provider.services, intent.tenants, {}, (), intent.design, intent.design_place)
     return partial_collisions(intent.file, parts)
 
 

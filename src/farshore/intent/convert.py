@@ -7,10 +7,11 @@ from ipaddress import IPv4Network
 
 from farshore.errors import Diagnostic, Place
 from farshore.intent import schema_models
-from farshore.intent.model import Host, Mode, Network, Provider, Service, Subscription, Tenant
+from farshore.intent.model import Host, Mode, Network, Provider, Reach, Service, Subscription, Tenant
 from farshore.intent.network_table import overlap
 from farshore.intent.tree import Listing, Table
 from farshore.intent.tree import place as place_of
+from farshore.introduction import Introduction, ProxyProtocol, SignedHeader
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
 
 _MOST_LISTED = 10
@@ -26,6 +27,8 @@ def provider(read: schema_models.Provider, table: Table, place: Place) -> Provid
         lake=Prefix(LAKE, read.lake),
         source=tuple(Prefix(PROVIDER, network) for network in source),
         services={name: _service(name, each, services) for name, each in read.services.items()},
+        hosts=_hosts(PROVIDER, read, table),
+        reaches=tuple(_reaches(read, table)),
         place=place,
         network_places=_item_places(table, "networks"),
         lake_place=_place(table, "lake", place),
@@ -45,8 +48,11 @@ def tenant(name: str, read: schema_models.Tenant, table: Table, place: Place) ->
         subscriptions=_subscriptions(realm, read, table),
         hosts=_hosts(realm, read, table),
         sessions=read.limits.sessions,
+        rate=read.limits.rate,
+        design=read.design,
         place=place,
         presents_place=_place(table, "presents", place),
+        design_place=_place(table, "design", place),
     )
 
 
@@ -72,12 +78,33 @@ def _service(name: str, read: schema_models.Service, services: Table) -> Service
         ports=tuple(read.ports),
         dns=read.dns,
         internet=None if read.internet is None else Address(INTERNET, read.internet),
+        introduction=_introduction(read),
+        design=read.design,
         place=place,
         address_place=_place(table, "address", place),
         port_places=_item_places(table, "ports"),
         dns_place=_place(table, "dns", place),
         internet_place=_place(table, "internet", place),
+        introduction_place=_place(table, "signed-header", _place(table, "proxy-protocol", place)),
+        design_place=_place(table, "design", place),
     )
+
+
+def _introduction(read: schema_models.Service) -> Introduction | None:
+    # Where a service asks for both, the collision checker says so.
+    if read.proxy_protocol is not None:
+        return ProxyProtocol()
+    return None if read.signed_header is None else SignedHeader(read.signed_header)
+
+
+def _reaches(read: schema_models.Provider, table: Table) -> Iterator[Reach]:
+    written = table.get("reaches")
+    tables = written if isinstance(written, Listing) else ()
+    for each, where, mark in zip(read.reaches, tables, getattr(written, "marks", ()), strict=True):
+        own = where if isinstance(where, Table) else Table(mark)
+        place = place_of(mark)
+        ports = _item_places(own, "ports")
+        yield Reach(each.tenant, tuple(each.ports), place, _place(own, "tenant", place), ports)
 
 
 def _networks(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Network, ...]:
@@ -121,7 +148,7 @@ def _subscriptions(realm: Realm, read: schema_models.Tenant, table: Table) -> tu
     )
 
 
-def _hosts(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Host, ...]:
+def _hosts(realm: Realm, read: schema_models.Tenant | schema_models.Provider, table: Table) -> tuple[Host, ...]:
     if not read.hosts:
         return ()
     written = table_at(table, "hosts")

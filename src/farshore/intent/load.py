@@ -13,7 +13,7 @@ from farshore.intent import parts, source
 from farshore.intent.collisions import partial_collisions
 from farshore.intent.document import Document, compose
 from farshore.intent.fault import FaultError
-from farshore.intent.model import Intent
+from farshore.intent.model import DesignName, Intent
 from farshore.intent.parts import Parts
 from farshore.intent.schema_models import FaultBudget, IntentFile
 from farshore.intent.tree import Table
@@ -55,7 +55,8 @@ def _load(text: str, file: str) -> Loaded:
     refused = any(each.severity is Severity.ERROR for each in found)
     if refused or read is None or read.provider is None:
         return Loaded(None, found)
-    return Loaded(Intent(file, read.provider, read.tenants), found)
+    design = read.design or DesignName.LAKE
+    return Loaded(Intent(file, read.provider, read.tenants, design, read.design_place), found)
 
 
 def _read(document: Document, file: str) -> tuple[tuple[Diagnostic, ...], Parts | None]:

@@ -7,8 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from farshore.errors import Place
+from farshore.introduction import Introduction
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
+
+
+class DesignName(StrEnum):
+    """The designs that an intent can ask for, as the catalogue of designs names them."""
+
+    LAKE = "lake"
+    LAST_HOP = "last-hop"
+    APPLIANCE = "appliance"
 
 
 class Mode(StrEnum):
@@ -32,7 +41,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A named end system of a tenant."""
+    """A named end system of a tenant, or of the provider."""
 
     name: str
     address: Address
@@ -52,7 +61,11 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who uses services. ``sessions`` caps its concurrent sessions, None means no cap."""
+    """Who uses services.
+
+    ``sessions`` caps its concurrent sessions, ``rate`` its new ones per second; None means no cap. ``design``
+    None leaves it to the intent.
+    """
 
     name: str
     realm: Realm
@@ -61,31 +74,54 @@ class Tenant:
     subscriptions: tuple[Subscription, ...]
     hosts: tuple[Host, ...]
     sessions: int | None = None
+    rate: int | None = None
+    design: DesignName | None = None
     place: Place = field(default=Place(), compare=False)
     presents_place: Place = field(default=Place(), compare=False)
+    design_place: Place = field(default=Place(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the provider offers: an address of its realm and the ports that answer there."""
+    """What the provider offers: an address of its realm and the ports that answer there.
+
+    ``introduction`` is how it wants to learn who is calling, which only a proxy can tell it. ``design`` is
+    the one that carries this service for every tenant, None leaves it to the tenants.
+    """
 
     name: str
     address: Address
     ports: tuple[Port, ...]
     dns: str | None = None
     internet: Address | None = None
+    introduction: Introduction | None = None
+    design: DesignName | None = None
     place: Place = field(default=Place(), compare=False)
     address_place: Place = field(default=Place(), compare=False)
     port_places: tuple[Place, ...] = field(default=(), compare=False)
     dns_place: Place = field(default=Place(), compare=False)
     internet_place: Place = field(default=Place(), compare=False)
+    introduction_place: Place = field(default=Place(), compare=False)
+    design_place: Place = field(default=Place(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """A tenant to whose hosts the provider's own may open connections, and on which of their ports."""
+
+    tenant: str
+    ports: tuple[Port, ...]
+    place: Place = field(default=Place(), compare=False)
+    tenant_place: Place = field(default=Place(), compare=False)
+    port_places: tuple[Place, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
 
-    ``lake_place`` is the provider's own place where the file leaves the lake to the default.
+    ``lake_place`` is the provider's own place where the file leaves the lake to the default. ``hosts`` are its
+    own end systems besides the services: where it names none, the services are those that reach tenants.
     """
 
     name: str
@@ -93,6 +129,8 @@ class Provider:
     lake: Prefix
     source: tuple[Prefix, ...]
     services: Mapping[str, Service]
+    hosts: tuple[Host, ...] = ()
+    reaches: tuple[Reach, ...] = ()
     lake_place: Place = field(default=Place(), compare=False)
     source_place: Place = field(default=Place(), compare=False)
     place: Place = field(default=Place(), compare=False)
@@ -107,3 +145,15 @@ class Intent:
     file: str
     provider: Provider
     tenants: Mapping[str, Tenant]
+    design: DesignName = DesignName.LAKE
+    design_place: Place = field(default=Place(), compare=False)
+
+    def design_of(self, tenant: str, service: str | None = None) -> DesignName:
+        """Return what carries a tenant, or one service for it: the most particular word counts."""
+        own = self.provider.services[service].design if service is not None else None
+        return own or self.tenants[tenant].design or self.design
+
+    def reached(self, tenant: str) -> tuple[Port, ...]:
+        """Return the ports on which the provider's hosts may reach those of a tenant, none where they may not."""
+        found = (port for reach in self.provider.reaches if reach.tenant == tenant for port in reach.ports)
+        return tuple(dict.fromkeys(found))

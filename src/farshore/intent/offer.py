@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from farshore.intent.fault import FaultError, shown
-from farshore.intent.model import Mode
+from farshore.intent.model import DesignName, Mode
 from farshore.intent.number import whole_number
 from farshore.intent.word import scalar
 from farshore.port import Port, Protocol
@@ -46,6 +46,39 @@ def source_word(value: object) -> Mode:
         size = int(pool.group(1)) if pool else 1
         raise FaultError(f"'{shown(text)}' is not how a pool is written", f"write {{pool: {max(size, 1)}}}")
     raise FaultError(f"'{shown(text)}' is not a way to appear in the lake", "write prefix, host or {pool: 1}")
+
+
+def design(value: object) -> DesignName:
+    """Return the design that is to carry something."""
+    text = scalar(value, "a design", DesignName.LAKE)
+    if text in set(DesignName):
+        return DesignName(text)
+    if text == "single-nat":
+        raise FaultError("single-nat shows why one translation does not do", "try it with --design single-nat")
+    known = ", ".join(DesignName)
+    raise FaultError(f"'{shown(text)}' is not a design", f"write one of {known}")
+
+
+def proxying_design(value: object) -> DesignName:
+    """Return the design of a service, which can only be that of a proxy: addresses belong to a tenant as a whole."""
+    found = design(value)
+    if found is not DesignName.APPLIANCE:
+        problem = f"a service by itself cannot have the design {found}: it goes by the addresses of whole tenants"
+        raise FaultError(problem, "write appliance, or give the tenants this design")
+    return found
+
+
+def proxy_protocol(value: object) -> str:
+    """Return the version of the PROXY protocol: ``v2``, the only one that can carry a name."""
+    text = scalar(value, "a version of the PROXY protocol", "v2")
+    if text != "v2":
+        raise FaultError(f"'{shown(text)}' is not a version of the PROXY protocol that can name a tenant", "write v2")
+    return text
+
+
+def key_file(value: object) -> str:
+    """Return the name of the file that holds a key."""
+    return str(scalar(value, "the name of a file", "keys/portal.key"))
 
 
 def pool_size(value: object) -> int:

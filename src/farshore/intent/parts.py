@@ -6,7 +6,7 @@ A faulty file is read as far as it can be, so that its collisions are told in th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from ipaddress import IPv4Network
 from itertools import islice
@@ -14,10 +14,10 @@ from typing import TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from farshore.errors import Diagnostic
+from farshore.errors import Diagnostic, Place
 from farshore.intent import convert, schema_models, tree
 from farshore.intent.fault import FaultError
-from farshore.intent.model import Provider, Tenant
+from farshore.intent.model import DesignName, Provider, Tenant
 from farshore.intent.schema_models import FaultBudget
 from farshore.intent.tree import Path, Table
 from farshore.realm import LAKE, PROVIDER, Prefix
@@ -53,6 +53,7 @@ class Parts:
     ``damage`` gives, for a tenant's name and for ``provider``, the keys of which something was refused
     and taken out, so that nothing may be concluded from what is not there. ``stray_sources`` are faults
     that the values of the intent have no room for: source modes of networks that are not the tenant's.
+    ``design`` is None where the one that the file asks for is no design.
     """
 
     provider: Provider | None
@@ -60,6 +61,8 @@ class Parts:
     tenants: Mapping[str, Tenant]
     damage: Mapping[str, Set[str]]
     stray_sources: tuple[Diagnostic, ...]
+    design: DesignName | None = DesignName.LAKE
+    design_place: Place = field(default=Place())
 
 
 def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: bool) -> Parts:
@@ -77,7 +80,7 @@ def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: b
     damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
     services = None if doubtful else provider.services
     strays = () if doubtful else tuple(islice(_stray_sources(file, read.tenants, tables), MOST_STRAYS))
-    return Parts(provider, services, tenants, damage, strays)
+    return Parts(provider, services, tenants, damage, strays, read.design, _design_place(root))
 
 
 def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
@@ -102,7 +105,16 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
                 strays.extend(_stray_sources(file, {name: model}, tables))
     if doubtful:
         damage = dict.fromkeys(damage, _ALL_KEYS)
-    return Parts(provider, services, tenants, damage, tuple(strays))
+    return Parts(provider, services, tenants, damage, tuple(strays), _design(root), _design_place(root))
+
+
+def _design(root: Table) -> DesignName | None:
+    written = root.get("design", DesignName.LAKE)
+    return DesignName(written) if isinstance(written, str) and written in set(DesignName) else None
+
+
+def _design_place(root: Table) -> Place:
+    return root.value_place("design") if "design" in root else Place()
 
 
 def _service_names(provider_table: tree.Node | None) -> Collection[str] | None:

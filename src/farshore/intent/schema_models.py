@@ -25,14 +25,14 @@ from pydantic import (
 
 from farshore.intent import address, number, offer, word
 from farshore.intent.fault import FaultError
-from farshore.intent.model import Mode
+from farshore.intent.model import DesignName, Mode
 from farshore.port import Port
 from farshore.realm import RESERVED_TENANT_NAMES
 
 MOST_SESSIONS = 4_294_967_295
 # Nodes of a lab have these names, so a host or a service cannot.
-RESERVED_HOST_NAMES = frozenset({"ce", "nat"})
-RESERVED_SERVICE_NAMES = frozenset({"nat", "router", "edge"})
+RESERVED_HOST_NAMES = frozenset({"ce", "nat", "wan", "proxy"})
+RESERVED_SERVICE_NAMES = frozenset({"nat", "router", "edge", "proxy", "last-hop"})
 
 
 @dataclass(slots=True)
@@ -90,6 +90,10 @@ def _sessions(value: object) -> int:
     return number.whole_number(value, 1, MOST_SESSIONS, 50000)
 
 
+def _rate(value: object) -> int:
+    return number.whole_number(value, 1, MOST_SESSIONS, 1000)
+
+
 def _name_schema(reserved: frozenset[str] = frozenset()) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": "string", "pattern": word.NAME_PATTERN}
     return {**schema, "not": {"enum": sorted(reserved)}} if reserved else schema
@@ -116,6 +120,14 @@ Version = Annotated[int, *_leaf(_version, {"const": 1})]
 Sessions = Annotated[int, *_leaf(_sessions, {"type": "integer", "minimum": 1, "maximum": MOST_SESSIONS})]
 PoolSize = Annotated[int, *_leaf(offer.pool_size, {"type": "integer", "minimum": 1, "maximum": offer.LARGEST_POOL})]
 SourceWord = Annotated[Mode, *_leaf(offer.source_word, {"enum": [Mode.PREFIX.value, Mode.HOST.value]})]
+Rate = Annotated[int, *_leaf(_rate, {"type": "integer", "minimum": 1, "maximum": MOST_SESSIONS})]
+Design = Annotated[DesignName, *_leaf(offer.design, {"enum": [design.value for design in DesignName]})]
+ServiceDesign = Annotated[DesignName, *_leaf(offer.proxying_design, {"const": DesignName.APPLIANCE.value})]
+ProxyVersion = Annotated[str, *_leaf(offer.proxy_protocol, {"const": "v2"})]
+KeyFile = Annotated[str, *_leaf(offer.key_file, {"type": "string", "minLength": 1})]
+ProviderHostName = Annotated[
+    str, *_leaf(_unreserved(RESERVED_SERVICE_NAMES, "host"), _name_schema(RESERVED_SERVICE_NAMES))
+]
 Keep = Annotated[str, *_leaf(offer.keep, {"const": offer.KEEP})]
 
 
@@ -187,6 +199,30 @@ class Service(_Model):
     internet: InternetAddress | None = Field(
         default=None, description="A public address that publishes it to the Internet.", examples=["203.0.113.10"]
     )
+    proxy_protocol: ProxyVersion | None = Field(
+        default=None,
+        alias="proxy-protocol",
+        description="v2: the appliance tells it in a PROXY header which tenant is calling, and from which address.",
+        examples=["v2"],
+    )
+    signed_header: KeyFile | None = Field(
+        default=None,
+        alias="signed-header",
+        description="The appliance tells it so in HTTP headers, signed with the key in this file.",
+        examples=["keys/portal.key"],
+    )
+    design: ServiceDesign | None = Field(
+        default=None, description="appliance: it carries this service for every tenant.", examples=["appliance"]
+    )
+
+
+class Reach(_Model):
+    """A tenant whose hosts the provider's own may call, for monitoring or backup."""
+
+    tenant: Name = Field(description="Which tenant.", examples=["customer-a"])
+    ports: list[OnePort] = Field(
+        min_length=1, description="On which ports of its hosts.", examples=[["tcp/22", "icmp"]]
+    )
 
 
 class Provider(_Model):
@@ -211,6 +247,16 @@ class Provider(_Model):
         description="The services by name.",
         examples=[{"portal": {"address": "10.1.1.1", "ports": ["tcp/443"]}}],
     )
+    hosts: dict[ProviderHostName, Address] = Field(
+        default={},
+        description="Its own hosts that may call tenants; the services where none is named.",
+        examples=[{"monitor": "10.1.1.9"}],
+    )
+    reaches: list[Reach] = Field(
+        default=[],
+        description="Tenants whose hosts the provider's own may call, by their lake addresses.",
+        examples=[[{"tenant": "customer-a", "ports": ["tcp/22", "icmp"]}]],
+    )
 
 
 class Limits(_Model):
@@ -218,6 +264,9 @@ class Limits(_Model):
 
     sessions: Sessions | None = Field(
         default=None, description="How many sessions it may have at the same time; no cap without.", examples=[50000]
+    )
+    rate: Rate | None = Field(
+        default=None, description="How many new sessions it may open in a second; no cap without.", examples=[1000]
     )
 
 
@@ -249,12 +298,20 @@ class Tenant(_Model):
         default={}, description="Named hosts, for walks, labs and the source host.", examples=[{"alice": "10.1.1.1"}]
     )
     limits: Limits = Field(default_factory=Limits, description="What it may use up.", examples=[{"sessions": 50000}])
+    design: Design | None = Field(
+        default=None, description="Which design carries it; the intent's where it says nothing.", examples=["last-hop"]
+    )
 
 
 class IntentFile(_Model):
     """A farshore intent: who offers which services, and who uses them."""
 
     version: Version = Field(description="The version of this format: 1.", examples=[1])
+    design: Design = Field(
+        default=DesignName.LAKE,
+        description="Which design carries the tenants that say nothing else.",
+        examples=["lake"],
+    )
     provider: Provider = Field(
         description="Who offers services.",
         examples=[

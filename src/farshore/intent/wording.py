@@ -107,18 +107,21 @@ def _mapping(location: Path) -> str:
 
 def _model(location: Path) -> type[BaseModel]:
     """Return the model of the mapping at a location."""
+    found: type[BaseModel] = schema_models.Pool
     match location:
         case ():
-            return schema_models.IntentFile
+            found = schema_models.IntentFile
         case ("provider",):
-            return schema_models.Provider
+            found = schema_models.Provider
         case ("provider", "services", str()):
-            return schema_models.Service
+            found = schema_models.Service
+        case ("provider", "reaches", int()):
+            found = schema_models.Reach
         case ("tenants", str()):
-            return schema_models.Tenant
+            found = schema_models.Tenant
         case ("tenants", str(), "limits"):
-            return schema_models.Limits
-    return schema_models.Pool
+            found = schema_models.Limits
+    return found
 
 
 def _example(location: Path) -> str:

@@ -10,12 +10,17 @@ from farshore.lab.check import Talk
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a service says of a request: which one it is, and from where the request came."""
+    """What a service says of a request: which one it is, from where it came, and who was said to have sent it."""
 
     service: str
     port: int
     source: str
     source_port: int
+    path: str = "/"
+    tenant: str | None = None
+    namespace: str | None = None
+    client: str | None = None
+    client_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,15 @@ class Fetched:
             return f"seen as {self.seen.source} instead of {talk.seen_as}"
         if not first <= self.seen.source_port <= last:
             return f"seen from port {self.seen.source_port} instead of {first if first == last else f'{first}-{last}'}"
+        introduced = (self.seen.tenant, self.seen.client, self.seen.client_port)
+        if talk.introduced is not None and introduced != (talk.introduced, str(talk.source), talk.source_port):
+            return f"introduced as {introduced} instead of {talk.introduced} at {talk.source}:{talk.source_port}"
         return None
 
 
 def parsed(answer: bytes) -> Fetched:
     """Return what an HTTP answer of a lab's service says."""
     head, _, body = answer.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.0 200"):
+    if not head.startswith((b"HTTP/1.0 200", b"HTTP/1.1 200")):
         return Fetched(None, f"answered {head[:40]!r}")
     return Fetched(Seen(**json.loads(body)), None)

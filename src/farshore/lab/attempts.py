@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import resource
@@ -13,7 +14,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import Fabric
 from farshore.lab.answer import parsed
 from farshore.lab.check import Check, Outcome, Result, Talk, Throw
@@ -74,7 +76,9 @@ async def _observe(exchange: Exchange, talk: Talk, all_ready: asyncio.Barrier) -
         except (TimeoutError, ConnectionError):
             return Outcome.BLOCK
         except OSError as error:
-            return f"error: {error.strerror}"
+            # A router on the way says that it goes no further.
+            unreachable = error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
+            return Outcome.BLOCK if unreachable else f"error: {error.strerror}"
 
 
 def _socket(talk: Talk) -> socket.socket:

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from farshore.engine.netfilter import namespace, nft
-from farshore.engine.netfilter.desired import compile_fabric, namespace_name
+from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import Fabric, LinkEnd
 from farshore.lab import worlds
 from farshore.lab.place import Record

@@ -21,8 +21,8 @@ class Outcome(StrEnum):
 class Talk:
     """A real exchange: a host uses a service by its presented address, from a port that all tenants share.
 
-    ``seen_as`` is the source that the service must see, and ``seen_ports`` its ports where the host owns a
-    block of them.
+    ``seen_as`` is the source that the service must see, and ``seen_ports`` its ports where it need not be the
+    host's own. ``introduced`` is the tenant as which the host must be introduced, where the service asks for that.
     """
 
     node: str
@@ -33,6 +33,7 @@ class Talk:
     service: str
     seen_as: IPv4Address
     seen_ports: tuple[int, int] | None = None
+    introduced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

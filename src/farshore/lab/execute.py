@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from typing import NoReturn
 
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.errors import MachineError, UsageError
 from farshore.lab import worlds
 from farshore.lab.place import Record

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from farshore.design import names
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.model import Intent, Service, Tenant
+from farshore.lab.calls import calls
 from farshore.lab.check import Check, Outcome, Talk, Throw
 from farshore.lab.packet import Packet
 from farshore.lab.refusals import TCP_PROBE, UDP_PROBE, tenant_refusals, unasked
@@ -24,12 +24,12 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
     for tenant in intent.tenants.values():
         checks += [
             *_within_limit(tenant, list(_talks(tenant, scene))),
+            *calls(tenant, scene),
             *tenant_refusals(tenant, scene),
             *unasked(tenant, scene),
         ]
-    internet = fabric.nodes.get(names.INTERNET_HOST)
-    if isinstance(internet, EndSystem):
-        checks += _internet(internet, scene)
+    if scene.internet is not None:
+        checks += _internet(scene.internet, scene)
     distinct = {check.name: check for check in checks}.values()
     return tuple(sorted(distinct, key=lambda check: check.expected is Outcome.BLOCK))
 
@@ -46,8 +46,8 @@ def _within_limit(tenant: Tenant, talks: list[Check]) -> Iterator[Check]:
 def _talks(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     """Yield every service and port for every host, all from the same source port."""
     for host in scene.hosts[tenant.name]:
-        seen = scene.appears(tenant.name, host.address)
         for service, presented in scene.plan.tenants[tenant.name].presents.items():
+            seen = scene.seen(tenant.name, host.address, service)
             for port in scene.ports(service):
                 talk = Talk(
                     node=host.name,
@@ -56,10 +56,15 @@ def _talks(tenant: Tenant, scene: Scene) -> Iterator[Check]:
                     destination=presented.ip,
                     port=port,
                     service=service,
-                    seen_as=(seen.provider or seen.lake).ip,
-                    seen_ports=(seen.ports.first_port, seen.ports.last_port) if seen.ports else None,
+                    seen_as=seen.ip,
+                    seen_ports=seen.ports,
+                    introduced=seen.introduced,
                 )
-                yield Check(f"{host.name} reaches {service} {port} at {presented.ip}", Outcome.REACH, talk)
+                if scene.carries(tenant.name, service, port):
+                    yield Check(f"{host.name} reaches {service} {port} at {presented.ip}", Outcome.REACH, talk)
+                else:
+                    name = f"{host.name} tries {service} {port} at {presented.ip}, which the proxy does not carry"
+                    yield Check(name, Outcome.BLOCK, talk)
 
 
 def _internet(host: EndSystem, scene: Scene) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.errors import MachineError
 from farshore.lab import worlds
 from farshore.lab.answer import Fetched, Seen, parsed

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from farshore.fabric.model import Fabric
 
@@ -13,12 +14,18 @@ LENGTH = 8
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What the keeper is to build, and where it is known."""
+    """What the keeper is to build, and where it is known.
+
+    ``keys`` are those of services that are told by a signed header who is calling, by the names of their nodes.
+    As the nodes in ``own_servers`` it does not answer: somebody else will.
+    """
 
     name: str
     folder: str
     intent: str
     fabric: Fabric
+    keys: Mapping[str, bytes] = field(default_factory=dict)
+    own_servers: frozenset[str] = frozenset()
 
 
 def encode(job: Job) -> bytes:

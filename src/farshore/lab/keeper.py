@@ -16,12 +16,18 @@ import threading
 import traceback
 from pathlib import Path
 
+from farshore.engine.haproxy.process import Appliance
 from farshore.engine.netfilter.apply import apply
 from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.netfilter.places import namespace_name
 from farshore.errors import EXIT_MACHINE, FarshoreError
 from farshore.lab import servers, worlds
 from farshore.lab.job import LENGTH, STAY, Job, decode
+from farshore.lab.keys import introductions, variables
 from farshore.lab.place import Place, Record, start_time
+
+# Below the lab's own /run, which nobody outside sees.
+_PROXY_FOLDER = Path("/run/farshore")
 
 
 def _read_exactly(length: int) -> bytes:
@@ -68,7 +74,11 @@ def _first_process(job: Job) -> None:
     try:
         worlds.furnish()
         apply(compile_fabric(job.fabric), lambda done, total, what: _say("progress", done=done, total=total, what=what))
-        servers.serve(job.fabric.end_systems)
+        answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
+        servers.serve(answering, introductions(job.fabric), job.keys)
+        for proxy in job.fabric.proxies:
+            appliance = Appliance(_PROXY_FOLDER / namespace_name(proxy.name))
+            appliance.apply(proxy, variables(job.keys))
     except (FarshoreError, OSError) as error:
         _fail(error)
     # The first process inherits the orphans of the lab; ignoring their end, it has the kernel bury them.

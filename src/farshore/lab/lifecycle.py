@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from farshore.engine.haproxy import process
 from farshore.engine.netfilter import nft
-from farshore.engine.netfilter.desired import require_runnable
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.lab.job import STAY, Job, encode
+from farshore.lab.keys import read_keys
 from farshore.lab.place import Place, Record, claimed, is_alive
 
 Reporter = Callable[[int, int, str], None]
@@ -28,9 +29,11 @@ _POLL = 0.02
 _LOG_TAIL = 5
 
 
-def up(name: str, intent: Path, fabric: Fabric, report: Reporter) -> Record:
-    """Bring a lab up that outlives this process. Raises as :func:`passing` does."""
-    with _lab(name, intent, fabric, report, stays=True) as record:
+def up(
+    name: str, intent: Path, fabric: Fabric, report: Reporter, *, own_servers: frozenset[str] = frozenset()
+) -> Record:
+    """Bring a lab up that outlives this process. It does not answer as ``own_servers``. Raises as :func:`passing`."""
+    with _lab(name, intent, fabric, report, stays=True, own_servers=own_servers) as record:
         return record
 
 
@@ -44,21 +47,31 @@ def passing(name: str, intent: Path, fabric: Fabric, report: Reporter) -> contex
 
 
 @contextlib.contextmanager
-def _lab(name: str, intent: Path, fabric: Fabric, report: Reporter, *, stays: bool) -> Iterator[Record]:
-    require_runnable(fabric)
+def _lab(
+    name: str,
+    intent: Path,
+    fabric: Fabric,
+    report: Reporter,
+    *,
+    stays: bool,
+    own_servers: frozenset[str] = frozenset(),
+) -> Iterator[Record]:
     nft.program()
-    with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _keeper(here, lock) as process:
+    if fabric.proxies:
+        process.program()
+    keys = read_keys(fabric, intent)
+    with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _keeper(here, lock) as keeper:
         try:
-            job = Job(name, str(here.folder), str(intent.resolve()), fabric)
-            record = _build(process, here, encode(job), report)
+            job = Job(name, str(here.folder), str(intent.resolve()), fabric, keys, own_servers)
+            record = _build(keeper, here, encode(job), report)
             if stays:
-                if not _tell(process, STAY) or not _agrees_to_stay(process):
+                if not _tell(keeper, STAY) or not _agrees_to_stay(keeper):
                     raise _ended(here)
                 kept.set()
             yield record
         finally:
             if not kept.is_set():
-                _end(process)
+                _end(keeper)
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from farshore.design import names
+from farshore.fabric.model import EndSystem, LinkEnd, Proxy
 from farshore.intent.model import Tenant
-from farshore.lab.check import Check, Outcome, Throw
+from farshore.lab.check import Check, Outcome, Talk, Throw
 from farshore.lab.packet import TCP_ACK, TCP_SYN, Packet
 from farshore.lab.scene import Scene, thrown
 from farshore.port import Port, Protocol
@@ -17,7 +18,9 @@ UNOFFERED_PORT = 9
 TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
 UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
 ECHO_PROBE = Port(Protocol.ICMP)
-_STRANGER = IPv4Address("198.51.100.77")
+# A third, for connections that must fail: none of them is to look like part of one that must not.
+CONNECTING_SOURCE_PORT = 41643
+STRANGER = IPv4Address("198.51.100.77")
 
 
 def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
@@ -26,14 +29,42 @@ def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     With it comes, for each of the two places, one good packet that must arrive: it shows that the others
     are blocked and not merely lost.
     """
-    host, shore = scene.hosts[tenant.name][0], scene.shores[tenant.name]
-    for node, interface in ((host.name, host.interface.name), (shore.node, shore.interface)):
+    host, shores = scene.hosts[tenant.name][0], scene.shores[tenant.name]
+    places = [LinkEnd(host.name, host.interface.name), *shores]
+    for place in places:
+        # A router with two ways on is two places of one name.
+        where = f"{place.node} at {place.interface}" if place in shores and len(shores) > 1 else place.node
         for what, packet in _bad_packets(tenant, host.address.ip, scene):
-            yield Check(f"{node} {what}: {packet}", Outcome.BLOCK, Throw(node, interface, packet))
-        for service, presented in list(scene.plan.tenants[tenant.name].presents.items())[:1]:
-            packet = thrown(scene.ports(service)[0], host.address.ip, presented.ip)
-            good = Throw(node, interface, packet, names.service(service), host.name)
-            yield Check(f"{node} may send: {packet}", Outcome.REACH, good)
+            yield Check(f"{where} {what}: {packet}", Outcome.BLOCK, Throw(place.node, place.interface, packet))
+        for service, packet in _good_packets(tenant, place, host.address.ip, scene):
+            good = Throw(place.node, place.interface, packet, names.service(service), host.name)
+            yield Check(f"{where} may send: {packet}", Outcome.REACH, good)
+    yield from _connections(tenant, host, scene)
+
+
+def _good_packets(tenant: Tenant, place: LinkEnd, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    """Yield a packet that must arrive. None where a proxy answers: it lets no packet through, good or bad."""
+    for service, presented in scene.plan.tenants[tenant.name].presents.items():
+        box = scene.boxes[tenant.name, service]
+        beyond = any(interface.name == place.interface for interface in box.interfaces)
+        if not isinstance(box, Proxy) and (beyond or place.interface not in {names.plug(names.PROVIDER_PROXY)}):
+            yield service, thrown(scene.ports(service)[0], here, presented.ip)
+            return
+
+
+def _connections(tenant: Tenant, host: EndSystem, scene: Scene) -> Iterator[Check]:
+    """Yield attempts to have a proxy open a connection: it is not packets that it lets through."""
+    for service, presented in scene.plan.tenants[tenant.name].presents.items():
+        if isinstance(scene.boxes[tenant.name, service], Proxy):
+            offered, port = scene.ports(service), TCP_PROBE
+            lake, real = scene.plan.services[service].lake.ip, scene.intent.provider.services[service].address.ip
+            targets = {f"{port}, which {service} does not offer": (presented.ip, port)}
+            targets[f"the proxy's own address toward {service}"] = (lake, offered[0])
+            if not owns(tenant, real):
+                targets[f"the real address of {service}"] = (real, offered[0])
+            for what, (ip, target) in targets.items():
+                talk = Talk(host.name, host.address.ip, CONNECTING_SOURCE_PORT, ip, target, service, seen_as=ip)
+                yield Check(f"{host.name} connects to {what}, {ip}", Outcome.BLOCK, talk)
 
 
 def _bad_packets(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
@@ -47,6 +78,8 @@ def _bad_packets(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tu
     yield from _unpresented(tenant, here, scene)
     yield from _straight(tenant, here, scene)
     yield from _toward_another(tenant, here, scene)
+    if scene.internet is not None:
+        yield "tries to go on to the Internet", thrown(TCP_PROBE, here, scene.internet.address.ip)
 
 
 def _swapped(offered: tuple[Port, ...]) -> Iterator[Port]:
@@ -61,7 +94,7 @@ def _forgeries(
 ) -> Iterator[tuple[str, Packet]]:
     forged = {
         "its own lake address": scene.appears(tenant.name, Address(tenant.realm, here)).lake.ip,
-        "a stranger": _STRANGER,
+        "a stranger": STRANGER,
         "the service": presented,
     }
     other = scene.next_tenant(tenant)
@@ -112,7 +145,8 @@ def unasked(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     """Yield what the provider's side might try on a tenant without having been asked."""
     host = scene.hosts[tenant.name][0].address
     seen = scene.appears(tenant.name, host)
-    shown = (seen.provider or seen.lake).ip
+    at_lake = tenant.name in scene.lake
+    shown = (seen.provider if at_lake and seen.provider is not None else seen.lake).ip
     reachable = {service.address.ip for service in scene.intent.provider.services.values()}
     for service in scene.intent.provider.services.values():
         here, node = service.address.ip, names.service(service.name)
@@ -126,7 +160,7 @@ def unasked(tenant: Tenant, scene: Scene) -> Iterator[Check]:
         ]
         for packet in packets:
             # Inside the provider's network, a tenant's real address may well be one of the provider's own.
-            if packet.destination not in reachable:
+            if packet.destination not in reachable and not scene.may_call(tenant.name, service.name, packet):
                 kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
                 name = f"{node} calls {tenant.name} unasked{kind}: {packet}"
                 yield Check(name, Outcome.BLOCK, Throw(node, "provider", packet))

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from farshore.engine.netfilter.desired import require_runnable
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.lab.check import Result
@@ -25,7 +24,6 @@ def run(
 
     Raises MachineError where the machine cannot.
     """
-    require_runnable(fabric)
     checks = expectations(intent, plan, fabric)
     results: dict[str, Result] = {}
     with passing(f"run-{os.getpid()}", file, fabric, making) as record:

@@ -6,32 +6,50 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind
+from farshore.design import names
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
 from farshore.intent.model import Intent, Tenant
-from farshore.lab.packet import Packet
+from farshore.lab.packet import TCP_SYN, Packet
 from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.model import Plan
-from farshore.port import Port
+from farshore.port import Port, Protocol
 from farshore.realm import Address, RealmKind
 
 # The same for everybody: ports must not be what tells tenants apart.
 SHARED_SOURCE_PORT = 41641
 # Another for made-up packets, so that none of them is taken for part of a real exchange.
 THROWN_SOURCE_PORT = 41642
+_ANY_PORT = (1, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a service sees a host: its source, the ports that it may have where it does not keep its own.
+
+    ``introduced`` is the tenant as which it is introduced, None where the service asks for no introduction.
+    """
+
+    ip: IPv4Address
+    ports: tuple[int, int] | None = None
+    introduced: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Scene:
     """Who is there. ``hosts`` are the end systems of each tenant, at least one each.
 
-    ``shores`` are, for each tenant, the node and interface from which its own routers send to the first of
-    the provider's devices that filters.
+    ``shores`` are, for each tenant, the nodes and interfaces from which its own routers send to the first of
+    the provider's boxes that filter. ``boxes`` are these boxes, by tenant and service. ``lake`` are the tenants
+    that stand at the lake.
     """
 
     intent: Intent
     plan: Plan
     hosts: Mapping[str, tuple[EndSystem, ...]]
-    shores: Mapping[str, LinkEnd]
+    shores: Mapping[str, tuple[LinkEnd, ...]]
+    boxes: Mapping[tuple[str, str], Node]
+    lake: frozenset[str]
+    internet: EndSystem | None
 
     @classmethod
     def of(cls, intent: Intent, plan: Plan, fabric: Fabric) -> Scene:
@@ -41,7 +59,23 @@ class Scene:
             owner = node.name.partition("/")[0]
             if node.kind is NodeKind.HOST and owner in hosts:
                 hosts[owner].append(node)
-        return cls(intent, plan, {name: tuple(nodes) for name, nodes in hosts.items()}, dict(_shores(fabric)))
+        shores: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}
+        for tenant, end in _shores(fabric):
+            shores[tenant].append(end)
+        internet = fabric.nodes.get(names.INTERNET_HOST)
+        return cls(
+            intent,
+            plan,
+            {name: tuple(nodes) for name, nodes in hosts.items()},
+            {name: tuple(ends) for name, ends in shores.items()},
+            {
+                (name, service): fabric.nodes[_far_end(fabric, shores[name], presented).node]
+                for name in intent.tenants
+                for service, presented in plan.tenants[name].presents.items()
+            },
+            frozenset(name for name in intent.tenants if names.tenant_nat(name) in fabric.nodes),
+            internet if isinstance(internet, EndSystem) else None,
+        )
 
     def ports(self, service: str) -> tuple[Port, ...]:
         """Return what a service offers."""
@@ -55,6 +89,34 @@ class Scene:
             raise LookupError(f"{host} is not carried into the lake")
         return carried
 
+    def seen(self, tenant: str, host: Address, service: str) -> Seen:
+        """Return how a service sees a host of a tenant."""
+        box = self.boxes[tenant, service]
+        if isinstance(box, Proxy):
+            introduced = self.intent.provider.services[service].introduction is not None
+            return Seen(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
+        if isinstance(box, Device) and not box.source_nat:
+            return Seen(host.ip)
+        appears = self.appears(tenant, host)
+        # Only the lake has a far shore, which may translate once more.
+        again = appears.provider if box.name == names.tenant_nat(tenant) else None
+        ports = (appears.ports.first_port, appears.ports.last_port) if appears.ports else None
+        return Seen((again or appears.lake).ip, ports)
+
+    def carries(self, tenant: str, service: str, port: Port) -> bool:
+        """Tell whether what stands between a tenant and a service carries this sort of port."""
+        return port.protocol is Protocol.TCP or not isinstance(self.boxes[tenant, service], Proxy)
+
+    def reached(self, tenant: str) -> tuple[Port, ...]:
+        """Return the ports on which the provider's hosts reach a tenant's: only the lake carries that."""
+        return self.intent.reached(tenant) if tenant in self.lake else ()
+
+    def may_call(self, tenant: str, caller: str, packet: Packet) -> bool:
+        """Tell whether a packet to a tenant is one by which a host of the provider may open a flow."""
+        port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
+        opens = packet.tcp_flags == TCP_SYN or packet.protocol is not Protocol.TCP
+        return opens and caller in self.plan.callers and port in self.reached(tenant)
+
     def next_tenant(self, tenant: Tenant) -> Tenant | None:
         """Return the next tenant in the file, round and round: each is tried by one, and tries one."""
         ordered = list(self.intent.tenants)
@@ -65,9 +127,20 @@ class Scene:
 def _shores(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
     for link in fabric.links:
         for near, far in ((link.left, link.right), (link.right, link.left)):
-            device = fabric.nodes[far.node]
-            if link.realm.kind is RealmKind.TENANT and isinstance(device, Device) and device.policy is not None:
+            box = fabric.nodes[far.node]
+            filters = isinstance(box, Proxy) or (isinstance(box, Device) and box.policy is not None)
+            if link.realm.kind is RealmKind.TENANT and filters:
                 yield link.realm.name, near
+
+
+def _far_end(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
+    """Return where a tenant's router sends what goes to a presented address."""
+    router = fabric.nodes[shores[0].node]
+    assert isinstance(router, Device)  # noqa: S101 - what leads to a shore is one
+    routes = [route for route in router.routes if presented.ip in route.destination.network]
+    route = max(routes, key=lambda found: found.destination.network.prefixlen)
+    assert route.interface is not None  # noqa: S101 - a tenant's router discards nothing
+    return fabric.far_ends[LinkEnd(router.name, route.interface)]
 
 
 def thrown(port: Port, source: IPv4Address, destination: IPv4Address) -> Packet:

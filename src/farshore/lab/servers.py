@@ -1,4 +1,8 @@
-"""The services of a lab: TCP ports answer HTTP with the service's name and the source they saw, UDP ports echo."""
+"""The services of a lab: TCP ports answer HTTP with the service's name and the source they saw, UDP ports echo.
+
+A service that is to be told who is calling says so in its answer, and answers nobody who does not come from the
+proxy.
+"""
 
 from __future__ import annotations
 
@@ -6,27 +10,36 @@ import http.server
 import json
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.desired import namespace_name
+from farshore.engine.netfilter.places import namespace_name
 from farshore.fabric.model import EndSystem
+from farshore.introduction import Introduction, ProxyProtocol, SignedHeader
+from farshore.lab.introductions import Caller, ForgedError, read_proxy_header, read_signed
 from farshore.port import Protocol
 
 _BACKLOG = 4096
 _LARGEST_DATAGRAM = 65535
+_PATIENCE = 30.0  # seconds for a request
 
 
-def serve(end_systems: Iterable[EndSystem]) -> None:
+def serve(
+    end_systems: Iterable[EndSystem], introductions: Mapping[str, Introduction], keys: Mapping[str, bytes]
+) -> None:
     """Open every port of every end system in its namespace and answer on it for as long as the process lives.
 
-    All ports are open when this returns. Raises OSError where one cannot be opened.
+    ``introductions`` say of services, by the names of their nodes, how they are told who is calling; ``keys`` are
+    those of the ones that are told by a signed header. All ports are open when this returns. Raises OSError where
+    one cannot be opened.
     """
     for node in end_systems:
         with namespace.entered(namespace_name(node.name)):
             for port in node.listens:
                 if port.protocol is Protocol.TCP:
-                    _start(_http_server(node, port.number).serve_forever)
+                    server = _http_server(node, port.number, introductions.get(node.name), keys.get(node.name, b""))
+                    _start(server.serve_forever)
                 elif port.protocol is Protocol.UDP:
                     _start(_echo, _udp_socket(node, port.number))
 
@@ -46,15 +59,36 @@ class _Server(http.server.ThreadingHTTPServer):
         self.socket.bind(self.server_address)
 
 
-def _http_server(node: EndSystem, port: int) -> http.server.ThreadingHTTPServer:
+def _http_server(
+    node: EndSystem, port: int, introduction: Introduction | None, key: bytes
+) -> http.server.ThreadingHTTPServer:
     name = node.name.partition("/")[2]
 
     class Handler(http.server.BaseHTTPRequestHandler):
         server_version = "farshore-lab"
+        timeout = _PATIENCE
+        caller: Caller | None = None
+
+        def handle(self) -> None:
+            if isinstance(introduction, ProxyProtocol):
+                try:
+                    self.caller = read_proxy_header(self.rfile)
+                except (ForgedError, OSError):
+                    return
+            super().handle()
 
         def do_GET(self) -> None:
+            if isinstance(introduction, SignedHeader):
+                try:
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    self.caller = read_signed(key, self.command, self.path, headers)
+                except ForgedError as error:
+                    self.send_error(http.HTTPStatus.FORBIDDEN, explain=str(error))
+                    return
             source, source_port = self.client_address
-            seen = {"service": name, "port": port, "source": source, "source_port": source_port}
+            seen = {"service": name, "port": port, "source": source, "source_port": source_port, "path": self.path}
+            if self.caller is not None:
+                seen |= asdict(self.caller)
             body = (json.dumps(seen) + "\n").encode()
             self.send_response(http.HTTPStatus.OK)
             self.send_header("Content-Type", "application/json")

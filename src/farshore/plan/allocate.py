@@ -10,6 +10,7 @@ from farshore.collector import without_collector
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
+from farshore.plan.callers import allocate_callers
 from farshore.plan.capacity import lake_full, lake_room, source_full, source_room
 from farshore.plan.model import Plan, SourcePlan, TenantPlan
 from farshore.plan.presented import allocate_presented
@@ -42,9 +43,15 @@ def _allocate(intent: Intent) -> Allocated:
     demands = [demand(tenant, network) for tenant in intent.tenants.values() for network in tenant.networks]
     services = allocate_services(intent)
     sources, source_diagnostics = _allocate_sources(intent, demands)
-    presented = {name: allocate_presented(intent.file, tenant) for name, tenant in intent.tenants.items()}
+    callers = allocate_callers(intent, services.services)
+    reached = {reach.tenant for reach in intent.provider.reaches}
+    presented = {
+        name: allocate_presented(intent.file, tenant, tuple(callers.callers) if name in reached else ())
+        for name, tenant in intent.tenants.items()
+    }
     diagnostics = (
         *services.diagnostics,
+        *callers.diagnostics,
         *source_diagnostics,
         *(fault for allocated in presented.values() for fault in allocated.diagnostics),
     )
@@ -52,10 +59,12 @@ def _allocate(intent: Intent) -> Allocated:
         return Allocated(None, diagnostics)
     in_order = iter(sources)
     tenants = {
-        name: TenantPlan(name, presented[name].presents, tuple(islice(in_order, len(tenant.networks))))
+        name: TenantPlan(
+            name, presented[name].presents, tuple(islice(in_order, len(tenant.networks))), presented[name].callers
+        )
         for name, tenant in intent.tenants.items()
     }
-    return Allocated(Plan(intent.provider.lake, services.services, tenants), ())
+    return Allocated(Plan(intent.provider.lake, services.services, tenants, callers.callers), ())
 
 
 def _allocate_sources(intent: Intent, demands: Sequence[Demand]) -> tuple[Sequence[SourcePlan], tuple[Diagnostic, ...]]:

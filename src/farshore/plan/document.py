@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.appearance import Appearance, appearance
-from farshore.plan.model import Plan, SourcePlan, TenantPlan
+from farshore.plan.model import Caller, Plan, ServicePlan, SourcePlan, TenantPlan
 from farshore.translation import PortBlockNapt
 
 Document = dict[str, Any]
@@ -14,21 +15,28 @@ Document = dict[str, Any]
 
 def document(intent: Intent, plan: Plan) -> Document:
     """Return the plan's document. The intent gives the names of the hosts."""
-    return {
+    found: Document = {
         "lake": str(plan.lake.network),
-        "services": {
-            name: {"address": str(service.address.ip), "lake": str(service.lake.ip)}
-            for name, service in plan.services.items()
-        },
+        "services": _addressed(plan.services),
         "tenants": {name: _tenant(intent.tenants[name], tenant) for name, tenant in plan.tenants.items()},
     }
+    if plan.callers:
+        found["callers"] = _addressed(plan.callers)
+    return found
+
+
+def _addressed(planned: Mapping[str, ServicePlan] | Mapping[str, Caller]) -> Document:
+    return {name: {"address": str(each.address.ip), "lake": str(each.lake.ip)} for name, each in planned.items()}
 
 
 def _tenant(tenant: Tenant, plan: TenantPlan) -> Document:
-    return {
+    found: Document = {
         "presents": {service: str(address.ip) for service, address in plan.presents.items()},
         "sources": [_source(tenant, source) for source in plan.sources],
     }
+    if plan.callers:
+        found["callers"] = {name: str(address.ip) for name, address in plan.callers.items()}
+    return found
 
 
 def _source(tenant: Tenant, source: SourcePlan) -> Document:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from farshore.intent.model import Mode
 from farshore.realm import Address, Prefix
@@ -36,12 +36,28 @@ class SourcePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """A host of the provider that may open connections to tenants: its real address and its one in the lake.
+
+    ``name`` is a service's or a host's; both stand below ``provider/``.
+    """
+
+    name: str
+    address: Address
+    lake: Address
+
+
+@dataclass(frozen=True, slots=True)
 class TenantPlan:
-    """The presented address of each subscribed service, and how the tenant's hosts appear."""
+    """The presented address of each subscribed service, and how the tenant's hosts appear.
+
+    ``callers`` are the presented addresses by which its hosts see the provider's that may call them.
+    """
 
     name: str
     presents: Mapping[str, Address]
     sources: tuple[SourcePlan, ...]
+    callers: Mapping[str, Address] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +67,4 @@ class Plan:
     lake: Prefix
     services: Mapping[str, ServicePlan]
     tenants: Mapping[str, TenantPlan]
+    callers: Mapping[str, Caller] = field(default_factory=dict)

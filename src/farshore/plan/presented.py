@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
@@ -18,28 +18,38 @@ LONGEST_WITH_ENDS = 30
 
 @dataclass(frozen=True, slots=True)
 class AllocatedPresented:
-    """The presented address of each service that has one, and a diagnostic where not all have one."""
+    """The presented address of each service and caller that has one, and a diagnostic where not all have one."""
 
     presents: Mapping[str, Address]
+    callers: Mapping[str, Address]
     diagnostics: tuple[Diagnostic, ...]
 
 
-def allocate_presented(file: str, tenant: Tenant) -> AllocatedPresented:
-    """Keep the pinned addresses; give the lowest free ones to the rest, in the order of the file."""
+def allocate_presented(file: str, tenant: Tenant, callers: Collection[str] = ()) -> AllocatedPresented:
+    """Keep the pinned addresses; give the lowest free ones to the rest, in the order of the file.
+
+    ``callers`` are the names of the provider's hosts that may call this tenant: its own hosts see each by a
+    presented address too, a service that it uses by the one that it has already.
+    """
     pinned = {
         int(subscription.presented.ip) for subscription in tenant.subscriptions if subscription.presented is not None
     }
     usable = usable_addresses(tenant.presents.network) if tenant.presents is not None else range(0)
-    free = (number for number in usable if number not in pinned)
+    free = (Address(tenant.realm, IPv4Address(number)) for number in usable if number not in pinned)
     presents: dict[str, Address] = {}
     for subscription in tenant.subscriptions:
-        if subscription.presented is not None:
-            presents[subscription.service] = subscription.presented
-        elif (number := next(free, None)) is not None:
-            presents[subscription.service] = Address(tenant.realm, IPv4Address(number))
-    if len(presents) == len(tenant.subscriptions):
-        return AllocatedPresented(presents, ())
-    return AllocatedPresented(presents, (_full(file, tenant, usable),))
+        presented = subscription.presented or next(free, None)
+        if presented is not None:
+            presents[subscription.service] = presented
+    seen: dict[str, Address] = {}
+    for caller in callers:
+        presented = presents.get(caller) or next(free, None)
+        if presented is not None:
+            seen[caller] = presented
+    if len(presents) == len(tenant.subscriptions) and len(seen) == len(callers):
+        return AllocatedPresented(presents, seen, ())
+    used = {subscription.service for subscription in tenant.subscriptions}
+    return AllocatedPresented(presents, seen, (_full(file, tenant, usable, sum(c not in used for c in callers)),))
 
 
 def usable_addresses(network: IPv4Network) -> range:
@@ -50,16 +60,19 @@ def usable_addresses(network: IPv4Network) -> range:
     return range(first + 1, first + network.num_addresses - 1)
 
 
-def _full(file: str, tenant: Tenant, usable: range) -> Diagnostic:
-    asked = len(tenant.subscriptions)
+def _full(file: str, tenant: Tenant, usable: range, callers: int) -> Diagnostic:
+    asked = len(tenant.subscriptions) + callers
     length = next(
         length for length in range(ADDRESS_BITS, -1, -1) if len(usable_addresses(IPv4Network((0, length)))) >= asked
     )
+    whom = counted(len(tenant.subscriptions), "service")
+    if callers:
+        whom += f", {counted(callers, 'host')} of the provider that may call it"
     if tenant.presents is None:
-        problem = f"{tenant.name} uses {counted(asked, 'service')} and gives no range to present them in"
+        problem = f"{tenant.name} uses {whom} and gives no range to present them in"
         return Diagnostic(file, tenant.place, problem, f"give it a range as presents, a /{length} or shorter")
     problem = (
         f"the range {tenant.presents.network} that {tenant.name} presents services in is full: "
-        f"{counted(asked, 'service')} and {counted(len(usable), 'address')} for them"
+        f"{whom} and {counted(len(usable), 'address')} for them"
     )
     return Diagnostic(file, tenant.presents_place, problem, f"give it a /{length}")

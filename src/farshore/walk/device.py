@@ -189,8 +189,8 @@ class _Stages:
     def _judged(self, permit: Permit, packet: Packet) -> bool:
         """Compare a permit with the form of the destination that this profile's filter reads."""
         if self.profile.filter_reads is Form.ARRIVED:
-            return self.arrived.destination.ip == permit.destination.ip
-        return packet.destination.ip == permit.translated.ip
+            return self.arrived.destination.ip in permit.destination.network
+        return packet.destination.ip in permit.translated.network
 
 
 # --- translation by flow -----------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from farshore.engine.netfilter import namespace, nft, settings
-from farshore.engine.netfilter.desired import NEXT_HOP, DesiredNode, DesiredRoute
 from farshore.engine.netfilter.requests import (
     AF_INET,
     IFF_UP,
@@ -18,7 +17,11 @@ from farshore.engine.netfilter.requests import (
     RT_TABLE_MAIN,
     RTN_BLACKHOLE,
     RTPROT_STATIC,
+    RULE_ACTIONS,
 )
+from farshore.engine.netfilter.state import NEXT_HOP, DesiredNode, DesiredRoute, DesiredRule, RuleAction
+
+_FIRST_OF_THE_KERNEL = 32766  # the rules for the main table and the default one
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class ActualNode:
 
     interfaces: Mapping[str, ActualInterface]
     routes: frozenset[DesiredRoute]
+    rules: frozenset[DesiredRule]
     settings: Mapping[str, str]
     ruleset: nft.Remembered | None
 
@@ -51,10 +55,14 @@ def read(node: DesiredNode) -> ActualNode | None:
     with namespace.entered(node.namespace):
         with IPRoute() as kernel:
             interfaces = _interfaces(kernel)
-            routes = frozenset(_routes(kernel, {i.index: i.name for i in interfaces}))
+            names = {i.index: i.name for i in interfaces}
+            # Other tables and rules are looked for only where some are wanted: it takes time at every node.
+            routes = frozenset(_routes(kernel, names, every_table=bool(node.rules)))
+            rules = frozenset(_rules(kernel)) if node.rules else frozenset()
         return ActualNode(
             interfaces={interface.name: interface for interface in interfaces},
             routes=routes,
+            rules=rules,
             settings=_settings(node),
             ruleset=nft.remembered() if node.ruleset is not None else None,
         )
@@ -84,13 +92,32 @@ def _interfaces(kernel: Any) -> list[ActualInterface]:
     ]
 
 
-def _routes(kernel: Any, names: Mapping[int, str]) -> Iterable[DesiredRoute]:
-    for message in kernel.get_routes(family=AF_INET, table=RT_TABLE_MAIN):
+def _routes(kernel: Any, names: Mapping[int, str], *, every_table: bool) -> Iterable[DesiredRoute]:
+    wanted = {} if every_table else {"table": RT_TABLE_MAIN}
+    for message in kernel.get_routes(family=AF_INET, **wanted):
         if message["proto"] != RTPROT_STATIC:
             continue
         destination = IPv4Network((_attribute(message, "RTA_DST") or "0.0.0.0", message["dst_len"]))  # noqa: S104
         blackhole = message["type"] == RTN_BLACKHOLE
-        yield DesiredRoute(destination, None if blackhole else names[_attribute(message, "RTA_OIF")])
+        table = _attribute(message, "RTA_TABLE")
+        yield DesiredRoute(destination, None if blackhole else names[_attribute(message, "RTA_OIF")], table)
+
+
+def _rules(kernel: Any) -> Iterable[DesiredRule]:
+    actions = {number: action for action, number in RULE_ACTIONS.items()}
+    for message in kernel.get_rules(family=AF_INET):
+        priority = _attribute(message, "FRA_PRIORITY") or 0
+        if 0 < priority < _FIRST_OF_THE_KERNEL and message["action"] in actions:
+            action = actions[message["action"]]
+            table = _attribute(message, "FRA_TABLE") or 0 if action is RuleAction.LOOK_UP else 0
+            yield DesiredRule(
+                priority,
+                action,
+                _attribute(message, "FRA_GOTO") or table,
+                _attribute(message, "FRA_FWMARK") or 0,
+                _attribute(message, "FRA_FWMASK") or 0,
+                _attribute(message, "FRA_IIFNAME"),
+            )
 
 
 def _attribute(message: Any, name: str) -> Any:

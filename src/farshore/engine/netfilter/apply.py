@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import os
 import socket
@@ -15,9 +14,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from farshore.engine.netfilter import namespace, nft, requests, settings
 from farshore.engine.netfilter.actual import ActualNode, read
-from farshore.engine.netfilter.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.engine.netfilter.difference import (
     AddRoute,
+    AddRule,
     Change,
     ConfigureInterface,
     CreateLink,
@@ -26,9 +25,11 @@ from farshore.engine.netfilter.difference import (
     MakeSetting,
     RemoveInterface,
     RemoveRoute,
+    RemoveRule,
     difference,
 )
 from farshore.engine.netfilter.kernel import Kernel
+from farshore.engine.netfilter.state import DesiredInterface, DesiredNode, DesiredState
 from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
 
@@ -187,7 +188,11 @@ def _wire(node: DesiredNode, _ends: Ends, changes: tuple[Change, ...]) -> None:
         for change in changes:
             match change:
                 case ConfigureInterface(interface=interface):
-                    _configure(kernel, interface, indexes[interface.name])
+                    _configure(kernel, change, indexes[interface.name])
+                case RemoveRule(rule=rule):
+                    kernel.ask(requests.remove_rule(rule))
+                case AddRule(rule=rule):
+                    kernel.ask(requests.add_rule(rule))
                 case RemoveRoute(route=route):
                     kernel.ask(requests.remove_route(route, indexes))
                 case AddRoute(route=route):
@@ -201,19 +206,10 @@ def _indexes() -> dict[str, int]:
     return {name: index for index, name in socket.if_nameindex()}
 
 
-def _configure(kernel: Kernel, interface: DesiredInterface, index: int) -> None:
-    _remove_addresses(kernel, index)
+def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:
+    for ip in change.surplus:
+        kernel.ask(requests.remove_address(ip, index))
     kernel.ask(requests.link_up(index))
-    kernel.ask(requests.neighbour(interface, index))
-    if interface.address is not None:
-        kernel.ask(requests.address(interface, index))
-
-
-def _remove_addresses(kernel: Kernel, index: int) -> None:
-    removal = requests.remove_an_address(index)
-    try:
-        while True:
-            kernel.ask(removal)
-    except OSError as error:
-        if error.errno != errno.EADDRNOTAVAIL:
-            raise
+    kernel.ask(requests.neighbour(change.interface, index))
+    for ip in change.interface.addresses:
+        kernel.ask(requests.address(ip, index))

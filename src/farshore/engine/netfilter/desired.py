@@ -1,112 +1,61 @@
-"""The desired state: what a fabric means on Linux, compiled into plain values. Pure.
-
-Links are unnumbered. The far end of every link is one permanent neighbour, by the name of NEXT_HOP, which
-stands in routes only and is the address of nobody: no packet ever carries it, no ARP ever asks for it, and
-permanent neighbours do not count against the kernel's neighbour table, which all namespaces share.
-"""
+"""From a fabric to the desired state: what it means on Linux. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from functools import partial
+from ipaddress import IPv4Address
 
+from farshore.engine.netfilter import last_hop
+from farshore.engine.netfilter.instances import instances
 from farshore.engine.netfilter.kernel_settings import kernel_settings
+from farshore.engine.netfilter.places import instance_ends, namespace_name
 from farshore.engine.netfilter.ruleset import ruleset
-from farshore.errors import MachineError
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.engine.netfilter.state import (
+    EVERYWHERE,
+    MAIN_TABLE,
+    DesiredInterface,
+    DesiredLink,
+    DesiredNode,
+    DesiredRoute,
+    DesiredRule,
+    DesiredState,
+    RuleAction,
+)
+from farshore.fabric.model import Device, EndSystem, Fabric, Interface, LinkEnd, Proxy
 
-NEXT_HOP = IPv4Address("169.254.0.1")
-_EVERYWHERE = IPv4Network("0.0.0.0/0")
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredInterface:
-    """One end of a veth pair. ``mtu`` in bytes. MAC addresses are those of this end and of the far one."""
-
-    name: str
-    mac: str
-    far_mac: str
-    mtu: int
-    address: IPv4Address | None = None
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class DesiredRoute:
-    """A route out of an interface, or a blackhole where ``interface`` is None."""
-
-    destination: IPv4Network
-    interface: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredNode:
-    """Everything inside one namespace."""
-
-    name: str
-    namespace: str
-    interfaces: tuple[DesiredInterface, ...]
-    routes: frozenset[DesiredRoute]
-    settings: tuple[tuple[str, str], ...]
-    ruleset: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredLink:
-    """A veth pair between two namespaces."""
-
-    left: LinkEnd
-    right: LinkEnd
-
-
-@dataclass(frozen=True, slots=True)
-class DesiredState:
-    """Everything that is to be on the machine."""
-
-    nodes: Mapping[str, DesiredNode]
-    links: tuple[DesiredLink, ...]
-
-
-def namespace_name(node: str) -> str:
-    """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
-    return node.replace("/", ".")
-
-
-def require_runnable(fabric: Fabric) -> None:
-    """Raise MachineError where a node of a fabric is of a sort that this engine does not run."""
-    for node in fabric.nodes.values():
-        if isinstance(node, Proxy) or (isinstance(node, Device) and node.last_hop):
-            raise MachineError(f"the netfilter engine does not run {node.name} of the {fabric.design} design; walk it")
+# Of every interface: the far end of its link, and the link's size of packets.
+Wires = dict[LinkEnd, tuple[LinkEnd, int]]
 
 
 def compile_fabric(fabric: Fabric) -> DesiredState:
-    """Return the desired state of a whole fabric.
-
-    Raises MachineError where a node is of a sort that this engine does not run.
-    """
-    require_runnable(fabric)
-    wires: dict[LinkEnd, tuple[LinkEnd, int]] = {}
+    """Return the desired state of a whole fabric."""
+    wires: Wires = {}
     for link in fabric.links:
         wires[link.left] = (link.right, link.mtu)
         wires[link.right] = (link.left, link.mtu)
-    nodes = {n.name: _node(n, wires) for n in fabric.nodes.values() if not isinstance(n, Proxy)}
-    return DesiredState(nodes, tuple(DesiredLink(link.left, link.right) for link in fabric.links))
+    nodes: dict[str, DesiredNode] = {}
+    for node in fabric.nodes.values():
+        if isinstance(node, Proxy):
+            nodes |= {own.name: own for own in instances(node, partial(_interface, wires, node.name))}
+        else:
+            nodes[node.name] = _node(node, wires)
+    moved = instance_ends(fabric)
+    links = (DesiredLink(moved.get(link.left, link.left), moved.get(link.right, link.right)) for link in fabric.links)
+    return DesiredState(nodes, tuple(links))
 
 
-def _node(node: Device | EndSystem, wires: Mapping[LinkEnd, tuple[LinkEnd, int]]) -> DesiredNode:
-    own_address = None if isinstance(node, Device) else node.address.ip
-    interfaces = []
-    for interface in node.interfaces:
-        end = LinkEnd(node.name, interface.name)
-        far_end, mtu = wires[end]
-        interfaces.append(DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, own_address))
+def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
+    own_addresses = () if isinstance(node, Device) else (node.address.ip,)
+    interfaces = [_interface(wires, node.name, interface, own_addresses) for interface in node.interfaces]
     if isinstance(node, Device):
         # A routing table is colour-blind: of two routes to one prefix it holds one, and here it is the first.
         table = {route.destination.network: route.interface for route in reversed(node.routes)}
         routes = frozenset(DesiredRoute(network, interface) for network, interface in table.items())
+        if node.last_hop:
+            routes |= _ways_back(node)
     else:
-        routes = frozenset({DesiredRoute(_EVERYWHERE, node.interface.name)})
+        routes = frozenset({DesiredRoute(EVERYWHERE, node.interface.name)})
     return DesiredNode(
         name=node.name,
         namespace=namespace_name(node.name),
@@ -114,7 +63,43 @@ def _node(node: Device | EndSystem, wires: Mapping[LinkEnd, tuple[LinkEnd, int]]
         routes=routes,
         settings=kernel_settings(node),
         ruleset=ruleset(node) if isinstance(node, Device) else None,
+        rules=_policy_routing(node) if isinstance(node, Device) and node.last_hop else frozenset(),
     )
+
+
+def _ways_back(device: Device) -> frozenset[DesiredRoute]:
+    """Return, for a box that answers by the last hop, the one route of each tenant's table."""
+    return frozenset(DesiredRoute(EVERYWHERE, name, number) for name, number in last_hop.numbers(device).items())
+
+
+def _policy_routing(device: Device) -> frozenset[DesiredRule]:
+    """Return its routing rules: what asks goes by the main table, what answers by the table of its number.
+
+    The box's own ICMP errors have the mark of the packet that they are about, and go against it. What has no
+    mark goes nowhere.
+    """
+    asking, answering, provider = last_hop.ASKING, last_hop.ANSWERING, last_hop.inner(device).name
+    tenants = last_hop.MARKED_BY_TENANT
+    look_up, go_to = RuleAction.LOOK_UP, RuleAction.GO_TO
+    return frozenset(
+        {
+            DesiredRule(10, look_up, MAIN_TABLE, answering, answering, "lo"),
+            DesiredRule(11, go_to, tenants, asking, asking, "lo"),
+            DesiredRule(12, go_to, tenants, answering, answering, provider),
+            DesiredRule(13, look_up, MAIN_TABLE, asking, asking),
+            DesiredRule(14, RuleAction.UNREACHABLE),
+            *(
+                DesiredRule(tenants, look_up, number, number, last_hop.NUMBER_MASK)
+                for number in last_hop.numbers(device).values()
+            ),
+        }
+    )
+
+
+def _interface(wires: Wires, node: str, interface: Interface, addresses: tuple[IPv4Address, ...]) -> DesiredInterface:
+    end = LinkEnd(node, interface.name)
+    far_end, mtu = wires[end]
+    return DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, addresses)
 
 
 def _mac(end: LinkEnd) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
 from farshore.engine.netfilter.actual import ActualInterface, ActualNode
-from farshore.engine.netfilter.desired import (
+from farshore.engine.netfilter.state import (
     DesiredInterface,
     DesiredLink,
     DesiredNode,
     DesiredRoute,
+    DesiredRule,
     DesiredState,
 )
 from farshore.fabric.model import LinkEnd
@@ -70,9 +72,24 @@ class CreateLink(Change):
 
 @dataclass(frozen=True, slots=True)
 class ConfigureInterface(Change):
-    """Give an interface its neighbour and address, and set it up."""
+    """Give an interface its neighbour and addresses, and set it up. ``surplus`` are the addresses to be taken away."""
 
     interface: DesiredInterface
+    surplus: frozenset[IPv4Address] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRule(Change):
+    """Remove a rule of the routing policy."""
+
+    rule: DesiredRule
+
+
+@dataclass(frozen=True, slots=True)
+class AddRule(Change):
+    """Add a rule of the routing policy."""
+
+    rule: DesiredRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +179,28 @@ def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -
         before = None if is_new or actual is None else actual.interfaces[interface.name]
         if before is not None and _is_configured(interface, before):
             continue
-        yield ConfigureInterface(node.name, "its link is new" if is_new else "it is not as wanted", interface)
-        if before is None or not before.up or before.addresses:
-            # The kernel removes the routes of an interface that goes away or down, or that loses its last
-            # address, as those do that are to get the right one.
+        surplus = before.addresses - frozenset(interface.addresses) if before is not None else frozenset()
+        why = "its link is new" if is_new else "it is not as wanted"
+        yield ConfigureInterface(node.name, why, interface, surplus)
+        if before is None or not before.up or (surplus and not before.addresses - surplus):
+            # The kernel removes the routes of an interface that goes away or down, or that loses its last address.
             lost.add(interface.name)
     standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
+    yield from _routing_policy(node, actual)
     for route in sorted(standing - node.routes, key=str):
         yield RemoveRoute(node.name, f"{route.destination} is not wanted there", route)
     for route in sorted(node.routes - standing, key=str):
         yield AddRoute(node.name, f"{route.destination} is not there", route)
 
 
+def _routing_policy(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
+    standing = actual.rules if actual is not None else frozenset()
+    for rule in sorted(standing - node.rules, key=str):
+        yield RemoveRule(node.name, f"rule {rule.priority} is not wanted there", rule)
+    # Those that refuse and those that are gone to come before those that lead there.
+    for rule in sorted(node.rules - standing, key=lambda rule: (-rule.priority, str(rule))):
+        yield AddRule(node.name, f"rule {rule.priority} is not there", rule)
+
+
 def _is_configured(wanted: DesiredInterface, actual: ActualInterface) -> bool:
-    addresses = frozenset(() if wanted.address is None else (wanted.address,))
-    return actual.up and actual.far_mac == wanted.far_mac and actual.addresses == addresses
+    return actual.up and actual.far_mac == wanted.far_mac and actual.addresses == frozenset(wanted.addresses)

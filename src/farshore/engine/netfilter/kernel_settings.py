@@ -19,6 +19,9 @@ _EVERY_NODE = (
     ("net/ipv4/conf/default/accept_source_route", "0"),
 )
 
+# The box's own answers have the mark of what they answer: by it an ICMP error finds its way.
+_REFLECTED = ("net/ipv4/fwmark_reflect", "1")
+
 _FIVE_MINUTES = "300"
 _FOUR_MINUTES = "240"
 # Seconds. The kernel's own values are below what the BEHAVE documents require.
@@ -40,8 +43,18 @@ _FLOW_TIMEOUTS = (
 )
 
 
+# Each tenant's connections come to a server from one address: the more ports, the more of them.
+_OWN_PORTS = ("net/ipv4/ip_local_port_range", "1024\t65535")
+
+
+def instance_settings() -> tuple[tuple[str, str], ...]:
+    """Return the settings of a proxy's routing instance, which forwards nothing."""
+    return (*_EVERY_NODE, *_FLOW_TIMEOUTS, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
+
+
 def kernel_settings(node: Node) -> tuple[tuple[str, str], ...]:
     """Return the settings of a node, in the order in which they are to be made: forwarding comes last."""
     forwarding = ("net/ipv4/ip_forward", "1" if isinstance(node, Device) else "0")
+    reflected = (_REFLECTED,) if isinstance(node, Device) and node.last_hop else ()
     timeouts = _FLOW_TIMEOUTS if isinstance(node, Device) and node.policy is not None else ()
-    return (*_EVERY_NODE, *timeouts, forwarding)
+    return (*_EVERY_NODE, *timeouts, *reflected, forwarding)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address
 from typing import Any
 
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from farshore.engine.netfilter.desired import NEXT_HOP, DesiredInterface, DesiredRoute
+from farshore.engine.netfilter.state import NEXT_HOP, DesiredInterface, DesiredRoute, DesiredRule, RuleAction
 
 AF_INET = 2
 NUD_PERMANENT = 0x80
@@ -18,6 +20,7 @@ IFF_UP = 1
 
 RTN_UNICAST = 1
 RTN_BLACKHOLE = 6
+RT_TABLE_UNSPEC = 0
 RT_TABLE_MAIN = 254
 RTPROT_STATIC = 4  # set by an administrator: told apart from the routes that the kernel makes by itself
 _RT_SCOPE_UNIVERSE = 0
@@ -28,6 +31,9 @@ _RTM_NEWLINK, _RTM_DELLINK = 16, 17
 _RTM_NEWADDR, _RTM_DELADDR = 20, 21
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _RTM_NEWNEIGH = 28
+_RTM_NEWRULE, _RTM_DELRULE = 32, 33
+# FR_ACT_TO_TBL, FR_ACT_GOTO and FR_ACT_UNREACHABLE of linux/fib_rules.h.
+RULE_ACTIONS = {RuleAction.LOOK_UP: 1, RuleAction.GO_TO: 2, RuleAction.UNREACHABLE: 7}
 
 _CHANGE = 0x005  # NLM_F_REQUEST | NLM_F_ACK
 _ADD = _CHANGE | 0x600  # NLM_F_CREATE | NLM_F_EXCL
@@ -68,16 +74,18 @@ def neighbour(interface: DesiredInterface, index: int) -> bytes:
     return _encoded(ndmsg(), _RTM_NEWNEIGH, _REPLACE, fields, attributes)
 
 
-def address(interface: DesiredInterface, index: int) -> bytes:
-    """Return the request for an end system's own address, alone in its prefix."""
-    own = str(interface.address)
+def address(ip: IPv4Address, index: int) -> bytes:
+    """Return the request for an address of an interface, alone in its prefix."""
+    own = str(ip)
     fields = {"family": AF_INET, "index": index, "prefixlen": 32}
     return _encoded(ifaddrmsg(), _RTM_NEWADDR, _REPLACE, fields, [("IFA_LOCAL", own), ("IFA_ADDRESS", own)])
 
 
-def remove_an_address(index: int) -> bytes:
-    """Return the request that removes one address of an interface, whichever; refused where it has none."""
-    return _encoded(ifaddrmsg(), _RTM_DELADDR, _CHANGE, {"family": AF_INET, "index": index})
+def remove_address(ip: IPv4Address, index: int) -> bytes:
+    """Return the request that takes an address from an interface."""
+    own = str(ip)
+    fields = {"family": AF_INET, "index": index, "prefixlen": 32}
+    return _encoded(ifaddrmsg(), _RTM_DELADDR, _CHANGE, fields, [("IFA_LOCAL", own), ("IFA_ADDRESS", own)])
 
 
 def add_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
@@ -97,17 +105,48 @@ def _route(route: DesiredRoute, indexes: Mapping[str, int], kind: int, flags: in
     fields = {
         "family": AF_INET,
         "dst_len": route.destination.prefixlen,
-        "table": RT_TABLE_MAIN,
+        # The field has eight bits; the attribute tells the table.
+        "table": route.table if route.table <= RT_TABLE_MAIN else RT_TABLE_UNSPEC,
         "proto": RTPROT_STATIC,
         "scope": scope,
         "type": RTN_BLACKHOLE,
     }
-    attributes: list[tuple[str, Any]] = [("RTA_DST", str(route.destination.network_address))]
+    attributes: list[tuple[str, Any]] = [
+        ("RTA_DST", str(route.destination.network_address)),
+        ("RTA_TABLE", route.table),
+    ]
     if route.interface is not None:
         # On unnumbered links nothing vouches for the next hop but the link itself.
         fields |= {"type": RTN_UNICAST, "flags": _RTNH_F_ONLINK}
         attributes += [("RTA_GATEWAY", str(NEXT_HOP)), ("RTA_OIF", indexes[route.interface])]
     return _encoded(rtmsg(), kind, flags, fields, attributes)
+
+
+def add_rule(rule: DesiredRule) -> bytes:
+    """Return the request for a rule of the routing policy."""
+    return _rule(rule, _RTM_NEWRULE, _ADD)
+
+
+def remove_rule(rule: DesiredRule) -> bytes:
+    """Return the request that removes a rule of the routing policy."""
+    return _rule(rule, _RTM_DELRULE, _CHANGE)
+
+
+def _rule(rule: DesiredRule, kind: int, flags: int) -> bytes:
+    fields = {"family": AF_INET, "action": RULE_ACTIONS[rule.action]}
+    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority)]
+    match rule.action:
+        case RuleAction.LOOK_UP:
+            attributes.append(("FRA_TABLE", rule.target))
+        case RuleAction.GO_TO:
+            attributes.append(("FRA_GOTO", rule.target))
+        case RuleAction.UNREACHABLE:
+            pass
+    if rule.mask:
+        attributes += [("FRA_FWMARK", rule.mark), ("FRA_FWMASK", rule.mask)]
+    if rule.interface is not None:
+        attributes.append(("FRA_IIFNAME", rule.interface))
+    return _encoded(fibmsg(), kind, flags, fields, attributes)
 
 
 def _encoded(

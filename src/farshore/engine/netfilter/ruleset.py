@@ -8,13 +8,16 @@ guards still stand.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Network, collapse_addresses
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, summarize_address_range
 
-from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Permit, Policy
+from farshore.engine.netfilter import last_hop
+from farshore.engine.netfilter.grammar import chain, collapsed, named, prefixes, shortest, table
+from farshore.engine.netfilter.nat_rules import Way, interfaces_of, nat_lines, outside, pair_name
+from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
-from farshore.realm import Prefix, Realm
-from farshore.translation import BasicNat, PortBlockNapt
+from farshore.realm import Realm
+from farshore.translation import BasicNat, SourceTranslation
 
 FILTER_TABLE = "inet farshore_filter"
 NAT_TABLE = "ip farshore_nat"
@@ -24,7 +27,6 @@ RECORD_TABLE = "inet farshore_record"
 # needed", on which path MTU discovery stands), time exceeded, parameter problem.
 ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
 
-CAPPED = "capped"
 # An option such as record route holds addresses that no translation reaches (RFC 791; RFC 7126 on dropping them).
 NO_OPTIONS = "ip hdrlength > 5 drop"
 
@@ -39,7 +41,7 @@ def ruleset(device: Device) -> str | None:
     if device.policy is None:
         return None
     _require_guards(device)
-    tables = _table(FILTER_TABLE, _filter_lines(device, device.policy)), _table(NAT_TABLE, _nat_lines(device))
+    tables = table(FILTER_TABLE, _filter_lines(device, device.policy)), table(NAT_TABLE, nat_lines(device))
     return "\n".join(tables) + "\n"
 
 
@@ -50,10 +52,6 @@ def _require_guards(device: Device) -> None:
         raise ValueError(f"{device.name}: every interface needs one guard in each direction")
 
 
-def _table(name: str, lines: Iterable[str]) -> str:
-    return "\n".join([f"table {name} {{", *(f"\t{line}" if line else "" for line in lines), "}"])
-
-
 # --- filter: guards on the wire, policy in the middle ---------------------------------------------
 
 
@@ -61,32 +59,45 @@ def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
     for guard in device.guards:
         yield from _guard_chain(guard)
     for direction in Direction:
-        yield from _set(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
+        yield from named(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
     yield from _permit_sets(policy)
     # Before conntrack (-200): what a guard refuses leaves no trace of state. After defragmentation (-400).
-    yield from _chain(
+    yield from chain(
         "arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, "iifname vmap @guards_in"]
     )
-    if policy.max_sessions is not None:
-        yield from _chain(CAPPED, None, [f"ct count over {policy.max_sessions} drop", "accept"])
-    yield from _chain("forwarding", "filter hook forward priority 0; policy drop", _policy_rules(device, policy))
+    if device.last_hop:
+        yield from _last_hop_chains(device)
+    for limit in policy.limits:
+        yield from cap_chain(limit)
+    yield from _pair_chains(device, policy)
+    yield from named("pairs", "ifname . ifname : verdict", _pair_elements(device, policy), "map")
+    # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
+    clamped = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
+    rules = [clamped, "iifname . oifname vmap @pairs"]
+    yield from chain("forwarding", "filter hook forward priority 0; policy drop", rules)
     # After source NAT (100): sees each packet as it will be on the wire, ICMP errors of our own included.
-    yield from _chain("departing", "filter hook postrouting priority 150; policy drop", ["oifname vmap @guards_out"])
-    yield from _chain("to_device", "filter hook input priority 0; policy drop", [])
-    yield from _chain("from_device", "filter hook output priority 0; policy drop", [f"{ICMP_ERRORS} accept"])
+    yield from chain("departing", "filter hook postrouting priority 150; policy drop", ["oifname vmap @guards_out"])
+    yield from chain("to_device", "filter hook input priority 0; policy drop", [])
+    yield from chain("from_device", "filter hook output priority 0; policy drop", [f"{ICMP_ERRORS} accept"])
+
+
+def _last_hop_chains(device: Device) -> Iterator[str]:
+    yield from named("marks", "ifname : mark", last_hop.mark_elements(device), "map")
+    yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules(device))
+    yield from chain("marking", "filter hook prerouting priority -150; policy accept", last_hop.mark_rules())
 
 
 def _guard_chain(guard: Guard) -> Iterator[str]:
     rules = []
     if guard.destinations and guard.direction is Direction.IN:
-        rules.append(f"{ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
+        rules.append(f"{ICMP_ERRORS} ip daddr {prefixes(guard.destinations)} accept")
     if guard.destinations and guard.direction is Direction.OUT:
         # Where no translation gave an error of our own a source, as toward a provider that keeps the lake's.
-        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {_prefixes(guard.destinations)} accept")
+        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {prefixes(guard.destinations)} accept")
     if guard.sources and guard.destinations:
-        sources, destinations = _prefixes(guard.sources), _prefixes(guard.destinations)
+        sources, destinations = prefixes(guard.sources), prefixes(guard.destinations)
         rules.append(f"ip saddr {sources} ip daddr {destinations} accept")
-    return _chain(_guard_name(guard.interface, guard.direction), None, [*rules, "drop"])
+    return chain(_guard_name(guard.interface, guard.direction), None, [*rules, "drop"])
 
 
 def _guard_name(interface: str, direction: Direction) -> str:
@@ -98,167 +109,142 @@ def _dispatch(device: Device, direction: Direction) -> Iterator[str]:
         yield f'"{interface.name}" : jump {_guard_name(interface.name, direction)}'
 
 
-def _policy_rules(device: Device, policy: Policy) -> Iterator[str]:
-    # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
-    yield "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
-    translated = " ".join(["ct state established", *_translated_states(device)])
-    for (ingress, egress), permits in _by_realms(policy).items():
-        name = _pair_name(ingress, egress)
-        # Every packet is held against the permits, not only a flow's first: what is revoked stops at once,
-        # though its conntrack entry lives on. Here replies still come from the translated destination.
-        if _port_elements(permits):
-            yield f"{translated} ct direction original ip daddr . meta l4proto . th dport @ports_{name} accept"
-            yield f"{translated} ct direction reply ip saddr . meta l4proto . th sport @ports_{name} accept"
-        if _echo_elements(permits):
-            yield f"{translated} ct direction original icmp type echo-request ip daddr @echo_{name} accept"
-            yield f"{translated} ct direction reply icmp type echo-reply ip saddr @echo_{name} accept"
-    yield " ".join(["ct state related", *_translated_states(device), ICMP_ERRORS, "accept"])
-    # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
-    admitted = "accept" if policy.max_sessions is None else f"goto {CAPPED}"
+# --- policy: a chain for each way from one realm into another ----------------------------------------
+
+
+def _pairs(device: Device, policy: Policy) -> Iterator[tuple[Realm, Realm]]:
+    """Yield the ways across: those of new flows, and back."""
+    ways = (
+        way for permit in policy.permits for way in ((permit.ingress, permit.egress), (permit.egress, permit.ingress))
+    )
+    present = {interface.realm for interface in device.interfaces}
+    return (way for way in dict.fromkeys(ways) if present.issuperset(way))
+
+
+def _pair_elements(device: Device, policy: Policy) -> Iterator[str]:
+    for ingress, egress in _pairs(device, policy):
+        for entered in interfaces_of(device, ingress):
+            for left in interfaces_of(device, egress):
+                yield f'"{entered}" . "{left}" : goto {pair_name(ingress, egress)}'
+
+
+def _pair_chains(device: Device, policy: Policy) -> Iterator[str]:
+    permits = _by_realms(policy)
+    limited = {limit.ingress for limit in policy.limits}
+    for ingress, egress in _pairs(device, policy):
+        rules = [
+            *_known_rules(device, (ingress, egress), permits),
+            *_new_rules(device, (ingress, egress), permits, capped=ingress in limited),
+        ]
+        yield from chain(pair_name(ingress, egress), None, rules)
+
+
+def _known_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]]) -> Iterator[str]:
+    """Yield the rules for packets of flows that were let through, and for the errors about them.
+
+    Every packet is held against the permits, not only a flow's first: what is revoked stops at once, though
+    its conntrack entry lives on. Replies still come from the translated destination here.
+    """
+    back = way[::-1]
+    if way in permits:
+        known = " ".join(["ct state established", *_translated_states(device, way), "ct direction original"])
+        for match in _destination_matches(permits[way], pair_name(*way), "daddr", "dport", "echo-request"):
+            yield f"{known} {match} accept"
+    if back in permits:
+        known = " ".join(["ct state established", *_translated_states(device, back), "ct direction reply"])
+        for match in _destination_matches(permits[back], pair_name(*back), "saddr", "sport", "echo-reply"):
+            yield f"{known} {match} accept"
+    states = (" ".join(_translated_states(device, each)) for each in (way, back) if each in permits)
+    for translated in dict.fromkeys(states):
+        yield " ".join(part for part in ("ct state related", translated, ICMP_ERRORS, "accept") if part)
+
+
+def _new_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]], *, capped: bool) -> Iterator[str]:
     # On its first packet a flow has its destination translated already and its source not yet.
-    first = "ct state new ct status dnat" if device.destination_nat else "ct state new"
-    for (ingress, egress), permits in _by_realms(policy).items():
-        name = _pair_name(ingress, egress)
-        crossing = f"iifname {_interfaces(device, ingress)} oifname {_interfaces(device, egress)}"
-        if _port_elements(permits):
-            yield f"{first} {crossing} ip daddr . meta l4proto . th dport @ports_{name} {admitted}"
-        if _echo_elements(permits):
-            yield f"{first} {crossing} icmp type echo-request ip daddr @echo_{name} {admitted}"
+    first = "ct state new ct status dnat" if "ct status dnat" in _translated_states(device, way) else "ct state new"
+    # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
+    admitted = f"goto {cap_name(way[0])}" if capped else "accept"
+    for match in _destination_matches(permits.get(way, []), pair_name(*way), "daddr", "dport", "echo-request"):
+        yield f"{first} {match} {admitted}"
 
 
-def _translated_states(device: Device) -> Iterator[str]:
-    """Yield the matches that hold only for flows which every stage of the device has translated."""
-    if device.destination_nat:
-        yield "ct status dnat"
-    if device.source_nat:
-        yield "ct status snat"
+def _destination_matches(permits: list[Permit], name: str, address: str, port: str, echo: str) -> Iterator[str]:
+    """Yield the matches for all that is permitted one way, where the permitted end stands in these fields."""
+    for prefix, elements in (("ports", _ports(permits, wide=False)), ("networks", _ports(permits, wide=True))):
+        if elements:
+            yield f"ip {address} . meta l4proto . th {port} @{prefix}_{name}"
+    for prefix, elements in (("echo", _echoes(permits, wide=False)), ("echo_networks", _echoes(permits, wide=True))):
+        if elements:
+            yield f"icmp type {echo} ip {address} @{prefix}_{name}"
+
+
+def _translated_states(device: Device, way: Way) -> tuple[str, ...]:
+    """Return the matches that hold only for flows which every stage that there is for this way has translated."""
+    destination = any((t.inside.realm, t.outside.realm) == way for t in device.destination_nat)
+    source = any((t.inside.realm, outside(t)) == way for t in device.source_nat)
+    found = [*(("ct status dnat",) if destination else ()), *(("ct status snat",) if source else ())]
+    if device.last_hop and source:
+        # A zone's number may be somebody else's later: nobody ever takes on another's source by that.
+        own = (t for t in device.source_nat if (t.inside.realm, outside(t)) == way)
+        found.append(f"ct reply ip daddr {collapsed(network for t in own for network in _addresses(t))}")
+    return tuple(found)
+
+
+def _addresses(translation: SourceTranslation) -> Iterable[IPv4Network]:
+    if isinstance(translation, BasicNat):
+        return (translation.outside.network,)
+    first = translation.first.ip
+    return summarize_address_range(first, first + translation.addresses - 1)
 
 
 def _permit_sets(policy: Policy) -> Iterator[str]:
-    for (ingress, egress), permits in _by_realms(policy).items():
-        name = _pair_name(ingress, egress)
-        if ports := _port_elements(permits):
-            yield from _set(f"ports_{name}", "ipv4_addr . inet_proto . inet_service", ports)
-        if echoes := _echo_elements(permits):
-            yield from _set(f"echo_{name}", "ipv4_addr", echoes)
+    for way, permits in _by_realms(policy).items():
+        name = pair_name(*way)
+        ports = "ipv4_addr . inet_proto . inet_service"
+        for key, prefix, elements, flags in (
+            (ports, "ports", _ports(permits, wide=False), None),
+            (ports, "networks", _ports(permits, wide=True), "interval"),
+            ("ipv4_addr", "echo", _echoes(permits, wide=False), None),
+            ("ipv4_addr", "echo_networks", _echoes(permits, wide=True), "interval"),
+        ):
+            if elements:
+                yield from named(f"{prefix}_{name}", key, elements, flags=flags)
 
 
-# Netfilter filters after destination NAT, so the sets hold the translated destinations, each once.
-def _port_elements(permits: list[Permit]) -> list[str]:
-    ports = (p for p in permits if p.port.protocol is not Protocol.ICMP)
-    return list(dict.fromkeys(f"{p.translated.ip} . {p.port.protocol} . {p.port.number}" for p in ports))
+# Netfilter filters after destination NAT, so the sets hold the translated destinations, each once. Single
+# addresses stand in sets of their own, which are hashed; where there are networks the kernel must search.
+def _ports(permits: list[Permit], *, wide: bool) -> list[str]:
+    found = (p for p in permits if p.port.protocol is not Protocol.ICMP and _is_wide(p) is wide)
+    return list(dict.fromkeys(f"{shortest(p.translated.network)} . {p.port.protocol} . {p.port.number}" for p in found))
 
 
-def _echo_elements(permits: list[Permit]) -> list[str]:
-    return list(dict.fromkeys(str(p.translated.ip) for p in permits if p.port.protocol is Protocol.ICMP))
+def _echoes(permits: list[Permit], *, wide: bool) -> list[str]:
+    found = (p for p in permits if p.port.protocol is Protocol.ICMP and _is_wide(p) is wide)
+    return list(dict.fromkeys(shortest(p.translated.network) for p in found))
 
 
-def _by_realms(policy: Policy) -> dict[tuple[Realm, Realm], list[Permit]]:
-    grouped: dict[tuple[Realm, Realm], list[Permit]] = {}
+def _is_wide(permit: Permit) -> bool:
+    return permit.translated.network.prefixlen < permit.translated.network.max_prefixlen
+
+
+def _by_realms(policy: Policy) -> dict[Way, list[Permit]]:
+    grouped: dict[Way, list[Permit]] = {}
     for permit in policy.permits:
         grouped.setdefault((permit.ingress, permit.egress), []).append(permit)
     return grouped
 
 
-def _pair_name(ingress: Realm, egress: Realm) -> str:
-    return f"{ingress}_to_{egress}"
+def cap_chain(limit: Limit) -> Iterator[str]:
+    """Yield the chain that new flows of a realm with a limit go through."""
+    rules = []
+    if limit.rate is not None:
+        # As many at once as in a second: what comes together is not refused for coming together.
+        rules.append(f"limit rate over {limit.rate}/second burst {limit.rate} packets drop")
+    if limit.sessions is not None:
+        rules.append(f"ct count over {limit.sessions} drop")
+    return chain(cap_name(limit.ingress), None, [*rules, "accept"])
 
 
-def _interfaces(device: Device, realm: Realm) -> str:
-    names = [f'"{interface.name}"' for interface in device.interfaces if interface.realm == realm]
-    return names[0] if len(names) == 1 else f"{{ {', '.join(names)} }}"
-
-
-# --- NAT -------------------------------------------------------------------------------------------
-
-
-def _nat_lines(device: Device) -> Iterator[str]:
-    block_maps = [t for t in device.source_nat if isinstance(t, PortBlockNapt)]
-    for number, napt in enumerate(block_maps):
-        yield from _port_block_map(f"blocks{number}", napt)
-    yield from _chain(
-        "translate_destination",
-        "nat hook prerouting priority -100; policy accept",
-        _destination_rules(device),
-    )
-    yield from _chain(
-        "translate_source",
-        "nat hook postrouting priority 100; policy accept",
-        [*_basic_source_rules(device), *_port_block_rules(device, block_maps)],
-    )
-
-
-def _destination_rules(device: Device) -> Iterator[str]:
-    for ingress in dict.fromkeys(t.inside.realm for t in device.destination_nat):
-        pairs = [t for t in device.destination_nat if t.inside.realm == ingress]
-        yield f"iifname {_interfaces(device, ingress)} dnat {_address_map(pairs, 'daddr')}"
-
-
-def _basic_source_rules(device: Device) -> Iterator[str]:
-    basic = [t for t in device.source_nat if isinstance(t, BasicNat)]
-    for egress in dict.fromkeys(t.outside.realm for t in basic):
-        leaving = f"oifname {_interfaces(device, egress)}"
-        here = [t for t in basic if t.outside.realm == egress]
-        single = [t for t in here if t.inside.network.prefixlen == IPv4Network(0).max_prefixlen]
-        wide = [t for t in here if t not in single]
-        if wide:
-            yield f"{leaving} snat {_prefix_map(wide)}"
-        if single:
-            yield f"{leaving} snat {_address_map(single, 'saddr')}"
-
-
-def _port_block_rules(device: Device, napts: list[PortBlockNapt]) -> Iterator[str]:
-    for number, napt in enumerate(napts):
-        leaving = f"oifname {_interfaces(device, napt.first.realm)} ip saddr {napt.inside.network}"
-        # The ICMP query identifier is to echo what the port is to TCP (RFC 5508 section 3.1).
-        yield f"{leaving} meta l4proto {{ tcp, udp }} snat ip to ip saddr map @blocks{number}"
-        yield f"{leaving} meta l4proto icmp snat ip to ip saddr map @blocks{number}"
-
-
-def _port_block_map(name: str, napt: PortBlockNapt) -> Iterator[str]:
-    def elements() -> Iterator[str]:
-        for inside, block in napt.blocks():
-            yield f"{inside.ip} : {block.address.ip} . {block.first_port}-{block.last_port}"
-
-    return _set(name, "ipv4_addr : interval ipv4_addr . inet_service", elements(), "map")
-
-
-def _address_map(pairs: list[BasicNat], field: str) -> str:
-    elements = ", ".join(f"{t.inside.network.network_address} : {t.outside.network.network_address}" for t in pairs)
-    return f"ip to ip {field} map {{ {elements} }}"
-
-
-def _prefix_map(translations: list[BasicNat]) -> str:
-    elements = ", ".join(f"{t.inside.network} : {t.outside.network}" for t in translations)
-    return f"ip prefix to ip saddr map {{ {elements} }}"
-
-
-# --- nftables' grammar -------------------------------------------------------------------------------
-
-
-def _chain(name: str, hook: str | None, rules: Iterable[str]) -> Iterator[str]:
-    yield f"chain {name} {{"
-    if hook is not None:
-        yield f"\ttype {hook};"
-    for rule in rules:
-        yield f"\t{rule}"
-    yield "}"
-    yield ""
-
-
-def _set(name: str, key: str, elements: Iterable[str], keyword: str = "set") -> Iterator[str]:
-    yield f"{keyword} {name} {{"
-    yield f"\ttype {key}"
-    yield f"\telements = {{ {', '.join(elements)} }}"
-    yield "}"
-    yield ""
-
-
-def _prefixes(prefixes: tuple[Prefix, ...]) -> str:
-    # Neighbouring prefixes become one: an interval set refuses overlaps, and shorter is quicker.
-    names = [_shortest(network) for network in collapse_addresses(prefix.network for prefix in prefixes)]
-    return names[0] if len(names) == 1 else f"{{ {', '.join(names)} }}"
-
-
-def _shortest(network: IPv4Network) -> str:
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+def cap_name(realm: Realm) -> str:
+    """Return the name of that chain."""
+    return f"capped_{realm}"

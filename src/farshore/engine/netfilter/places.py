@@ -1,0 +1,27 @@
+"""Where on the machine a node of a fabric is: the names of namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from farshore.fabric.model import Fabric, LinkEnd, Proxy
+from farshore.realm import Realm, RealmKind
+
+
+def namespace_name(node: str) -> str:
+    """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
+    return node.replace("/", ".")
+
+
+def instance_name(proxy: Proxy, realm: Realm) -> str:
+    """Return the name of a proxy's routing instance for a realm: each is a namespace of its own."""
+    return proxy.name if realm.kind is not RealmKind.TENANT else f"{realm}/{proxy.name.partition('/')[2]}"
+
+
+def instance_ends(fabric: Fabric) -> Mapping[LinkEnd, LinkEnd]:
+    """Return, for every interface of a proxy, where it is to be: an interface of one of its instances."""
+    return {
+        LinkEnd(proxy.name, interface.name): LinkEnd(instance_name(proxy, interface.realm), interface.name)
+        for proxy in fabric.proxies
+        for interface in proxy.interfaces
+    }

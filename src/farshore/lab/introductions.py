@@ -1,0 +1,96 @@
+"""What a service is told of who is calling: the PROXY header, version 2, and the signed HTTP headers.
+
+The header's form is that of HAProxy's proxy-protocol.txt, section 2.2.
+"""
+
+from __future__ import annotations
+
+import hmac
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Protocol
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+_HEADER = struct.Struct("!12sBBH")
+_ADDRESSES = struct.Struct("!4s4sHH")
+_VERSION, _LOCAL, _PROXY = 0x20, 0x0, 0x1
+_TCP_OVER_IPV4 = 0x11
+_TLV = struct.Struct("!BH")
+_UNIQUE_ID, _NAMESPACE = 0x05, 0x30
+_SIGNED = ("tenant", "client", "time", "signature")
+_WINDOW = 60  # seconds by which a signed time may differ from ours
+
+
+class Readable(Protocol):
+    """What bytes can be read from, waiting for as many as are asked for."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer only at the end."""
+
+
+class ForgedError(Exception):
+    """Whoever says this is not the proxy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling; None each where the proxy says so little. A check of the proxy's own calls for nobody."""
+
+    tenant: str | None
+    namespace: str | None
+    client: str | None
+    client_port: int | None
+
+
+NOBODY = Caller(None, None, None, None)
+
+
+def read_proxy_header(stream: Readable) -> Caller:
+    """Read a PROXY header off the beginning of a connection. Raises ForgedError where there is none."""
+    start = stream.read(_HEADER.size)
+    if len(start) < _HEADER.size:
+        raise ForgedError("no PROXY header")
+    signature, version_and_command, family, length = _HEADER.unpack(start)
+    rest = stream.read(length)
+    command = version_and_command & 0x0F
+    if signature != _SIGNATURE or version_and_command & 0xF0 != _VERSION or len(rest) < length:
+        raise ForgedError("no PROXY header")
+    if command == _LOCAL:
+        return NOBODY
+    if command != _PROXY or family != _TCP_OVER_IPV4:
+        raise ForgedError("a PROXY header of no TCP connection")
+    source, _, source_port, _ = _ADDRESSES.unpack_from(rest)
+    told = dict(_tlvs(rest[_ADDRESSES.size :]))
+    name, namespace = told.get(_UNIQUE_ID), told.get(_NAMESPACE)
+    return Caller(_text(name), _text(namespace), str(IPv4Address(source)), source_port)
+
+
+def _tlvs(content: bytes) -> list[tuple[int, bytes]]:
+    found = []
+    while len(content) >= _TLV.size:
+        kind, length = _TLV.unpack_from(content)
+        found.append((kind, content[_TLV.size : _TLV.size + length]))
+        content = content[_TLV.size + length :]
+    return found
+
+
+def _text(content: bytes | None) -> str | None:
+    return content.decode("ascii") if content is not None else None
+
+
+def read_signed(key: bytes, method: str, target: str, headers: Mapping[str, str]) -> Caller:
+    """Return who is calling by the signed headers of a request, whose names are in lower case.
+
+    Raises ForgedError where they are not the proxy's.
+    """
+    tenant, client, when, signature = (headers.get(f"x-farshore-{name}", "") for name in _SIGNED)
+    said = f"{tenant} {client} {when} {method} {target}".encode()
+    if not hmac.compare_digest(hmac.digest(key, said, "sha256").hex(), signature):
+        raise ForgedError("no good signature")
+    if not when.isdecimal() or abs(time.time() - int(when)) > _WINDOW:
+        raise ForgedError("a signature of another time")
+    address, _, port = client.rpartition(":")
+    return Caller(tenant, None, address, int(port))

@@ -42,10 +42,10 @@ def lab() -> None:
 @_name
 def up(file: Path, design: str | None, name: str | None) -> None:
     """Bring a lab up. It stays until "farshore lab down"."""
-    from farshore.cli.fabrics import read_fabric
+    from farshore.cli.fabrics import read_runnable
     from farshore.lab import lifecycle
 
-    _, _, fabric = read_fabric(file, design)
+    _, _, fabric = read_runnable(file, design)
     with progress("making the lab") as report:
         record = lifecycle.up(name or DEFAULT_NAME, file, fabric, report)
     click.echo(
@@ -64,11 +64,11 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
     Every host uses every service that its tenant subscribes to, all at the same moment and from the same
     source port. Then everybody tries what is forbidden. Exit status 1 if anything differs.
     """
-    from farshore.cli.fabrics import read_fabric
+    from farshore.cli.fabrics import read_runnable
     from farshore.cli.lab_report import print_json, print_text
     from farshore.lab.run import run as run_checks
 
-    intent, plan, fabric = read_fabric(file, design)
+    intent, plan, fabric = read_runnable(file, design)
     with progress("making the lab") as making, progress("checking") as checking:
         results = run_checks(file, intent, plan, fabric, making=making, checking=checking)
     if as_json:

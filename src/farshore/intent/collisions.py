@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 
 from farshore.errors import Diagnostic
+from farshore.intent.calling_collisions import calling_collisions, introductions
+from farshore.intent.carrying import uncarried_parts
 from farshore.intent.model import Intent
 from farshore.intent.nearest import Nearest
 from farshore.intent.parts import Parts
@@ -33,5 +35,9 @@ def _all(file: str, parts: Parts) -> Iterator[Diagnostic]:
     if parts.provider is not None:
         damaged = parts.damage.get(PROVIDER.name, frozenset())
         yield from provider_collisions(file, parts.provider, damaged=damaged)
+        yield from calling_collisions(file, parts, parts.provider, Nearest())
+        yield from introductions(file, parts.provider)
+        if parts.design is not None:
+            yield from uncarried_parts(file, parts.provider, parts.tenants, parts.design)
     for name, tenant in parts.tenants.items():
         yield from tenant_collisions(around, tenant, damaged=parts.damage.get(name, frozenset()))

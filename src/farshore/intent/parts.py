@@ -28,7 +28,7 @@ _MOST_ROUNDS = 6
 MOST_STRAYS = 1_000
 # Stands for a lake that nobody could read: no network may hold this address, so nothing collides with it.
 _NO_LAKE = Prefix(LAKE, IPv4Network("0.0.0.0/32"))
-_ALL_KEYS = frozenset({*schema_models.Provider.model_fields, *schema_models.Tenant.model_fields})
+_ALL_KEYS = frozenset({*schema_models.keys(schema_models.Provider), *schema_models.keys(schema_models.Tenant)})
 
 
 class _SomeProvider(schema_models.Provider):
@@ -173,8 +173,9 @@ def _keys(model: type[BaseModel], faulty: Set[Path]) -> Iterator[str]:
     for location in faulty:
         key = str(location[0])
         yield key
-        if key not in model.model_fields:
-            yield from get_close_matches(key, model.model_fields, n=1)
+        known = schema_models.keys(model)
+        if key not in known:
+            yield from get_close_matches(key, known, n=1)
 
 
 def _removable(kind: str, location: Path) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     BaseModel,
@@ -21,7 +21,9 @@ from pydantic import (
     Tag,
     ValidationInfo,
     WithJsonSchema,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
 
 from farshore.intent import address, number, offer, word
 from farshore.intent.fault import FaultError
@@ -215,6 +217,12 @@ class Service(_Model):
         default=None, description="appliance: it carries this service for every tenant.", examples=["appliance"]
     )
 
+    @model_validator(mode="after")
+    def _one_introduction(self) -> Self:
+        if self.proxy_protocol is not None and self.signed_header is not None:
+            raise FaultError("has both proxy-protocol and signed-header", "keep the one that it understands")
+        return self
+
 
 class Reach(_Model):
     """A tenant whose hosts the provider's own may call, for monitoring or backup."""
@@ -327,3 +335,8 @@ class IntentFile(_Model):
         description="Who uses services, by name.",
         examples=[{"customer-a": {"networks": ["10.1.1.0/24"], "presents": "10.2.2.0/28", "services": ["portal"]}}],
     )
+
+
+def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """Return the keys of a mapping as they are written in a file, each with its field."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}

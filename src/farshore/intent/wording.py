@@ -76,7 +76,7 @@ def _missing(location: Path) -> tuple[str, str]:
 def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
     model = _model(location[:-1])
     unknown = str(location[-1])
-    mend = nearest.mend(unknown, model.model_fields, "the keys here are {known}")
+    mend = nearest.mend(unknown, schema_models.keys(model), "the keys here are {known}")
     return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", mend
 
 
@@ -159,5 +159,5 @@ def _flow(*location: str) -> str:
 def _example_value(location: tuple[str, ...]) -> Any:
     if location in {("provider", "services", "portal"), ("tenants", "customer-a")}:
         return _example_value(location[:-1])[location[-1]]
-    field = _model(location[:-1]).model_fields.get(location[-1])
+    field = schema_models.keys(_model(location[:-1])).get(location[-1])
     return field.examples[0] if field is not None and field.examples else None

@@ -1,0 +1,64 @@
+"""What a choice of design cannot carry: pure, from the intent alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from farshore.errors import Diagnostic, Place
+from farshore.intent.model import DesignName, Intent, Provider, Service, Tenant
+from farshore.port import Port, Protocol
+
+_PACKETS = "lake and last-hop"
+
+
+def uncarried(intent: Intent, design: str | None = None) -> tuple[Diagnostic, ...]:
+    """Return what cannot be carried if one design is for all or, with None, by those that the intent asks for."""
+    parts = _uncarried(intent.file, intent.provider, intent.tenants, intent.design, design)
+    return tuple(parts)
+
+
+def uncarried_parts(
+    file: str, provider: Provider, tenants: Mapping[str, Tenant], design: DesignName
+) -> Iterator[Diagnostic]:
+    """Yield the same for what of an intent could be read."""
+    return _uncarried(file, provider, tenants, design, None)
+
+
+def _uncarried(
+    file: str, provider: Provider, tenants: Mapping[str, Tenant], own: DesignName, all_by: str | None
+) -> Iterator[Diagnostic]:
+    def carrier(tenant: Tenant, service: Service | None = None) -> str:
+        particular = service.design if service is not None else None
+        return all_by or particular or tenant.design or own
+
+    for service in provider.services.values():
+        used = [t for t in tenants.values() if any(s.service == service.name for s in t.subscriptions)]
+        if any(carrier(tenant, service) == DesignName.APPLIANCE for tenant in used):
+            yield from _no_connections(file, service)
+        elsewhere = next((t for t in used if carrier(t, service) != DesignName.APPLIANCE), None)
+        if service.introduction is not None and elsewhere is not None:
+            by = carrier(elsewhere, service)
+            problem = (
+                f"service {service.name}: {elsewhere.name} comes by the {by} design, which tells no service who calls"
+            )
+            mend = f"only the appliance does: write design: appliance at service {service.name}"
+            yield Diagnostic(file, service.introduction_place, problem, mend)
+    for reach in provider.reaches:
+        tenant = tenants.get(reach.tenant)
+        if tenant is not None and carrier(tenant) != DesignName.LAKE:
+            problem = f"provider: reaches {reach.tenant}: the {carrier(tenant)} design carries no calls to a tenant"
+            yield Diagnostic(file, reach.tenant_place, problem, "only the lake does: give the tenant design: lake")
+
+
+def _no_connections(file: str, service: Service) -> Iterator[Diagnostic]:
+    others = [port for port in service.ports if port.protocol is not Protocol.TCP]
+    if others:
+        listed = ", ".join(map(str, others))
+        problem = f"service {service.name}: the appliance design carries TCP connections, and not {listed}"
+        mend = f"{_PACKETS} carry it; or take it out of ports"
+        yield Diagnostic(file, _place(service, others[0]), problem, mend)
+
+
+def _place(service: Service, port: Port) -> Place:
+    number = service.ports.index(port)
+    return service.port_places[number] if number < len(service.port_places) else service.place

@@ -17,6 +17,7 @@ from farshore.errors import EXIT_MACHINE, EXIT_YES, FarshoreError
 # Command name → module and the command object in it. Nothing here is imported until it is needed.
 COMMANDS = {
     "check": "farshore.cli.check:check",
+    "designs": "farshore.cli.designs:designs",
     "demo": "farshore.cli.demo:demo",
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from farshore.comparison.compare import called
 from farshore.design.names import INTERNET_HOST
 from farshore.errors import UsageError
 from farshore.fabric.model import EndSystem, Fabric, NodeKind
@@ -9,24 +10,28 @@ from farshore.intent.model import Intent, Service
 from farshore.lookup import find, unknown
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
-from farshore.realm import Address
+from farshore.realm import Address, RealmKind
 from farshore.walk.journey import Errand
 
 _LAST_PORT = 65535
+_SSH = 22
 
 
 def errand(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str) -> Errand:
     """Return the errand of ``--from`` and ``--to``.
 
     Where the service is not presented to the host, it is one to the service's lake address: a valid question.
+    A host of the provider calls a tenant's host, whether it may or not.
 
     Raises:
         UsageError: There is no such host or service, or this is not how a port is written.
     """
     name, colon, port_text = target.partition(":")
+    if origin.startswith("provider/"):
+        return _call(intent, plan, fabric, origin, name, port_text)
     host = _host(intent, fabric, origin)
     service = find(intent.provider.services, name, "service")
-    port = _port(port_text, service) if colon else service.ports[0]
+    port = _port(port_text, service.name, service.ports) if colon else service.ports[0]
     presented = _presented(plan, host, service)
     if presented is not None:
         return Errand(host.name, name, presented, port)
@@ -34,13 +39,32 @@ def errand(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str)
     return Errand(host.name, name, unknown_there, port, presented=False)
 
 
+def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str, port_text: str) -> Errand:
+    """Return what a host or a service of the provider asks of a tenant's host."""
+    caller = fabric.nodes.get(origin)
+    own = [*intent.provider.services, *(host.name for host in intent.provider.hosts)]
+    if not isinstance(caller, EndSystem):
+        raise UsageError(unknown("host or service", origin.partition("/")[2], own, "provider"))
+    tenant, slash, _ = target.partition("/")
+    if not slash or tenant not in intent.tenants:
+        known = [node.name for node in fabric.end_systems if node.address.realm.kind is RealmKind.TENANT]
+        raise UsageError(
+            f"--to {target}: the provider's hosts call tenants' hosts; write one such as {known[0]}:tcp/22"
+        )
+    host = _host(intent, fabric, target)
+    ports = intent.reached(tenant) or (Port(Protocol.TCP, _SSH),)
+    port = _port(port_text, target, ports) if port_text else ports[0]
+    dialled = called(plan, host)
+    if dialled is None:
+        raise UsageError(f"--to {target}: it has no address in the lake by which it could be called")
+    return Errand(caller.name, host.name, dialled, port)
+
+
 def _host(intent: Intent, fabric: Fabric, origin: str) -> EndSystem:
     node = fabric.nodes.get(origin)
     if isinstance(node, EndSystem) and node.kind is NodeKind.HOST:
         return node
     owner, _, name = origin.partition("/")
-    if owner == "provider":
-        raise UsageError(f"--from {origin}: a walk starts at a tenant's host, or at {INTERNET_HOST}")
     if origin == INTERNET_HOST:
         raise UsageError(f"--from {origin}: the intent publishes no service to the Internet")
     known = (*intent.tenants, *(("internet",) if INTERNET_HOST in fabric.nodes else ()))
@@ -57,7 +81,7 @@ def _presented(plan: Plan, host: EndSystem, service: Service) -> Address | None:
     return plan.tenants[host.address.realm.name].presents.get(service.name)
 
 
-def _port(text: str, service: Service) -> Port:
+def _port(text: str, whose: str, ports: tuple[Port, ...]) -> Port:
     """Read a port. It need not be offered: whether it is refused is what the walk finds out."""
     if text == Protocol.ICMP:
         return Port(Protocol.ICMP)
@@ -65,14 +89,14 @@ def _port(text: str, service: Service) -> Port:
     known = (Protocol.TCP, Protocol.UDP)
     good_protocol = protocol in known if slash else True
     if not good_protocol or not _is_number(number) or not 1 <= int(number) <= _LAST_PORT:
-        offered = ", ".join(map(str, service.ports))
+        offered = ", ".join(map(str, ports))
         raise UsageError(
             f"{text!r} is not a port; write a number from 1 to {_LAST_PORT}, tcp/NUMBER, udp/NUMBER or icmp; "
-            f"{service.name} offers {offered}"
+            f"{whose} offers {offered}"
         )
     if slash:
         return Port(Protocol(protocol), int(number))
-    offers = (port for port in service.ports if port.number == int(number) and port.protocol in known)
+    offers = (port for port in ports if port.number == int(number) and port.protocol in known)
     return next(offers, Port(Protocol.TCP, int(number)))
 
 

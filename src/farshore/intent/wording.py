@@ -115,7 +115,7 @@ def _model(location: Path) -> type[BaseModel]:
             found = schema_models.Provider
         case ("provider", "services", str()):
             found = schema_models.Service
-        case ("provider", "reaches", int()):
+        case ("provider", "reaches", _):
             found = schema_models.Reach
         case ("tenants", str()):
             found = schema_models.Tenant

@@ -147,7 +147,7 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     """The service's step takes in the plain routers behind it; from there on each device has its own."""
     hops = list(reply.hops)
     routers: list[Hop] = []
-    while hops and fabric.nodes[hops[0].node].kind is NodeKind.ROUTER:
+    while server.kind is NodeKind.SERVICE and hops and fabric.nodes[hops[0].node].kind is NodeKind.ROUTER:
         routers.append(hops.pop(0))
     events = tuple(event for hop in routers if hop.crossing is not None for event in hop.crossing.events)
     last = routers[-1].crossing if routers else None

@@ -1,0 +1,91 @@
+"""``farshore designs``: the designs side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from farshore.cli.progress import progress
+
+if TYPE_CHECKING:
+    from farshore.comparison.model import Verdict
+
+EXAMPLE = """\b
+Example:
+  farshore designs examples/article.yaml
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def designs(file: Path, *, as_json: bool) -> None:
+    """Compare the designs for an intent: who reaches what, what each costs, what it cannot carry.
+
+    Every tenant's first host walks to every port of every service that it uses; it stands for the others.
+    """
+    from farshore.cli.inputs import read_plan
+    from farshore.comparison.compare import compare
+
+    intent, plan = read_plan(file)
+    with progress("walking") as report:
+        verdicts = compare(intent, plan, report)
+    if as_json:
+        click.echo(json.dumps({"designs": [_document(each) for each in verdicts]}, indent=2))
+        return
+    click.echo(_table(verdicts))
+    for each in verdicts:
+        for line in _remarks(each):
+            click.echo(line)
+
+
+_COLUMNS = ("design", "reaches", "namespaces", "NAT stages", "hops", "lake", "presented")
+
+
+def _table(verdicts: tuple[Verdict, ...]) -> str:
+    rows = [_COLUMNS, *(_row(each) for each in verdicts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def _row(verdict: Verdict) -> tuple[str, ...]:
+    costs = verdict.costs
+    figures = (costs.namespaces, costs.translations, costs.hops, costs.lake_addresses, costs.presented_addresses)
+    return (verdict.design, f"{verdict.delivered} of {verdict.walks}", *(f"{figure:,}" for figure in figures))
+
+
+def _remarks(verdict: Verdict) -> list[str]:
+    """Return what stands below the table: what is not carried, and the first glitch."""
+    lines = [f"  cannot carry: {each.problem}" for each in verdict.uncarried]
+    if verdict.failures:
+        first, more = verdict.failures[0], len(verdict.failures) - 1
+        also = f" (and {more:,} more)" if more else ""
+        lines.append(f"  first glitch: {first.origin} to {first.target}, step {first.step}: {first.reason}{also}")
+    return ["", verdict.design, *lines] if lines else []
+
+
+def _document(verdict: Verdict) -> dict[str, Any]:
+    costs = verdict.costs
+    return {
+        "design": verdict.design,
+        "complete": verdict.complete,
+        "walks": verdict.walks,
+        "delivered": verdict.delivered,
+        "costs": {
+            "namespaces": costs.namespaces,
+            "nat_stages": costs.translations,
+            "hops": costs.hops,
+            "lake_addresses": costs.lake_addresses,
+            "presented_addresses": costs.presented_addresses,
+        },
+        "uncarried": [str(each) for each in verdict.uncarried],
+        "failures": [
+            {"from": each.origin, "to": each.target, "step": each.step, "reason": each.reason}
+            for each in verdict.failures
+        ],
+    }

@@ -1,0 +1,116 @@
+"""Walking every design of an intent, and counting what it takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from farshore.comparison.model import Costs, Failure, Verdict
+from farshore.design import names
+from farshore.design.catalogue import DESIGNS, build
+from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
+from farshore.intent.carrying import uncarried
+from farshore.intent.model import Intent
+from farshore.plan.appearance import appearance
+from farshore.plan.model import Plan
+from farshore.realm import Address
+from farshore.walk.crossing import Verb
+from farshore.walk.journey import Errand, Walk, walk
+
+Reporter = Callable[[int, int, str], None]
+# In the order in which one would choose: the cheapest that carries everything first, then those that only show why.
+_ORDER = ("lake", "last-hop", "appliance", "single-nat", "last-hop-plain")
+
+
+def compare(intent: Intent, plan: Plan, report: Reporter = lambda _done, _total, _what: None) -> tuple[Verdict, ...]:
+    """Return a verdict on each design and, where the intent asks for several at once, on that mix."""
+    asked = build(intent, plan)
+    mixed = [None] if asked.design not in DESIGNS else []
+    choices: list[str | None] = [*mixed, *_ORDER]
+    verdicts = []
+    for number, design in enumerate(choices):
+        name = design or asked.design
+        report(number, len(choices), name)
+        verdicts.append(verdict(intent, plan, asked if design is None else build(intent, plan, design), design))
+    report(len(choices), len(choices), "")
+    return tuple(verdicts)
+
+
+def verdict(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> Verdict:
+    """Walk one fabric. ``design`` is the one for all, None where the intent chose."""
+    walks = [walk(fabric, None, errand) for errand in errands(intent, plan, fabric)]
+    failures = tuple(_failure(each) for each in walks if not each.delivered)
+    delivered = [each for each in walks if each.delivered]
+    return Verdict(
+        fabric.design,
+        len(walks),
+        len(delivered),
+        failures,
+        uncarried(intent, design),
+        Costs(
+            namespaces=_namespaces(fabric),
+            lake_addresses=_lake_addresses(plan),
+            presented_addresses=sum(len(tenant.presents) for tenant in plan.tenants.values()),
+            hops=max((_hops(each, fabric) for each in delivered), default=0),
+            translations=max((_translations(each) for each in delivered), default=0),
+        ),
+    )
+
+
+def errands(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+    """Yield what everybody should be able to do: one host of each tenant stands for the others."""
+    for tenant in intent.tenants.values():
+        host = next(n for n in fabric.end_systems if n.address.realm == tenant.realm)
+        for service, presented in plan.tenants[tenant.name].presents.items():
+            for port in intent.provider.services[service].ports:
+                yield Errand(host.name, service, presented, port)
+        yield from _calls(intent, plan, host)
+    if names.INTERNET_HOST in fabric.nodes:
+        for service_plan in intent.provider.services.values():
+            if service_plan.internet is not None:
+                for port in service_plan.ports:
+                    yield Errand(names.INTERNET_HOST, service_plan.name, service_plan.internet, port)
+
+
+def _calls(intent: Intent, plan: Plan, host: EndSystem) -> Iterator[Errand]:
+    tenant = host.address.realm.name
+    ports = intent.reached(tenant)
+    dialled = called(plan, host) if ports else None
+    for caller in plan.callers if dialled is not None else ():
+        for port in ports:
+            assert dialled is not None  # noqa: S101 - or there were no callers
+            yield Errand(names.service(caller), host.name, dialled, port)
+
+
+def called(plan: Plan, host: EndSystem) -> Address | None:
+    """Return the address by which the provider's hosts call a tenant's host, None where it has none."""
+    found = (appearance(source, host.address) for source in plan.tenants[host.address.realm.name].sources)
+    seen = next((each for each in found if each is not None), None)
+    return None if seen is None else seen.provider or seen.lake
+
+
+def _failure(walked: Walk) -> Failure:
+    step = next((each for each in walked.steps if not each.ok), walked.steps[-1])
+    return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no answer comes back")
+
+
+def _namespaces(fabric: Fabric) -> int:
+    """Count the boxes of the provider: a proxy has a namespace for each of its interfaces."""
+    boxes = [node for node in fabric.nodes.values() if isinstance(node, Device) and node.kind is not NodeKind.WAN]
+    return len(boxes) + sum(len(proxy.interfaces) for proxy in fabric.proxies)
+
+
+def _lake_addresses(plan: Plan) -> int:
+    blocks = sum(p.network.num_addresses for t in plan.tenants.values() for s in t.sources for p in s.lake)
+    return len(plan.services) + blocks
+
+
+def _hops(walked: Walk, fabric: Fabric) -> int:
+    crossed = (fabric.nodes[hop.node] for hop in walked.traces[0].hops)
+    return sum(isinstance(node, Device | Proxy) for node in crossed)
+
+
+def _translations(walked: Walk) -> int:
+    return sum(
+        hop.crossing is not None and any(e.verb in (Verb.TRANSLATED, Verb.PROXIED) for e in hop.crossing.events)
+        for hop in walked.traces[0].hops
+    )

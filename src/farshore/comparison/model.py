@@ -1,0 +1,54 @@
+"""What is known of a design for one intent, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farshore.errors import Diagnostic
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A walk that is not delivered: whose, where to, at which step, and why."""
+
+    origin: str
+    target: str
+    step: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What a design takes.
+
+    ``hops`` and ``translations`` are of the longest delivered walk: boxes that a request crosses, and those that
+    translate it; a proxy's second connection counts as one.
+    """
+
+    namespaces: int
+    lake_addresses: int
+    presented_addresses: int
+    hops: int
+    translations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One design for one intent.
+
+    ``walks`` is how many were walked: from every tenant's first host to every port of every service that it uses,
+    from the Internet, and from the provider where it calls; ``delivered`` how many of them arrived, and their
+    replies. ``failures`` are the others in order, ``uncarried`` what the design cannot carry by its nature.
+    """
+
+    design: str
+    walks: int
+    delivered: int
+    failures: tuple[Failure, ...]
+    uncarried: tuple[Diagnostic, ...]
+    costs: Costs
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether everybody reaches what they should."""
+        return self.walks == self.delivered and not self.uncarried

@@ -12,6 +12,7 @@ from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lab.place import DEFAULT_NAME
+from farshore.lookup import find
 
 _name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
 _design = click.option(
@@ -40,14 +41,22 @@ def lab() -> None:
 @_file
 @_design
 @_name
-def up(file: Path, design: str | None, name: str | None) -> None:
+@click.option(
+    "--own-server",
+    "own_servers",
+    metavar="SERVICE",
+    multiple=True,
+    help="Do not answer as this service: you will, with lab exec. May be repeated.",
+)
+def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str, ...]) -> None:
     """Bring a lab up. It stays until "farshore lab down"."""
     from farshore.cli.fabrics import read_runnable
     from farshore.lab import lifecycle
 
-    _, _, fabric = read_runnable(file, design)
+    intent, _, fabric = read_runnable(file, design)
+    own = frozenset(f"provider/{find(intent.provider.services, each, 'service').name}" for each in own_servers)
     with progress("making the lab") as report:
-        record = lifecycle.up(name or DEFAULT_NAME, file, fabric, report)
+        record = lifecycle.up(name or DEFAULT_NAME, file, fabric, report, own_servers=own)
     click.echo(
         f"lab {record.name} is up: {len(record.nodes)} nodes; try: farshore lab exec {record.nodes[0]} -- ip route"
     )

@@ -28,7 +28,7 @@ def errand(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str)
     """
     name, colon, port_text = target.partition(":")
     if origin.startswith("provider/"):
-        return _call(intent, plan, fabric, origin, name, port_text)
+        return _call(intent, plan, fabric, origin, (name, port_text))
     host = _host(intent, fabric, origin)
     service = find(intent.provider.services, name, "service")
     port = _port(port_text, service.name, service.ports) if colon else service.ports[0]
@@ -39,8 +39,9 @@ def errand(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str)
     return Errand(host.name, name, unknown_there, port, presented=False)
 
 
-def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str, port_text: str) -> Errand:
-    """Return what a host or a service of the provider asks of a tenant's host."""
+def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, asked: tuple[str, str]) -> Errand:
+    """Return what a host or a service of the provider asks of a tenant's host, and of which port."""
+    target, port_text = asked
     caller = fabric.nodes.get(origin)
     own = [*intent.provider.services, *(host.name for host in intent.provider.hosts)]
     if not isinstance(caller, EndSystem):

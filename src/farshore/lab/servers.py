@@ -6,6 +6,7 @@ proxy.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import socket
@@ -75,7 +76,9 @@ def _http_server(
                     self.caller = read_proxy_header(self.rfile)
                 except (ForgedError, OSError):
                     return
-            super().handle()
+            # A health check hangs up as soon as it has seen that somebody is there.
+            with contextlib.suppress(ConnectionError):
+                super().handle()
 
         def do_GET(self) -> None:
             if isinstance(introduction, SignedHeader):

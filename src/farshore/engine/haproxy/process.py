@@ -97,7 +97,7 @@ class Appliance:
         tried.write_text(text, encoding="utf-8")
         tried.chmod(0o600)
         with namespace.entered(where):
-            command = [program(), "-c", "-q", "-f", str(tried)]
+            command = [*_OWN_PROC, program(), "-c", "-f", str(tried)]
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=_environment(keys), check=False
             )

@@ -6,6 +6,7 @@ volley after volley until whoever started it lets go.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import pickle
@@ -13,6 +14,7 @@ import select
 import socket
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from typing import Any
 
 from farshore.engine.netfilter import namespace, nft
 from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.places import namespace_name
+from farshore.engine.netfilter.places import instance_ends, namespace_name
 from farshore.fabric.model import Fabric, LinkEnd
 from farshore.lab import worlds
 from farshore.lab.place import Record
@@ -32,6 +34,7 @@ _PACKET_OUTGOING = 4
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _LARGEST_PACKET = 65535
+_CONVERSATION_SECONDS = 5.0
 _RECEIVE_BUFFER = 4 << 20
 # A receive buffer as small as any machine gives holds what so many packets leave on one node's wires.
 _CASTS_AT_ONCE = 16
@@ -58,14 +61,24 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True)
+class Conversation:
+    """A connection to be opened from a node, and what is to be said on it: a proxy answers nothing less."""
+
+    node: str
+    source: tuple[str, int]
+    destination: tuple[str, int]
+    said: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Volley:
-    """Packets to be sent at once, and what to wait for.
+    """Packets to be sent and connections to be opened at once, and what to wait for.
 
     Only packets that contain one of the ``marks`` are returned. It is over when there was none for ``silence``
     seconds, and in any case after ``patience`` seconds.
     """
 
-    casts: tuple[Cast, ...]
+    casts: tuple[Cast | Conversation, ...]
     marks: tuple[bytes, ...]
     silence: float
     patience: float
@@ -89,6 +102,8 @@ class _Capture:
 
     def __init__(self, fabric: Fabric) -> None:
         desired = compile_fabric(fabric)
+        # A proxy is one node of the fabric and has a namespace for each of its interfaces.
+        self._ends = {there: here for here, there in instance_ends(fabric).items()}
         self._far_macs = {
             LinkEnd(node.name, i.name): bytes.fromhex(i.far_mac.replace(":", ""))
             for node in desired.nodes.values()
@@ -97,7 +112,7 @@ class _Capture:
         self._hands: dict[str, socket.socket] = {}
         self._ears: dict[int, tuple[str, socket.socket]] = {}
         self._poll = select.poll()
-        for node in fabric.nodes:
+        for node in desired.nodes:
             ear = _ear(node)
             self._ears[ear.fileno()] = (node, ear)
             self._poll.register(ear, select.POLLIN)
@@ -108,7 +123,10 @@ class _Capture:
         seen: list[Sight] = []
         for start in range(0, len(volley.casts), _CASTS_AT_ONCE):
             for cast in volley.casts[start : start + _CASTS_AT_ONCE]:
-                self._throw(cast)
+                if isinstance(cast, Conversation):
+                    threading.Thread(target=_converse, args=(cast,), daemon=True).start()
+                else:
+                    self._throw(cast)
             seen += self._arrivals(volley.marks, 0)
         end = time.monotonic() + volley.patience
         last = time.monotonic()
@@ -133,7 +151,7 @@ class _Capture:
             for content, (interface, protocol, kind, *_) in _received(ear):
                 end = LinkEnd(node, interface)
                 if protocol == _ETH_P_IP and end in self._far_macs and any(mark in content for mark in marks):
-                    yield Sight(end, kind == _PACKET_OUTGOING, content)
+                    yield Sight(self._ends.get(end, end), kind == _PACKET_OUTGOING, content)
 
     def _drain(self) -> None:
         """Forget what passed before: in a lab that others use there may be any amount of it."""
@@ -146,6 +164,24 @@ class _Capture:
         deaf = [node for node, ear in self._ears.values() if _dropped(ear)]
         if deaf:
             raise TooBusyError(f"more packets passed than could be read at {', '.join(deaf)}")
+
+
+def _converse(conversation: Conversation) -> None:
+    """Open a connection, say what is to be said, and hear the answer out. What comes of it the wires show."""
+    with contextlib.suppress(OSError), _connection(conversation) as own:
+        own.sendall(conversation.said)
+        while own.recv(_LARGEST_PACKET):
+            pass
+
+
+def _connection(conversation: Conversation) -> socket.socket:
+    with namespace.entered(namespace_name(conversation.node)):
+        own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    own.settimeout(_CONVERSATION_SECONDS)
+    own.bind(conversation.source)
+    own.connect(conversation.destination)
+    return own
 
 
 def _ear(node: str) -> socket.socket:

@@ -6,9 +6,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from farshore.fabric.model import Device, Fabric, LinkEnd
+from farshore.fabric.model import Device, Fabric, LinkEnd, Proxy
 from farshore.lab import packet as wire
-from farshore.lab.capture import Cast, Sight, Volley
+from farshore.lab.capture import Cast, Conversation, Sight, Volley
 from farshore.lab.observe import PATIENCE, SILENCE, Form, Observer, Sighting
 from farshore.port import Protocol
 from farshore.translation import PortBlock
@@ -59,7 +59,7 @@ def live(observer: Observer, fabric: Fabric, profile: Profile | None, errands: S
     """
     errands = [_distinct(errand) for errand in errands]
     requests = [_Request.of(walk(fabric, profile, errand), fabric) for errand in errands]
-    casts = tuple(Cast(request.end, wire.encode(request.packet, request.payload)) for request in requests)
+    casts = tuple(request.cast() for request in requests)
     marks = tuple(mark for request in requests for mark in request.marks())
     sights = observer.sights(Volley(casts, marks, SILENCE, PATIENCE))
     held = []
@@ -84,6 +84,7 @@ class _Request:
     end: LinkEnd
     packet: wire.Packet
     payload: bytes
+    proxied: bool = False
 
     @classmethod
     def of(cls, walked: Walk, fabric: Fabric) -> _Request:
@@ -92,8 +93,21 @@ class _Request:
         sequence = secrets.randbelow(_SEQUENCES - 1)
         ports = (first.source_port, first.destination_port)
         packet = wire.Packet(first.protocol, first.source.ip, first.destination.ip, *ports, sequence=sequence)
+        if walked.delivered and any(isinstance(fabric.nodes[hop.node], Proxy) for hop in walked.traces[0].hops):
+            # A proxy opens its own connection only for one that stands: the mark is asked for, and told again.
+            mark = secrets.token_hex(_MARK_BYTES).encode()
+            return cls(LinkEnd(node.name, node.interfaces[0].name), packet, mark, proxied=True)
         payload = b"" if first.protocol is Protocol.TCP else secrets.token_bytes(_MARK_BYTES)
         return cls(LinkEnd(node.name, node.interfaces[0].name), packet, payload)
+
+    def cast(self) -> Cast | Conversation:
+        """Return what is to be put on the wire."""
+        if not self.proxied:
+            return Cast(self.end, wire.encode(self.packet, self.payload))
+        source = (str(self.packet.source), self.packet.source_port)
+        destination = (str(self.packet.destination), self.packet.destination_port)
+        said = b"GET /" + self.payload + b" HTTP/1.0\r\n\r\n"
+        return Conversation(self.end.node, source, destination, said)
 
     def marks(self) -> tuple[bytes, ...]:
         """Return what the request's bytes contain, and the reply's."""
@@ -113,6 +127,8 @@ class _Request:
         if packet.protocol is not self.packet.protocol:
             return False
         asking = direction is Direction.REQUEST
+        if self.proxied:
+            return (packet.destination_port if asking else packet.source_port) == self.packet.destination_port
         match packet.protocol:
             case Protocol.TCP if asking:
                 return packet.tcp_flags == wire.TCP_SYN and packet.sequence == self.packet.sequence
@@ -144,7 +160,7 @@ class _Seen:
 def observed_port(sightings: Sequence[Sighting]) -> PortChoice:
     """Return what chooses of a block the port that was seen leaving the device, if that is one of the block."""
 
-    def port(device: Device, block: PortBlock, packet: Packet) -> int:
+    def port(device: Device | Proxy, block: PortBlock, packet: Packet) -> int:
         for sighting in sightings:
             here = sighting.leaving and sighting.end.node == device.name
             if here and block.first_port <= sighting.form.source_port <= block.last_port:

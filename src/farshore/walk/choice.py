@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, Route
+from farshore.fabric.model import Device, Proxy, Route
 from farshore.translation import PortBlock
 from farshore.walk.packet import Packet
 from farshore.walk.routing import LookUp
 
 RouteChoice = Callable[[LookUp], Route | None]
-PortChoice = Callable[[Device, PortBlock, Packet], int]
+# Of a proxy it is the port of the connection that it opens: any of its own address.
+PortChoice = Callable[[Device | Proxy, PortBlock, Packet], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ def held_route(found: LookUp) -> Route | None:
     return found.held
 
 
-def kept_port(_device: Device, block: PortBlock, packet: Packet) -> int:
+def kept_port(_device: Device | Proxy, block: PortBlock, packet: Packet) -> int:
     """Keep the port where the block has it, else take the block's first (RFC 4787 section 4.2.1)."""
     inside_block = block.first_port <= packet.source_port <= block.last_port
     return packet.source_port if inside_block else block.first_port

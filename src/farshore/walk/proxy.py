@@ -6,15 +6,21 @@ from collections.abc import Iterable
 
 from farshore.fabric.model import Front, Proxy
 from farshore.port import Protocol
+from farshore.translation import PortBlock
+from farshore.walk.choice import AS_TOLD, Choices
 from farshore.walk.crossing import Crossing, Event, Verb
 from farshore.walk.flow import Flow, Way, find
 from farshore.walk.packet import Kind, Packet
 
+FIRST_OWN_PORT, LAST_OWN_PORT = 1, 65535
 
-def cross_proxy(proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow]) -> Crossing:
+
+def cross_proxy(
+    proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow], *, choices: Choices = AS_TOLD
+) -> Crossing:
     """Take a packet to a proxy and return the packet of the other connection that it leads to.
 
-    The new connection keeps the client's port number, as any free one would do.
+    The new connection keeps the client's port number unless told otherwise, as any free one would do.
     """
     found = find(flows, packet, ingress)
     if found is not None:
@@ -22,7 +28,8 @@ def cross_proxy(proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow
     front = _front(proxy, packet, ingress)
     if front is None:
         return _refused(packet, ingress)
-    onward = packet.with_source(front.own, packet.source_port).with_destination(front.server, front.port.number)
+    port = choices.port(proxy, PortBlock(front.own, FIRST_OWN_PORT, LAST_OWN_PORT), packet)
+    onward = packet.with_source(front.own, port).with_destination(front.server, front.port.number)
     egress = next(interface.name for interface in proxy.interfaces if interface.realm == front.server.realm)
     says = (
         f"ends the connection to {front.presented.ip} and opens another from {front.own.ip} to {front.server.ip}, "

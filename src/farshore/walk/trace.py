@@ -71,7 +71,7 @@ def trace(
             return Trace(tuple(hops), known, node if packet.destination.ip == node.address.ip else None)
         remembered = known.get(node.name, ())
         if isinstance(node, Proxy):
-            crossing = cross_proxy(node, packet, end.interface, remembered)
+            crossing = cross_proxy(node, packet, end.interface, remembered, choices=choices)
         else:
             crossing = cross(node, profile_of(node), packet, end.interface, remembered, choices=choices)
         hops.append(Hop(node.name, end.interface, packet, crossing))

@@ -81,6 +81,28 @@ def test_the_lake_does_what_the_walk_says(file: Path) -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_the_last_hop_does_what_the_walk_says(file: Path) -> None:
+    came = all_live(file, "last-hop")
+    assert any(each.walk.delivered for each in came)
+    assert [verdict(each) for each in came if not each.agrees] == []
+
+
+@pytest.mark.kernel
+def test_both_connections_of_a_proxy_do_what_the_walk_says() -> None:
+    """Alice and Bill at the same moment, from the same port; what is not carried goes no further than the walk says."""
+    came = all_live(ARTICLE, "appliance")
+    carried = [each for each in came if each.walk.delivered]
+    assert {each.walk.origin for each in carried} == {"customer-a/alice", "customer-b/bill", "internet/host"}
+    assert [verdict(each) for each in came if not each.agrees] == []
+    proxied = [each for each in carried if any(step.at == "provider/proxy" for step in each.steps)]
+    assert len(proxied) == 4
+    for each in proxied:
+        legs = [step.observed for step in each.steps if step.at in (each.walk.origin, "provider/proxy")]
+        assert all(leg is not None for leg in legs)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
 def test_single_nat_really_fails_where_the_walk_names_a_glitch(file: Path) -> None:
     came = all_live(file, "single-nat")
     assert any(each.walk.glitches for each in came)

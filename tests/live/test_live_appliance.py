@@ -171,7 +171,7 @@ def test_a_limit_is_one_tenants_own(world: World) -> None:
 
 
 def reloads(whole: Fabric) -> tuple[int, list[str | None], int, bool, bool]:
-    """Replace the proxy's configuration again and again: connections opened, lost, reloads made, and who still talks."""
+    """Replace the configuration again and again: connections opened, lost, reloads made, and who still talks."""
     appliance = started(whole)
     proxy = whole.proxies[0]
     fewer = replace(proxy, fronts=tuple(f for f in proxy.fronts if (f.service, f.port.number) != ("portal", 443)))

@@ -87,12 +87,14 @@ def _turn(variant: Variant, agent: Agent, turn: int, effort: Effort) -> dict[str
     """Measure everything once. Each turn another tenant calls."""
     node, address = variant.targets[turn * 7919 % len(variant.targets)]
     callers = _spread(variant.targets)
-    return {
+    found = {
         **agent.ask("throughput", node=node, address=address, seconds=effort.seconds),
-        **agent.ask("datagrams", node=node, address=address, seconds=effort.seconds),
-        **agent.ask("round_trips", node=node, address=address, samples=effort.round_trips),
         **agent.ask("connections", nodes=callers, address=address, seconds=effort.seconds),
     }
+    if variant.carries_packets:
+        found |= agent.ask("datagrams", node=node, address=address, seconds=effort.seconds)
+        found |= agent.ask("round_trips", node=node, address=address, samples=effort.round_trips)
+    return found
 
 
 def _spread(targets: Sequence[tuple[str, str]]) -> list[str]:

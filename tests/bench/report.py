@@ -7,8 +7,15 @@ from dataclasses import asdict, dataclass
 
 from .summary import Summary, ratios, summary
 
-OURS = "lake"
-OTHERS = ("routed", "iptables")
+KINDS = ("lake", "last-hop", "appliance", "routed", "iptables")
+COMPARED = (
+    ("lake", "routed"),
+    ("lake", "iptables"),
+    ("last-hop", "routed"),
+    ("appliance", "routed"),
+    ("last-hop", "lake"),
+    ("appliance", "lake"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,11 @@ def _comparison(name: str, values: Mapping[str, Sequence[float]]) -> dict[str, o
 def _ratios(name: str, values: Mapping[str, Sequence[float]]) -> dict[str, Summary]:
     if name in WITHOUT_RATIO:
         return {}
-    return {other: summary(ratios(values[OURS], values[other])) for other in OTHERS}
+    return {
+        f"{one} / {other}": summary(ratios(values[one], values[other]))
+        for one, other in COMPARED
+        if one in values and other in values
+    }
 
 
 def as_markdown(results: Results) -> str:
@@ -104,10 +115,11 @@ def as_markdown(results: Results) -> str:
 _METHOD = (
     "## What a packet pays",
     "",
-    "Three labs stand side by side with the same nodes, links and hops, and as many tenants each: **lake** is",
-    "farshore's lake design, **routed** the same hops with distinct addresses and neither translation nor filter,",
-    "**iptables** the same translations, source checks and permitted services as an engineer would type them for",
-    "iptables. farshore's guards check every packet in both directions; the typed rules check a flow's first.",
+    "Five labs stand side by side with as many tenants each: **lake**, **last-hop** and **appliance** are farshore's",
+    "designs, **routed** is the lake's hops with distinct addresses and neither translation nor filter, **iptables**",
+    "its translations, source checks and permitted services as an engineer would type them for iptables. farshore's",
+    "guards check every packet in both directions; the typed rules check a flow's first. The last hop has one hop less",
+    "than the lake; the appliance ends each connection and opens another, and carries TCP alone.",
     "",
     "They are measured in turn, in an order that moves on by one each round, another tenant calling each round. A",
     "ratio is taken within a round, between neighbours in time, and its median is shown: ratios hold on other",
@@ -130,23 +142,33 @@ _SCALE_METHOD = (
 def _path_lines(paths: Paths) -> Iterator[str]:
     for name, metric in METRICS.items():
         rows = [
-            (f"{tenants:,}", *_cells(name, metric, metrics[name]))
-            for tenants, metrics in paths.items()
-            if name in metrics
+            (f"{tenants:,}", *_cells(metric, metrics[name])) for tenants, metrics in paths.items() if name in metrics
         ]
         if rows:
             yield f"### {metric.title[0].upper()}{metric.title[1:]}"
             yield ""
-            yield from _table(("tenants", OURS, *OTHERS, *(f"{OURS} / {other}" for other in OTHERS)), rows)
+            yield from _table(("tenants", *KINDS), rows)
             yield ""
+            yield from _ratio_lines(name, paths)
 
 
-def _cells(name: str, metric: Metric, values: Mapping[str, Sequence[float]]) -> Iterator[str]:
-    for kind in (OURS, *OTHERS):
-        yield _shown(summary(values[kind]), metric)
-    compared = _ratios(name, values)
-    for other in OTHERS:
-        yield _shown(compared[other], _RATIO) if other in compared else ""
+def _cells(metric: Metric, values: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    for kind in KINDS:
+        yield _shown(summary(values[kind]), metric) if kind in values else ""
+
+
+def _ratio_lines(name: str, paths: Paths) -> Iterator[str]:
+    compared = {tenants: _ratios(name, metrics[name]) for tenants, metrics in paths.items() if name in metrics}
+    headings = [
+        pair for pair in (f"{one} / {other}" for one, other in COMPARED) if any(pair in c for c in compared.values())
+    ]
+    rows = [
+        (f"{tenants:,}", *(_shown(found[pair], _RATIO) if pair in found else "" for pair in headings))
+        for tenants, found in compared.items()
+    ]
+    if headings:
+        yield from _table(("tenants", *headings), rows)
+        yield ""
 
 
 _RATIO = Metric("ratio", 1, 2)

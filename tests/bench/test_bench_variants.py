@@ -11,10 +11,16 @@ def by_kind() -> dict[Kind, Variant]:
     return {variant.kind: variant for variant in variants(3)}
 
 
-def test_all_have_the_same_nodes_and_links(by_kind: dict[Kind, Variant]) -> None:
-    shapes = {(tuple(variant.fabric.nodes), variant.fabric.links) for variant in by_kind.values()}
-    assert len(shapes) == 1
+def test_what_the_lake_is_held_against_has_the_same_nodes_and_links(by_kind: dict[Kind, Variant]) -> None:
+    alike = (by_kind[kind].fabric for kind in (Kind.LAKE, Kind.ROUTED, Kind.IPTABLES))
+    assert len({(tuple(fabric.nodes), fabric.links) for fabric in alike}) == 1
     assert set(by_kind) == set(Kind)
+
+
+def test_every_design_has_the_same_hosts_and_services(by_kind: dict[Kind, Variant]) -> None:
+    designs = (by_kind[kind].fabric for kind in (Kind.LAKE, Kind.LAST_HOP, Kind.APPLIANCE))
+    assert len({fabric.end_systems for fabric in designs}) == 1
+    assert len({by_kind[kind].targets for kind in (Kind.LAKE, Kind.LAST_HOP, Kind.APPLIANCE)}) == 1
 
 
 def test_only_the_lake_has_rules_of_its_own(by_kind: dict[Kind, Variant]) -> None:

@@ -1,4 +1,4 @@
-"""The same hosts, hops and links three times: translated by farshore, routed as they are, and by iptables."""
+"""The same hosts: carried by each design of farshore, routed as they are, and translated by typed iptables rules."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Kind(StrEnum):
     """What a variant does with a packet on its way."""
 
     LAKE = "lake"
+    LAST_HOP = "last-hop"
+    APPLIANCE = "appliance"
     ROUTED = "routed"
     IPTABLES = "iptables"
 
@@ -56,6 +58,11 @@ class Variant:
     targets: tuple[tuple[str, str], ...]
     rules: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def carries_packets(self) -> bool:
+        """Tell whether it carries more than TCP connections."""
+        return self.kind is not Kind.APPLIANCE
+
 
 def planned(tenants: int) -> tuple[Intent, Plan]:
     """Return an intent of so many tenants, who all use the same services and addresses, and its plan."""
@@ -70,7 +77,7 @@ def planned(tenants: int) -> tuple[Intent, Plan]:
 
 
 def variants(tenants: int) -> tuple[Variant, ...]:
-    """Return the three variants for so many tenants."""
+    """Return all variants for so many tenants. The last two have the lake's nodes, links and hops."""
     intent, plan = planned(tenants)
     fabric = _unattended(build(intent, plan, "lake"))
     real = str(plan.services[SERVICE].address.ip)
@@ -79,6 +86,8 @@ def variants(tenants: int) -> tuple[Variant, ...]:
     typed = {device.name: rules(device) for device in fabric.devices if device.policy is not None}
     return (
         Variant(Kind.LAKE, fabric, real, presented),
+        Variant(Kind.LAST_HOP, _unattended(build(intent, plan, "last-hop")), real, presented),
+        Variant(Kind.APPLIANCE, _unattended(build(intent, plan, "appliance")), real, presented),
         Variant(Kind.ROUTED, _routed(fabric), real, tuple((host, real) for host, _ in presented)),
         Variant(Kind.IPTABLES, _bare(fabric), real, presented, typed),
     )

@@ -93,7 +93,12 @@ def test_from_the_internet() -> None:
         ("customer-c/alice", "portal", (), "no tenant 'customer-c'; did you mean customer-b or customer-a?"),
         ("customer-a/ce", "portal", (), "no host 'ce' in customer-a; there is alice"),
         ("internet/hots", "portal", (), "no host 'hots' in internet; did you mean host?"),
-        ("provider/portal", "portal", (), "--from provider/portal: a walk starts at a tenant's host, or at internet/h"),
+        (
+            "provider/portal",
+            "portal",
+            (),
+            "--to portal: the provider's hosts call tenants' hosts; write one such as customer-a/alice:tcp/22",
+        ),
         ("customer-a/alice", "protal", (), "no service 'protal'; did you mean portal?"),
         ("customer-a/alice", "portal", ("--profile", "lnux"), "no profile 'lnux'; did you mean linux?"),
         ("customer-a/alice", "portal", ("--design", "laek"), "no design 'laek'; did you mean lake?"),

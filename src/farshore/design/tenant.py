@@ -43,14 +43,10 @@ def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
     tenant_plan = plan.tenants[tenant.name]
     lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
     lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
-    # By presented address: a caller that is a service which the tenant uses has the same one.
-    calling = {
-        address: plan.callers[name].lake
-        for name, address in tenant_plan.callers.items()
-        if address not in tenant_plan.presents.values()
-    }
-    lake_callers = host_prefixes(calling.values())
-    nat = _nat(tenant, intent, plan, Shores(lake_sources, lake_services, lake_callers, host_prefixes(calling)))
+    # A caller that is a service which the tenant uses has one lake address and, mostly, one presented address.
+    calling = {name: a for name, a in tenant_plan.callers.items() if a not in tenant_plan.presents.values()}
+    lake_callers = host_prefixes(plan.callers[name].lake for name in calling if name not in tenant_plan.presents)
+    nat = _nat(tenant, intent, plan, Shores(lake_sources, lake_services, lake_callers, host_prefixes(calling.values())))
     return TenantSide(tenant.name, nat, lake_sources, (*lake_services, *lake_callers))
 
 

@@ -10,7 +10,7 @@ from farshore.collector import without_collector
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
-from farshore.plan.callers import allocate_callers
+from farshore.plan.callers import allocate_callers, services_of_its_design
 from farshore.plan.capacity import lake_full, lake_room, source_full, source_room
 from farshore.plan.model import Plan, SourcePlan, TenantPlan
 from farshore.plan.presented import allocate_presented
@@ -46,7 +46,12 @@ def _allocate(intent: Intent) -> Allocated:
     callers = allocate_callers(intent, services.services)
     reached = {reach.tenant for reach in intent.provider.reaches}
     presented = {
-        name: allocate_presented(intent.file, tenant, tuple(callers.callers) if name in reached else ())
+        name: allocate_presented(
+            intent.file,
+            tenant,
+            tuple(callers.callers) if name in reached else (),
+            services_of_its_design(intent, tenant) if name in reached else frozenset(),
+        )
         for name, tenant in intent.tenants.items()
     }
     diagnostics = (

@@ -12,7 +12,7 @@ from itertools import islice
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent, Mode
 from farshore.plan.blocks import ADDRESS_BITS, Blocks, power_at_least
-from farshore.plan.services import services_fit
+from farshore.plan.services import calling_hosts, services_fit
 from farshore.plan.share import services_size, tenants_share
 from farshore.plan.sources import Demand, reserved, shown, smallest_pool
 from farshore.plan.wording import counted
@@ -100,7 +100,7 @@ def lake_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
     problem = (
         f"the lake {lake} is full: {_ask(room, demands)} (services' share {services_size(lake.num_addresses):,} aside)"
     )
-    length = _lake_length_for(len(provider.services), demands)
+    length = _lake_length_for(len(provider.services) + len(calling_hosts(intent)), demands)
     widen = f"widen the lake to /{length}" if length is not None else "split the tenants over two lakes"
     return Diagnostic(intent.file, provider.lake_place, problem, _mend(room, demands, widen))
 
@@ -131,7 +131,7 @@ def _change(room: Room, position: int, demand: Demand) -> Change | None:
 
 
 def _lake_length_for(services: int, demands: Sequence[Demand]) -> int | None:
-    """Return the longest lake prefix that holds the services and, as they are, all demands."""
+    """Return the longest lake prefix that holds so many services and callers and, as they are, all demands."""
     asked = [demand.asked for demand in demands]
     for length in range(ADDRESS_BITS, -1, -1):
         size = 1 << (ADDRESS_BITS - length)

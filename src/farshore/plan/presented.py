@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
+from itertools import islice
 
 from farshore.errors import Diagnostic
 from farshore.intent.model import Tenant
@@ -25,11 +26,17 @@ class AllocatedPresented:
     diagnostics: tuple[Diagnostic, ...]
 
 
-def allocate_presented(file: str, tenant: Tenant, callers: Collection[str] = ()) -> AllocatedPresented:
+def allocate_presented(
+    file: str, tenant: Tenant, callers: Collection[str] = (), known: Set[str] = frozenset()
+) -> AllocatedPresented:
     """Keep the pinned addresses; give the lowest free ones to the rest, in the order of the file.
 
-    ``callers`` are the names of the provider's hosts that may call this tenant: its own hosts see each by a
-    presented address too, a service that it uses by the one that it has already.
+    Args:
+        file: The name of the intent file.
+        tenant: Who knows the services by these addresses.
+        callers: The provider's hosts that may call it. Its own hosts see these by presented addresses too, from
+            the end of the range, so that a service that it comes to use moves none of them.
+        known: Those services that have one address, whether the tenant uses them or they call it.
     """
     pinned = {
         int(subscription.presented.ip) for subscription in tenant.subscriptions if subscription.presented is not None
@@ -41,15 +48,15 @@ def allocate_presented(file: str, tenant: Tenant, callers: Collection[str] = ())
         presented = subscription.presented or next(free, None)
         if presented is not None:
             presents[subscription.service] = presented
-    seen: dict[str, Address] = {}
-    for caller in callers:
-        presented = presents.get(caller) or next(free, None)
-        if presented is not None:
-            seen[caller] = presented
-    if len(presents) == len(tenant.subscriptions) and len(seen) == len(callers):
-        return AllocatedPresented(presents, seen, ())
-    used = {subscription.service for subscription in tenant.subscriptions}
-    return AllocatedPresented(presents, seen, (_full(file, tenant, usable, sum(c not in used for c in callers)),))
+    taken = pinned | {int(address.ip) for address in presents.values()}
+    others = [caller for caller in callers if caller not in known]
+    left = islice((number for number in reversed(usable) if number not in taken), len(others))
+    seen = {caller: presents[caller] for caller in callers if caller in known and caller in presents}
+    seen |= {caller: Address(tenant.realm, IPv4Address(number)) for caller, number in zip(others, left, strict=False)}
+    in_order = {caller: seen[caller] for caller in callers if caller in seen}
+    if len(presents) == len(tenant.subscriptions) and len(in_order) == len(callers):
+        return AllocatedPresented(presents, in_order, ())
+    return AllocatedPresented(presents, in_order, (_full(file, tenant, usable, len(others)),))
 
 
 def usable_addresses(network: IPv4Network) -> range:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from farshore.errors import Diagnostic
-from farshore.intent.model import Intent
+from farshore.intent.model import Host, Intent
 from farshore.plan.blocks import ADDRESS_BITS
 from farshore.plan.model import ServicePlan
 from farshore.plan.share import Share, service_addresses, services_share, services_size
@@ -38,15 +38,21 @@ def allocate_services(intent: Intent) -> AllocatedServices:
         f"the services' share of the lake {provider.lake.network} is full: "
         f"{counted(asked, 'service')} and {counted(len(there), 'address')} for them"
     )
-    mend = f"widen the lake to /{_lake_length_for(asked)}"
+    mend = f"widen the lake to /{lake_length_for(asked + len(calling_hosts(intent)))}"
     return AllocatedServices(services, (Diagnostic(intent.file, provider.lake_place, problem, mend),))
 
 
+def calling_hosts(intent: Intent) -> tuple[Host, ...]:
+    """Return the provider's hosts that have an address of the services' share: those that may call tenants."""
+    return intent.provider.hosts if intent.provider.reaches else ()
+
+
 def services_fit(lake_size: int, count: int) -> bool:
-    """Tell whether a lake of this size has addresses for so many services."""
+    """Tell whether a lake of this size has addresses for so many services, and hosts beside them."""
     return count <= len(service_addresses(Share(0, services_size(lake_size))))
 
 
-def _lake_length_for(count: int) -> int:
+def lake_length_for(count: int) -> int:
+    """Return the longest prefix of a lake that has addresses for so many."""
     lengths = range(ADDRESS_BITS, -1, -1)
     return next(length for length in lengths if services_fit(1 << (ADDRESS_BITS - length), count))

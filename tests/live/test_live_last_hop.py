@@ -1,0 +1,192 @@
+"""The last hop: what it loses it does not let pass, what changes is one tenant's own, and it is applied once."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from dataclasses import replace
+
+import live_tools
+import pytest
+from live_intents import ALIKE, with_nodes
+from live_world import World
+
+from farshore.design.catalogue import build
+from farshore.engine.netfilter import namespace, nft
+from farshore.fabric.model import Device, Fabric, Policy
+from farshore.intent.load import load_text
+from farshore.plan.allocate import allocate
+
+pytestmark = pytest.mark.kernel
+
+BOX = "provider.nat"
+ALICE, BILL, HERE, PORTAL = "customer-a/alice", "customer-b/bill", "10.1.1.1", "10.2.2.1"
+LOSSES = {
+    "the filter's table": ["delete table inet farshore_filter"],
+    "the NAT table": ["delete table ip farshore_nat"],
+    "the NAT's chains": ["flush table ip farshore_nat"],
+    "both tables": ["delete table inet farshore_filter", "delete table ip farshore_nat"],
+    "the marks": ["flush chain inet farshore_filter marking"],
+    "the zones": ["flush chain inet farshore_filter zones"],
+}
+
+
+def fabrics() -> tuple[Fabric, Fabric]:
+    """Return the box with both tenants, and without Alice's."""
+    intent = load_text(ALIKE, "intent.yaml").intent
+    assert intent is not None
+    plan = allocate(intent).plan
+    assert plan is not None
+    fewer = {name: tenant for name, tenant in intent.tenants.items() if name != "customer-a"}
+    plans = {name: plan.tenants[name] for name in fewer}
+    alone = build(replace(intent, tenants=fewer), replace(plan, tenants=plans), "last-hop")
+    return build(intent, plan, "last-hop"), alone
+
+
+def talks(node: str, port: int) -> bool:
+    """Tell whether a host can use the portal."""
+    with contextlib.suppress(OSError), live_tools.tcp(node, HERE, port, PORTAL, 443) as flow:
+        live_tools.read_line(flow)
+        return True
+    return False
+
+
+def ear() -> socket.socket:
+    own = live_tools.open_socket("provider/portal", socket.SOCK_DGRAM, 0, socket.AF_PACKET)
+    own.bind(("provider", 0x0800))
+    own.setblocking(False)
+    return own
+
+
+def heard(own: socket.socket) -> int:
+    """Count what arrived at the portal."""
+    count = 0
+    with contextlib.suppress(BlockingIOError):
+        while own.recv(65535):
+            count += 1
+    return count
+
+
+def lost(whole: Fabric, commands: list[str]) -> tuple[bool, int, bool, bool]:
+    """Lose something: whether they talked, what arrived then without it, whether they talked, and after healing."""
+    live_tools.build(whole)
+    live_tools.serve_echo(whole)
+    before = talks(ALICE, 5001) and talks(BILL, 5001)
+    live_tools.PATIENCE = 0.4
+    with ear() as listening, namespace.entered(BOX):
+        for command in commands:
+            subprocess.run([nft.program(), command], check=True)
+        heard(listening)
+        meanwhile = talks(ALICE, 5002) or talks(BILL, 5002)
+        arrived = heard(listening)
+    live_tools.build(whole)
+    live_tools.PATIENCE = 5.0
+    return before, arrived, meanwhile, talks(ALICE, 5003) and talks(BILL, 5003)
+
+
+@pytest.mark.parametrize("what", LOSSES)
+def test_what_is_lost_lets_nobody_be_taken_for_another(what: str, world: World) -> None:
+    before, arrived, meanwhile, after = world.call(lost, fabrics()[0], LOSSES[what])
+    assert before
+    assert after
+    if what == "the zones":
+        return  # then equal headers of two tenants are one flow, and the second tenant's are dropped
+    assert not meanwhile
+    assert arrived == 0
+
+
+def applied_twice(whole: Fabric) -> tuple[int, list[str]]:
+    return len(live_tools.build(whole)), live_tools.build(whole)
+
+
+def test_applying_twice_changes_nothing(world: World) -> None:
+    first, second = world.call(applied_twice, fabrics()[0])
+    assert first > 0
+    assert second == []
+
+
+def a_tenant_goes(whole: Fabric, alone: Fabric) -> tuple[list[bool], bool, bool, str]:
+    """Take Alice's tenant away from the box and bring it back, with a connection of Bill's standing all the time."""
+    live_tools.build(whole)
+    live_tools.serve_echo(whole)
+    answers = []
+    with live_tools.tcp(BILL, HERE, 6001, PORTAL, 443) as standing:
+        live_tools.read_line(standing)
+        for fabric in (alone, whole):
+            live_tools.build(fabric)
+            standing.sendall(b"still")
+            answers.append(live_tools.read_exactly(standing, 5) == b"still")
+            if fabric is alone:
+                live_tools.PATIENCE = 0.4
+                gone = not talks(ALICE, 6002)
+                live_tools.PATIENCE = 5.0
+                with namespace.entered(BOX):
+                    rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
+    return answers, gone, talks(ALICE, 6003), rules
+
+
+def test_a_tenant_that_goes_and_comes_disturbs_nobody(world: World) -> None:
+    answers, gone, back, rules = world.call(a_tenant_goes, *fabrics())
+    assert answers == [True, True]
+    assert gone
+    assert back
+    assert rules.count("1000:") == 1
+
+
+def revoked(whole: Fabric) -> tuple[bool, bool]:
+    """Take the permits of Alice's tenant away: whether her standing connection goes on, and Bill's."""
+    live_tools.build(whole)
+    live_tools.serve_echo(whole)
+    box = whole.nodes["provider/nat"]
+    assert isinstance(box, Device)
+    assert box.policy is not None
+    permits = tuple(permit for permit in box.policy.permits if permit.ingress.name != "customer-a")
+    goes_on = []
+    with contextlib.ExitStack() as stack:
+        flows = [stack.enter_context(live_tools.tcp(node, HERE, 7001, PORTAL, 443)) for node in (ALICE, BILL)]
+        for flow in flows:
+            live_tools.read_line(flow)
+        live_tools.build(with_nodes(whole, replace(box, policy=Policy(permits, box.policy.limits))))
+        for flow in flows:
+            flow.settimeout(0.5)
+            flow.sendall(b"still")
+            try:
+                goes_on.append(live_tools.read_exactly(flow, 5) == b"still")
+            except OSError:
+                goes_on.append(False)
+    return goes_on[0], goes_on[1]
+
+
+def test_what_is_revoked_stops_at_once(world: World) -> None:
+    assert world.call(revoked, fabrics()[0]) == (False, True)
+
+
+RATED = ALIKE.replace("hosts: {bill: 10.1.1.1}", "hosts: {bill: 10.1.1.1}\n    limits: {rate: 3}")
+
+
+def rated(whole: Fabric) -> tuple[int, int]:
+    """Open many connections as fast as can be: how many of Bill's, who may open three a second, and of Alice's."""
+    live_tools.build(whole)
+    live_tools.serve_echo(whole)
+    live_tools.PATIENCE = 0.15  # less than it takes until a first packet is sent again
+    opened = {BILL: 0, ALICE: 0}
+    started = time.monotonic()
+    for number in range(12):
+        for node in opened:
+            opened[node] += talks(node, 8000 + number)
+    allowed = 3 + 3 * (time.monotonic() - started) + 1
+    assert opened[BILL] <= allowed, (opened, allowed)
+    return opened[BILL], opened[ALICE]
+
+
+@pytest.mark.parametrize("design", ["lake", "last-hop"])
+def test_a_rate_is_one_tenants_own(design: str, world: World) -> None:
+    intent = load_text(RATED, "intent.yaml").intent
+    assert intent is not None
+    plan = allocate(intent).plan
+    assert plan is not None
+    bill, alice = world.call(rated, build(intent, plan, design))
+    assert 3 <= bill < 12
+    assert alice == 12

@@ -37,7 +37,7 @@ class Answer(socketserver.StreamRequestHandler):
             return
         if command == LOCAL:  # the proxy's own health check: nobody is calling
             return
-        if family != TCP_OVER_IPV4:
+        if family != TCP_OVER_IPV4 or len(rest) < ADDRESSES.size:
             return
         source, _, port, _ = ADDRESSES.unpack_from(rest)
         tenant = fields(rest[ADDRESSES.size :]).get(UNIQUE_ID, b"nobody").decode()

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import live_tools
@@ -17,6 +18,7 @@ from live_world import World
 
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.process import Appliance
+from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, Proxy
 from farshore.intent.load import load_text
 from farshore.lab import servers
@@ -48,6 +50,12 @@ tenants:
     services: [portal, news, plain]
     hosts: {bill: 10.1.1.1}
     limits: {sessions: 5}
+  customer-c:
+    networks: [10.1.1.0/24]
+    presents: 10.2.2.0/28
+    services: [plain]
+    hosts: {carl: 10.1.1.1}
+    limits: {rate: 2}
 """
 ALICE, BILL, HERE = "customer-a/alice", "customer-b/bill", "10.1.1.1"
 PORTAL, NEWS, PLAIN = "10.2.2.1", "10.2.2.2", "10.2.2.3"
@@ -167,6 +175,85 @@ def test_a_limit_is_one_tenants_own(world: World) -> None:
     assert world.call(too_many, fabric()) == (8, 5)
 
 
+def too_quickly(whole: Fabric) -> tuple[int, int]:
+    """Begin many connections at the same moment, Carl's first: how many of Alice's and of his are opened at once."""
+    started(whole)
+    opened: dict[str, int] = {}
+    with contextlib.ExitStack() as stack:
+        begun: dict[str, list[socket.socket]] = {"customer-c/carl": [], ALICE: []}
+        for node, destination in (("customer-c/carl", "10.2.2.1"), (ALICE, PLAIN)):
+            for _ in range(40):
+                own = stack.enter_context(live_tools.open_socket(node, socket.SOCK_STREAM))
+                own.setblocking(False)
+                own.connect_ex((destination, 80))
+                begun[node].append(own)
+        live_tools.until(lambda: connected(begun[ALICE]) == len(begun[ALICE]))
+        opened = {node: connected(flows) for node, flows in begun.items()}
+    return opened[ALICE], opened["customer-c/carl"]
+
+
+def connected(flows: list[socket.socket]) -> int:
+    """Count the connections that are open."""
+    count = 0
+    for flow in flows:
+        with contextlib.suppress(OSError):
+            flow.getpeername()
+            count += 1
+    return count
+
+
+def test_a_rate_is_one_tenants_own(world: World) -> None:
+    alices, carls = world.call(too_quickly, fabric())
+    assert alices == 40
+    # Two at once; and two more for each second that a slow machine may take.
+    assert 2 <= carls < 20
+
+
+# --- what a service is told --------------------------------------------------------------------------
+
+
+def introductions_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
+    """Be the portal: what the proxy's checks say, and what stands before the request when Alice calls."""
+    live_tools.build(whole)
+    listener = live_tools.open_socket("provider/portal", socket.SOCK_STREAM)
+    listener.bind(("10.1.1.1", 80))
+    listener.listen()
+    listener.settimeout(20)
+    Appliance(Path("/run/farshore/test")).apply(whole.proxies[0], variables(KEYS))
+    checks = []
+    for _ in range(3):
+        with listener.accept()[0] as caller:
+            checks.append(until_the_end(caller))
+    with live_tools.tcp(ALICE, HERE, 0, PORTAL, 80) as flow:
+        flow.sendall(b"hello")
+        flow.shutdown(socket.SHUT_WR)
+        while True:
+            with listener.accept()[0] as caller:
+                said = until_the_end(caller)
+            if said.endswith(b"hello"):
+                return checks, said
+
+
+def until_the_end(caller: socket.socket) -> bytes:
+    said = b""
+    caller.settimeout(20)
+    with contextlib.suppress(ConnectionError):  # a check may end with a reset
+        while part := caller.recv(65535):
+            said += part
+    return said
+
+
+def test_a_check_calls_for_nobody_and_a_caller_is_named(world: World) -> None:
+    checks, said = world.call(introductions_on_the_wire, fabric())
+    start = b"\r\n\r\n\0\r\nQUIT\n"
+    # Version 2, LOCAL, and nothing behind the header that a service could take for a request.
+    assert all(check.startswith(start + b"\x20") for check in checks)
+    assert all(len(check) == 16 + int.from_bytes(check[14:16], "big") for check in checks)
+    assert said.startswith(start + b"\x21\x11")
+    assert b"\x05\x00\x0acustomer-a" in said
+    assert b"\x30\x00\x10customer-a.proxy" in said
+
+
 # --- reloads and deaths ------------------------------------------------------------------------------
 
 
@@ -221,6 +308,69 @@ def test_what_haproxy_refuses_is_never_put_in_place(world: World) -> None:
     words, runs = world.call(refused_configuration, fabric())
     assert words.startswith("haproxy refuses its configuration")
     assert runs
+
+
+def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
+    """Ask for what passes the check and cannot start: what is said, whether the old one serves, and comes back."""
+    appliance = started(whole)
+    number = appliance.process_number
+    proxy = whole.proxies[0]
+    nowhere = replace(proxy.fronts[0], presented=replace(proxy.fronts[0].presented, ip=IPv4Address("10.2.2.9")))
+    try:
+        appliance.apply(replace(proxy, fronts=(nowhere,)), variables(KEYS))
+        said = ""
+    except MachineError as error:
+        said = str(error)
+    same = appliance.process_number == number and ask(ALICE, PORTAL).seen is not None
+    assert number is not None
+    os.kill(number, signal.SIGKILL)
+    return said, same, live_tools.until(lambda: ask(ALICE, PORTAL).seen is not None, 30)
+
+
+def test_what_cannot_start_is_never_put_in_place(world: World) -> None:
+    said, same, back = world.call(cannot_start, fabric())
+    assert said.startswith("haproxy has ended right after its start")
+    assert same
+    assert back
+
+
+def replaced_and_stopped(whole: Fabric) -> tuple[bool, list[bool], bool]:
+    """Replace a proxy that holds a connection, then stop it.
+
+    Returns whether the new process answers as soon as it is said to, which processes still run, and whether
+    the connection has ended.
+    """
+    appliance = started(whole)
+    proxy = whole.proxies[0]
+    old = appliance.process_number
+    with live_tools.tcp(BILL, HERE, 0, PORTAL, 80) as standing:
+        appliance.apply(replace(proxy, fronts=proxy.fronts[:-1]), variables(KEYS))
+        new = appliance.process_number
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect("/run/farshore/test/proxy.sock")
+            asking.sendall(b"show info\n")
+            answers = f"Pid: {new}\n" in asking.makefile().read()
+        appliance.stop()
+        ended = False
+        with contextlib.suppress(TimeoutError):
+            try:
+                ended = standing.recv(1) == b""
+            except ConnectionError:
+                ended = True
+    return answers, [runs(number) for number in (old, new)], ended
+
+
+def runs(number: int | None) -> bool:
+    assert number is not None
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_replacement_is_at_work_when_it_is_said_to_be_and_nothing_outlives_a_stop(world: World) -> None:
+    assert world.call(replaced_and_stopped, fabric()) == (True, [False, False], True)
 
 
 def killed(whole: Fabric) -> bool:

@@ -60,7 +60,7 @@ def read_proxy_header(stream: Readable) -> Caller:
         raise ForgedError("no PROXY header")
     if command == _LOCAL:
         return NOBODY
-    if command != _PROXY or family != _TCP_OVER_IPV4:
+    if command != _PROXY or family != _TCP_OVER_IPV4 or length < _ADDRESSES.size:
         raise ForgedError("a PROXY header of no TCP connection")
     source, _, source_port, _ = _ADDRESSES.unpack_from(rest)
     told = dict(_tlvs(rest[_ADDRESSES.size :]))
@@ -89,7 +89,7 @@ def read_signed(key: bytes, method: str, target: str, headers: Mapping[str, str]
     """
     tenant, client, when, signature = (headers.get(f"x-farshore-{name}", "") for name in _SIGNED)
     said = f"{tenant} {client} {when} {method} {target}".encode()
-    if not hmac.compare_digest(hmac.digest(key, said, "sha256").hex(), signature):
+    if not hmac.compare_digest(hmac.digest(key, said, "sha256").hex().encode(), signature.encode()):
         raise ForgedError("no good signature")
     if not when.isdecimal() or abs(time.time() - int(when)) > _WINDOW:
         raise ForgedError("a signature of another time")

@@ -20,6 +20,8 @@ from farshore.introduction import ProxyProtocol, SignedHeader
 
 # HAProxy reserves memory for as many connections as there may be files, and some machines allow a thousand million.
 _MOST_FILES = 200_000
+# Each service has one server: it is quickly believed to be there again, and slowly to be gone.
+_CHECK = "check inter 2s fall 3 downinter 200ms rise 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,4 +120,4 @@ def _backend(name: str, front: Front) -> Iterator[str]:
         # A check says LOCAL in its header: nobody is calling.
         introduced = " send-proxy-v2 proxy-v2-options unique-id check-send-proxy"
     server = f"{front.server.ip}:{front.port.number} source {front.own.ip}"
-    yield f"    server {front.service} {server} check inter 2s{introduced}"
+    yield f"    server {front.service} {server} {_CHECK}{introduced}"

@@ -52,6 +52,8 @@ class Appliance:
         self._namespace = ""
         self._environment: Mapping[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        # All that live: those that were replaced stay until their last connection has ended.
+        self._living: set[subprocess.Popen[bytes]] = set()
         self._ended = False
 
     def apply(self, proxy: Proxy, keys: Mapping[str, str]) -> bool:
@@ -65,18 +67,20 @@ class Appliance:
             if text == self._text and keys == self._environment and self._alive():
                 return False
             where = namespace_name(proxy.name)
-            path = self._written(text, where, keys)
-            self._start(path, where, keys)
+            tried = self._checked(text, where, keys)
+            self._start(tried, where, keys)
+            # Only what has started is what the next start finds.
+            tried.replace(self._file)
             self._text, self._namespace, self._environment = text, where, dict(keys)
         return True
 
     def stop(self) -> None:
-        """End the process and all its connections."""
+        """End the process and those that it has replaced, with all their connections."""
         with self._lock:
             self._ended = True
-            if self._process is not None and self._process.poll() is None:
-                self._process.kill()
-                self._process.wait()
+            for process in self._living:
+                process.kill()
+                process.wait()
 
     @property
     def process_number(self) -> int | None:
@@ -87,13 +91,17 @@ class Appliance:
     def _socket(self) -> Path:
         return self._folder / "proxy.sock"
 
+    @property
+    def _file(self) -> Path:
+        return self._folder / "proxy.cfg"
+
     def _alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
-    def _written(self, text: str, where: str, keys: Mapping[str, str]) -> Path:
-        """Write a configuration, have HAProxy check it, and only then put it where the next start finds it."""
+    def _checked(self, text: str, where: str, keys: Mapping[str, str]) -> Path:
+        """Write a configuration into a file of its own, and have HAProxy check it."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        tried, path = self._folder / "proxy.new", self._folder / "proxy.cfg"
+        tried = self._folder / "proxy.new"
         tried.write_text(text, encoding="utf-8")
         tried.chmod(0o600)
         with namespace.entered(where):
@@ -103,8 +111,7 @@ class Appliance:
             )
         if done.returncode != 0:
             raise MachineError(f"haproxy refuses its configuration: {done.stderr.strip() or done.stdout.strip()}")
-        tried.replace(path)
-        return path
+        return tried
 
     def _start(self, path: Path, where: str, keys: Mapping[str, str]) -> None:
         command = [*_OWN_PROC, program(), "-db", "-f", str(path)]
@@ -116,15 +123,18 @@ class Appliance:
             process = subprocess.Popen(command, env=_environment(keys), stdin=subprocess.DEVNULL)
         watched = os.pidfd_open(process.pid)
         try:
-            self._wait_until_it_listens(watched)
+            self._wait_until_it_listens(process.pid, watched)
         except MachineError:
             process.kill()
+            process.wait()
             os.close(watched)
             raise
         self._process = process
+        self._living.add(process)
         threading.Thread(target=self._watch, args=(process, watched), daemon=True).start()
 
-    def _wait_until_it_listens(self, watched: int) -> None:
+    def _wait_until_it_listens(self, number: int, watched: int) -> None:
+        """Wait until this very process answers: until it has taken over, the one before it does."""
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline:
             ended, _, _ = select.select([watched], [], [], _POLL)
@@ -134,7 +144,7 @@ class Appliance:
                 asking.settimeout(_POLL)
                 asking.connect(str(self._socket))
                 asking.sendall(b"show info\n")
-                if _pid_in(asking.makefile().read()) is not None:
+                if _pid_in(asking.makefile().read()) == number:
                     return
         raise MachineError(f"haproxy does not listen after {_START_SECONDS:.0f} s")
 
@@ -143,6 +153,9 @@ class Appliance:
         started, pause = time.monotonic(), _FIRST_PAUSE
         select.select([watched], [], [])
         os.close(watched)
+        process.wait()
+        with self._lock:
+            self._living.discard(process)
         while True:
             with self._lock:
                 if self._ended or self._process is not process:
@@ -150,7 +163,7 @@ class Appliance:
                 if time.monotonic() - started > _LIVES:
                     pause = _FIRST_PAUSE
                 try:
-                    self._start(self._folder / "proxy.cfg", self._namespace, self._environment)
+                    self._start(self._file, self._namespace, self._environment)
                 except (MachineError, OSError) as error:
                     sys.stderr.write(f"the proxy has died and does not start: {error}\n")
                 else:

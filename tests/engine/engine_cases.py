@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from farshore.design.catalogue import build
@@ -36,13 +37,40 @@ tenants:
 """
 
 
-def fabric(text: str) -> Fabric:
-    """Return the lake of an intent."""
+REACHED = """\
+version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  source: [10.250.0.0/16]
+  hosts: {monitor: 10.1.1.50}
+  reaches:
+    - {tenant: north, ports: [tcp/22, icmp]}
+    - {tenant: south, ports: [udp/161]}
+  services:
+    portal: {address: 10.1.1.1, ports: [tcp/443, icmp]}
+tenants:
+  north: {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal], hosts: {anna: 10.1.1.1}}
+  south:
+    networks: [10.1.1.0/24]
+    presents: 10.2.2.0/28
+    sources: host
+    services: [portal]
+    hosts: {bea: 10.1.1.1}
+    limits: {rate: 20}
+  west: {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal]}
+"""
+
+
+def fabric(text: str, design: str = "lake", *, less: str | None = None) -> Fabric:
+    """Return a design of an intent; without one tenant, if so wished, with everybody else where they were."""
     intent = load_text(text, "intent.yaml").intent
     assert intent is not None
     plan = allocate(intent).plan
     assert plan is not None
-    return build(intent, plan, "lake")
+    intent = replace(intent, tenants={name: t for name, t in intent.tenants.items() if name != less})
+    plan = replace(plan, tenants={name: t for name, t in plan.tenants.items() if name != less})
+    return build(intent, plan, design)
 
 
 def article() -> Fabric:
@@ -53,3 +81,13 @@ def article() -> Fabric:
 def modes() -> Fabric:
     """Return a lake with every mode of sources, a limit, and provider sources."""
     return fabric(MODES)
+
+
+def last_hop() -> Fabric:
+    """Return the same with one box that answers by the last hop."""
+    return fabric(MODES, "last-hop")
+
+
+def reached() -> Fabric:
+    """Return a lake whose tenants the provider's hosts may call."""
+    return fabric(REACHED)

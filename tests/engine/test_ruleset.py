@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import engine_cases
 import pytest
 
-from farshore.engine.netfilter.ruleset import ruleset
+from farshore.engine.netfilter.exchange import exchange
+from farshore.engine.netfilter.ruleset import FILTER_TABLE, ruleset
 from farshore.fabric.model import Device, Fabric
 
 GOLDEN = Path(__file__).parent / "golden"
 FILTERING = [
     (f"{made.__name__}-{box.name.replace('/', '-')}", made, box.name)
-    for made in (engine_cases.article, engine_cases.modes)
+    for made in (engine_cases.article, engine_cases.modes, engine_cases.last_hop, engine_cases.reached)
     for box in made().devices
     if box.policy is not None
 ]
@@ -58,4 +60,53 @@ def test_what_hooks_in_drops_unless_it_translates() -> None:
         assert isinstance(box, Device)
         for line in (ruleset(box) or "").splitlines():
             if " hook " in line:
-                assert line.endswith("policy drop;") or (line.startswith("\t\ttype nat") and "accept" in line)
+                # What tells connections apart lets all pass to where it is judged.
+                tells = "priority -290" in line or "priority -150" in line
+                assert line.endswith("policy drop;") or tells or (line.startswith("\t\ttype nat") and "accept" in line)
+
+
+# Three blocks that are no neighbours are left where one in the middle goes.
+FIVE = """\
+version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  services: {portal: {address: 10.1.1.1, ports: [tcp/443, udp/5000]}}
+tenants:
+""" + "".join(
+    f"  {name}: {{networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal]}}\n"
+    for name in ("ash", "birch", "cedar", "date", "elm")
+)
+
+
+@pytest.mark.parametrize(
+    ("design", "source"),
+    [("lake", ""), ("lake", "  source: [10.250.0.0/16]\n"), ("last-hop", "")],
+    ids=["lake", "lake-again", "last-hop"],
+)
+@pytest.mark.parametrize("gone", ["ash", "birch", "elm"])
+def test_a_tenant_that_goes_touches_no_rule_of_others(design: str, source: str, gone: str) -> None:
+    """What a packet passes through must stay: rules and elements that are deleted are lost a moment too early."""
+    text = FIVE.replace("  services", f"{source}  services", 1)
+    all_of_them, fewer = engine_cases.fabric(text, design), engine_cases.fabric(text, design, less=gone)
+    box, after = all_of_them.nodes["provider/nat"], fewer.nodes["provider/nat"]
+    assert isinstance(box, Device)
+    assert isinstance(after, Device)
+    touched = _touched(ruleset(box) or "", ruleset(after) or "")
+    back = _touched(ruleset(after) or "", ruleset(box) or "")
+    assert touched
+    assert [line for line in (*touched, *back) if gone not in line and not _is_own_block(line, box, after)] == []
+
+
+def _touched(before: str, after: str) -> list[str]:
+    """Return what is taken from the filter. The rules that translate concern a flow's first packet alone."""
+    lines = exchange(before, after).splitlines()
+    return [line for line in lines if line.startswith(("flush", "delete")) and FILTER_TABLE in line]
+
+
+def _is_own_block(line: str, box: Device, after: Device) -> bool:
+    """Tell whether it is about the elements of shared sets that were the tenant's alone."""
+    lost = {str(p.network) for g in box.guards for p in (*g.sources, *g.destinations)}
+    lost -= {str(p.network) for g in after.guards for p in (*g.sources, *g.destinations)}
+    found = re.fullmatch(r"delete element .* \{ (.*) \}", line)
+    return found is not None and set(found[1].split(", ")) <= lost

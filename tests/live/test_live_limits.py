@@ -69,3 +69,49 @@ def flows(fabric: Fabric) -> dict[str, int]:
 
 def test_a_tenant_has_no_more_sessions_than_its_limit(world: World) -> None:
     assert world.call(flows, case(LIMITED).fabric) == {"customer-a/alice": LIMIT, "customer-b/bill": LIMIT + 3}
+
+
+def one_way(fabric: Fabric, packets: int) -> int:
+    """Send packets of one flow that nobody answers, as logs are sent, and return how many arrived."""
+    live_tools.build(fabric)
+    with (
+        live_tools.udp("provider/portal", "10.3.3.1", 5000) as receiving,
+        live_tools.udp("customer-a/alice", "10.1.1.1", 30000, PORTAL, 5000) as sending,
+    ):
+        for _ in range(packets):
+            sending.send(b"log")
+        receiving.settimeout(0.5)
+        arrived = 0
+        with contextlib.suppress(OSError):
+            while receiving.recv(100):
+                arrived += 1
+    return arrived
+
+
+@pytest.mark.parametrize("limits", ["{rate: 1}", "{sessions: 1}", "{sessions: 1, rate: 1}"])
+def test_a_session_that_nobody_answers_counts_once(world: World, limits: str) -> None:
+    text = LIMITED.replace(f"{{sessions: {LIMIT}}}", limits)
+    assert world.call(one_way, case(text).fabric, 30) == 30
+
+
+RATE = 2
+RATED = LIMITED.replace(f"{{sessions: {LIMIT}}}", f"{{rate: {RATE}}}")
+
+
+def after_refusals(fabric: Fabric) -> bool:
+    """Try much that is not permitted, all at once; tell whether what is permitted still goes."""
+    live_tools.build(fabric)
+    live_tools.serve_echo(fabric)
+    with contextlib.ExitStack() as stack:
+        for number in range(20 * RATE):
+            refused = stack.enter_context(live_tools.udp("customer-a/alice", "10.1.1.1", 31000 + number, PORTAL, 9))
+            refused.send(b"?")
+        asking = stack.enter_context(live_tools.udp("customer-a/alice", "10.1.1.1", 30000, PORTAL, 5000))
+        asking.settimeout(0.5)
+        with contextlib.suppress(OSError):
+            return live_tools.ask(asking, b"?")[2] == b"?"
+    return False
+
+
+def test_what_is_refused_does_not_count(world: World) -> None:
+    assert world.call(after_refusals, case(RATED).fabric)

@@ -2,7 +2,8 @@
 
 A case opens with one packet: one that is allowed, or one that differs from such a one, or anything from anywhere.
 Then follow up to two more, each made from a wire that the opening crossed, and thrown there in either direction:
-its answer, itself again, an ICMP error about it or about its answer; each right or wrong in one thing.
+its answer, itself again, an ICMP error about it or about its answer; each right or wrong in one thing. Or it is
+the same once more on any other wire, as from another tenant with the same addresses.
 
 Left out, for the model does not speak of them: fragments, TCP flags but for a first SYN and its SYN and ACK,
 ICMP errors about ICMP errors, and addresses that Linux refuses everywhere (see ``model_scene.NEVER``).
@@ -52,6 +53,7 @@ class Sort(StrEnum):
 
     ANSWER = "answer"
     AGAIN = "again"
+    ELSEWHERE = "the same from elsewhere"
     ERROR = "error about it"
     ERROR_AHEAD = "error about its answer"
 
@@ -73,7 +75,8 @@ class Next:
     """A following packet: made from, and thrown at, the wire that is so many wires from the last one crossed.
 
     ``sender`` is an error's own source, None for that of the packet's receiver; ``other`` is what a twist puts
-    in an address's place, None for that address's neighbour. ``icmp`` is an error's type and code.
+    in an address's place, None for that address's neighbour. ``icmp`` is an error's type and code, ``elsewhere`` the
+    wire of what is sent from elsewhere.
     """
 
     sort: Sort
@@ -82,6 +85,7 @@ class Next:
     sender: IPv4Address | None
     other: IPv4Address | None
     icmp: tuple[int, int]
+    elsewhere: LinkEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,4 +213,5 @@ def _next(draw: st.DrawFn, scene: Scene, protocol: Protocol) -> Next:
         draw(st.none() | st.sampled_from(STRANGERS) | st.sampled_from(scene.addresses)),
         draw(st.none() | _addresses(scene)),
         draw(st.sampled_from(_ERRORS)),
+        draw(st.sampled_from(scene.ends)),
     )

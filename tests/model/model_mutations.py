@@ -248,6 +248,33 @@ def _remembers_refused(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(trace, "cross", wrong)
 
 
+@mutation("does not tell flows apart by where they came in")
+def _one_zone(patch: pytest.MonkeyPatch) -> None:
+    def wrong(flow: Flow, packet: Packet, ingress: str) -> Way | None:
+        return right(replace(flow, zone=None), packet, ingress)
+
+    right = Flow.way_of
+    patch.setattr(Flow, "way_of", wrong)
+
+
+@mutation("takes what comes in elsewhere for an answer to nothing")
+def _every_zone(patch: pytest.MonkeyPatch) -> None:
+    def wrong(flow: Flow, packet: Packet, ingress: str) -> Way | None:
+        return right(replace(flow, zone=flow.ingress), packet, ingress)
+
+    right = Flow.way_of
+    patch.setattr(Flow, "way_of", wrong)
+
+
+@mutation("looks up where an answer goes, whatever it came in by")
+def _no_last_hop(patch: pytest.MonkeyPatch) -> None:
+    def wrong(box: Device, *rest: Any, **choices: Any) -> Crossing:
+        return right(replace(box, last_hop=False), *rest, **choices)
+
+    right = trace.cross
+    patch.setattr(trace, "cross", wrong)
+
+
 # --- errors ----------------------------------------------------------------------------------------
 
 

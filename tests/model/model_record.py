@@ -72,7 +72,10 @@ class Recorder:
         # The host's own wire is always among them, for the packet was put on it.
         departures = [sighting for sighting in before[0].seen if sighting.leaving]
         sighting = departures[max(len(departures) - 1 - following.wires_back, 0)]
-        if following.sort in (Sort.AGAIN, Sort.ERROR_AHEAD):
+        if following.sort is Sort.ELSEWHERE:
+            # With the same ports, so of all the wires the first packet's own form is what matters.
+            sighting, end = departures[0], following.elsewhere
+        elif following.sort in (Sort.AGAIN, Sort.ERROR_AHEAD):
             end = sighting.end
         else:
             end = self.scene.fabric.far_ends[sighting.end]
@@ -102,7 +105,7 @@ def follow(following: Next, form: Form, realm: Realm) -> Packet:
     )
     answer = asked.answered()
     match following.sort:
-        case Sort.AGAIN:
+        case Sort.AGAIN | Sort.ELSEWHERE:
             return _twisted(asked, following)
         case Sort.ANSWER:
             return _twisted(answer, following)

@@ -26,6 +26,8 @@ def sends(packet: Packet, service: str, *, presented: bool = True) -> str:
 
 def sent(packet: Packet) -> str:
     """Say how the packet leaves its host."""
+    if packet.source.realm != packet.destination.realm:
+        return f"sent from its own address to one of the {packet.destination.realm}"
     return f"sent with its original addresses, which mean something to {packet.source.realm} alone"
 
 

@@ -25,11 +25,17 @@ def chain(name: str, hook: str | None, rules: Iterable[str]) -> Iterator[str]:
 
 
 def named(
-    name: str, key: str, elements: Iterable[str], keyword: str = "set", *, flags: str | None = None
+    name: str,
+    key: str,
+    elements: Iterable[str],
+    keyword: str = "set",
+    *,
+    flags: str | None = None,
+    declared: str = "type",
 ) -> Iterator[str]:
-    """Yield the lines of a named set or map."""
+    """Yield the lines of a named set or map; ``declared`` is ``typeof`` where its type has no name."""
     yield f"{keyword} {name} {{"
-    yield f"\ttype {key}"
+    yield f"\t{declared} {key}"
     if flags is not None:
         yield f"\tflags {flags}"
     yield f"\telements = {{ {', '.join(elements)} }}"
@@ -47,6 +53,18 @@ def collapsed(networks: Iterable[IPv4Network]) -> str:
     # Neighbouring prefixes become one: an interval set refuses overlaps, and shorter is quicker.
     names = [shortest(network) for network in collapse_addresses(networks)]
     return names[0] if len(names) == 1 else f"{{ {', '.join(names)} }}"
+
+
+def each_alone(given: Iterable[Prefix]) -> Iterator[str]:
+    """Yield some prefixes as elements of an interval set, less those inside others.
+
+    Neighbours are not put together: where one comes or goes, the elements of all others stay as they are.
+    """
+    last: IPv4Network | None = None
+    for network in sorted({prefix.network for prefix in given}):
+        if last is None or not network.subnet_of(last):
+            last = network
+            yield shortest(network)
 
 
 def shortest(network: IPv4Network) -> str:

@@ -29,8 +29,10 @@ MARKED_BY_TENANT = 1000  # from this priority on the rules that pick a tenant's 
 def numbers(device: Device) -> Mapping[str, int]:
     """Return the number of each interface toward a tenant.
 
-    It depends on the interface's name alone, unless two names have one number: then the first of them in
-    the order of names keeps it. So nobody's number changes where others come and go, or change places.
+    It depends on the interface's name alone, unless two names come to one number: then the first of them in
+    the order of names has it, and the other the next free one. So nobody's number changes where others change
+    places, and hardly ever where they come and go: a name moves only when the one that it gave way to goes or
+    one comes that it gives way to, once in some 65,000 pairs. Its open flows then end; none becomes another's.
     """
     found: dict[str, int] = {}
     taken: set[int] = set()
@@ -48,10 +50,15 @@ def inner(device: Device) -> Interface:
     return next(i for i in device.interfaces if i.realm.kind is not RealmKind.TENANT)
 
 
-def zone_rules(device: Device) -> Iterator[str]:
+def zone_elements(device: Device) -> Iterator[str]:
+    """Yield the elements of the map from interfaces to zones."""
+    for name, number in numbers(device).items():
+        yield f'"{name}" : {number}'
+
+
+def zone_rules() -> Iterator[str]:
     """Yield the rules that come before conntrack looks a packet up."""
-    zones = ", ".join(f'"{name}" : {number}' for name, number in numbers(device).items())
-    yield f"ct original zone set iifname map {{ {zones} }}"
+    yield "ct original zone set iifname map @zone_numbers"
 
 
 def mark_elements(device: Device) -> Iterator[str]:

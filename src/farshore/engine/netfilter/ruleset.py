@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.netfilter import last_hop
-from farshore.engine.netfilter.grammar import chain, collapsed, named, prefixes, shortest, table
+from farshore.engine.netfilter.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
 from farshore.engine.netfilter.nat_rules import Way, interfaces_of, nat_lines, outside, pair_name
 from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
-from farshore.realm import Realm
+from farshore.realm import Realm, RealmKind
 from farshore.translation import BasicNat, SourceTranslation
 
 FILTER_TABLE = "inet farshore_filter"
@@ -56,8 +56,9 @@ def _require_guards(device: Device) -> None:
 
 
 def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
+    realms = {interface.name: interface.realm for interface in device.interfaces}
     for guard in device.guards:
-        yield from _guard_chain(guard)
+        yield from _guard_chain(guard, shared=realms[guard.interface].kind is RealmKind.PROVIDER)
     for direction in Direction:
         yield from named(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
     yield from _permit_sets(policy)
@@ -82,22 +83,34 @@ def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
 
 
 def _last_hop_chains(device: Device) -> Iterator[str]:
+    # Named, both: what stands in a rule's braces is lost to everybody for an instant when one element changes, and
+    # a packet outside of its zone opens another flow.
+    yield from named("zone_numbers", "iifname : ct zone", last_hop.zone_elements(device), "map", declared="typeof")
     yield from named("marks", "ifname : mark", last_hop.mark_elements(device), "map")
-    yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules(device))
+    yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules())
     yield from chain("marking", "filter hook prerouting priority -150; policy accept", last_hop.mark_rules())
 
 
-def _guard_chain(guard: Guard) -> Iterator[str]:
+def _guard_chain(guard: Guard, *, shared: bool) -> Iterator[str]:
+    """Yield a guard as a chain. One that all tenants share has sets of its own.
+
+    What stands in a rule's braces is lost to everybody for an instant when one element changes.
+    """
+    name = _guard_name(guard.interface, guard.direction)
+    sources, destinations = prefixes(guard.sources), prefixes(guard.destinations)
+    if shared and guard.sources and guard.destinations:
+        for field, given in (("sources", guard.sources), ("destinations", guard.destinations)):
+            yield from named(f"{field}_{name}", "ipv4_addr", each_alone(given), flags="interval")
+        sources, destinations = f"@sources_{name}", f"@destinations_{name}"
     rules = []
     if guard.destinations and guard.direction is Direction.IN:
-        rules.append(f"{ICMP_ERRORS} ip daddr {prefixes(guard.destinations)} accept")
+        rules.append(f"{ICMP_ERRORS} ip daddr {destinations} accept")
     if guard.destinations and guard.direction is Direction.OUT:
         # Where no translation gave an error of our own a source, as toward a provider that keeps the lake's.
-        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {prefixes(guard.destinations)} accept")
+        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {destinations} accept")
     if guard.sources and guard.destinations:
-        sources, destinations = prefixes(guard.sources), prefixes(guard.destinations)
         rules.append(f"ip saddr {sources} ip daddr {destinations} accept")
-    return chain(_guard_name(guard.interface, guard.direction), None, [*rules, "drop"])
+    yield from chain(name, None, [*rules, "drop"])
 
 
 def _guard_name(interface: str, direction: Direction) -> str:
@@ -236,7 +249,8 @@ def _by_realms(policy: Policy) -> dict[Way, list[Permit]]:
 
 def cap_chain(limit: Limit) -> Iterator[str]:
     """Yield the chain that new flows of a realm with a limit go through."""
-    rules = []
+    # Until it is answered each packet of a flow is new to conntrack, and some flows never are: it counts once.
+    rules = ["ct status confirmed accept"]
     if limit.rate is not None:
         # As many at once as in a second: what comes together is not refused for coming together.
         rules.append(f"limit rate over {limit.rate}/second burst {limit.rate} packets drop")

@@ -42,6 +42,15 @@ def test_golden(name: str, options: tuple[str, ...], suffix: str, request: pytes
     assert result.output == golden.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(("options", "suffix"), [((), "txt"), (("--json",), "json")])
+def test_golden_of_calls(options: tuple[str, ...], suffix: str, request: pytest.FixtureRequest) -> None:
+    result = run("plan", str(Path(__file__).parents[1] / "model" / "intents" / "reached.yaml"), *options)
+    golden = GOLDEN / f"plan-reached.{suffix}"
+    if request.config.getoption("--update-goldens"):
+        golden.write_text(result.stdout, encoding="utf-8")
+    assert result.stdout == golden.read_text(encoding="utf-8")
+
+
 def test_the_article_in_json() -> None:
     found = json.loads(run("plan", str(EXAMPLES / "article.yaml"), "--json").output)
     assert found["services"] == {"portal": {"address": "10.1.1.1", "lake": "100.64.0.1"}}

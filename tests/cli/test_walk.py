@@ -40,6 +40,30 @@ def test_refused() -> None:
     assert done.output.splitlines()[-1] == "✗ refused at step 3, by customer-b/nat"
 
 
+def calling(tmp_path: Path) -> Path:
+    """Return the article's intent, in which the portal may call Alice's tenant."""
+    file = tmp_path / "calling.yaml"
+    reaches = "  reaches: [{tenant: customer-a, ports: [tcp/22]}]\n  services:\n"
+    file.write_text(ARTICLE.read_text(encoding="utf-8").replace("  services:\n", reaches, 1), encoding="utf-8")
+    return file
+
+
+def test_a_call_from_the_provider(tmp_path: Path) -> None:
+    done = run(calling(tmp_path), "provider/portal", "customer-a/alice")
+    assert done.exit_code == 0
+    assert "10.2.2.1:40000 customer-a → 10.1.1.1:22 customer-a" in done.output
+    assert done.output.splitlines()[-1] == "✓ delivered: 11 steps without a glitch"
+
+
+@pytest.mark.parametrize(
+    ("target", "by"), [("customer-a/alice:tcp/23", "provider/nat"), ("customer-b/bill", "provider/nat")]
+)
+def test_a_call_that_is_not_permitted(target: str, by: str, tmp_path: Path) -> None:
+    done = run(calling(tmp_path), "provider/portal", target)
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].endswith(f", by {by}")
+
+
 def test_json() -> None:
     done = run(ARTICLE, "customer-a/alice", "portal", "--design", "single-nat", "--profile", "cisco-ios", "--json")
     found = json.loads(done.output)

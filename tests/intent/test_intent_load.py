@@ -235,7 +235,7 @@ def test_an_unreadable_lake_collides_with_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    "example", sorted((Path(__file__).parents[2] / "examples").glob("*.yaml")), ids=lambda path: path.stem
+    "example", sorted((Path(__file__).parents[2] / "examples").glob("**/*.yaml")), ids=lambda path: path.stem
 )
 def test_the_examples(example: Path) -> None:
     assert load(example).intent is not None

@@ -30,6 +30,11 @@ tenants:
     limits: {sessions: 5}
 """
 UNKNOWN_KEY = ("version: 1", "version: 1\ncolour: plum")
+CALLS = (
+    "  services:\n",
+    "  hosts: {monitor: 10.1.1.9}\n  reaches: [{tenant: customer-a, ports: [icmp]}]\n  services:\n",
+)
+NOT_OF_CALLS = (CALLS, ("[portal]", "[portel]"))
 
 
 def said(*changes: tuple[str, str]) -> list[str]:
@@ -80,6 +85,65 @@ def test_a_service_with_faults_is_a_service() -> None:
 
 def test_an_unreadable_range_is_not_a_missing_one() -> None:
     assert said(("10.2.2.0/28", "10.2.2.0")) == ["11:15: tenant customer-a: presents: 10.2.2.0 has no prefix length"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said_of_it"),
+    [
+        ("{monitor: 10.1.1.9}", "{monitor: x, backup: 10.9.9.9}", ["monitor: 'x'", "host backup: address 10.9.9.9"]),
+        ("{monitor: 10.1.1.9}", "[10.1.1.9]", ["hosts: a list stands"]),
+        ("{monitor: 10.1.1.9}", "", ["hosts has no value"]),
+        (
+            "[{tenant",
+            "[x, {tenant: customer-z, ports: [icmp]}, {tenant",
+            ["a single value", "unknown tenant customer-z"],
+        ),
+        ("[{tenant", "[{tenant: a, ports: [x]}, {tenant: customer-z, ports: [icmp]}, {tenant", ["'x'", "customer-z"]),
+        ("[icmp]", "[icmp, x, icmp]", ["'x' is not a port", "icmp is listed twice"]),
+        ("[{tenant: customer-a, ports: [icmp]}]", "customer-a", ["a single value stands where a list"]),
+        ("[{tenant: customer-a, ports: [icmp]}]", "[[]]", ["a list stands where a mapping"]),
+    ],
+)
+def test_a_fault_of_hosts_or_reaches_hides_no_other(old: str, new: str, said_of_it: list[str]) -> None:
+    found = said(*NOT_OF_CALLS, (old, new))
+    assert len(found) == len(said_of_it) + 1, found
+    assert all(any(each in line for line in found) for each in said_of_it), found
+    assert "there is no service 'portel'" in found[-1]
+
+
+def test_the_file_with_calls_is_good() -> None:
+    assert said(CALLS) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (("customer-a:", "customer-a: x\n  customer-b:"),),
+        (("presents: 10.2.2.0/28", "presents: 10.2.2.0"), ("[portal]", "[]")),
+        (("sessions: 5}", "sessions: 5}\n    design: lakes"),),
+        (("sessions: 5}", "sessions: 5}\n    desing: last-hop"),),
+        (("version: 1", "version: 1\ndesign: lakes"),),
+        (("version: 1", "version: 1\ndesing: last-hop"),),
+        (("sessions: 5}", "sessions: 5}\n    sources: {pool: x}"),),
+        (("version: 1", "version: 1\nversion: 1"), ("sessions: 5}", "sessions: 5}\n    design: last-hop")),
+        (("[tcp/443]}", "[tcp/443], proxy-protocol: v2, design: applianc}"),),
+        (("[tcp/443]}", "[tcp/443], proxy-protocol: v2, desing: appliance}"),),
+        (("[tcp/443]}", "[tcp/443], signed-header: k, design: {}}"),),
+    ],
+)
+def test_no_design_is_concluded_from_what_could_not_be_read(changes: tuple[tuple[str, str], ...]) -> None:
+    found = said(CALLS, *changes)
+    assert len(found) == 1, found
+
+
+def test_what_could_be_read_of_designs_is_told() -> None:
+    changes = (("[tcp/443]}", "[tcp/443], proxy-protocol: v2}"), ("sessions: 5}", "sessions: x}\n    design: last-hop"))
+    found = [each.partition(": ")[2] for each in said(CALLS, *changes)]
+    assert found[:2] == [
+        "provider: reaches customer-a: the last-hop design carries no calls to a tenant",
+        "service portal: customer-a comes by the last-hop design, which tells no service who calls",
+    ]
+    assert len(found) == 3
 
 
 @pytest.mark.parametrize("others", [(), (UNKNOWN_KEY,)])

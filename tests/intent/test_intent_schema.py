@@ -14,13 +14,17 @@ from click.testing import CliRunner
 from farshore.cli.schema import schema as schema_command
 from farshore.intent.json_schema import json_schema
 
-GOOD = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+GOOD = sorted((Path(__file__).parents[2] / "examples").glob("**/*.yaml"))
 BAD = Path(__file__).parent / "bad"
 # Faults of structure, not of addresses: these an editor can mark.
 BAD_STRUCTURE = (
     *("030-only-version", "031-missing-keys", "032-unknown-top-key", "034-unknown-service-key", "036-unknown-limit"),
     *("037-unknown-pool-key", "039-version-two", "046-provider-is-a-word", "047-nulls", "048-empty-containers"),
     *("049-services-as-list", "051-values-missing", "052-lists-for-values", "053-values-for-lists", "054-names"),
+    *("131-unknown-design", "132-single-nat-as-design", "133-service-design-lake", "134-proxy-protocol-version"),
+    *("135-proxy-protocol-misspelt", "138-two-introductions", "140-signed-header-without-file", "143-rate-zero"),
+    *("150-host-reserved-name", "152-reaches-without-ports", "157-reaches-is-a-mapping", "161-reaches-misspelt-keys"),
+    *("162-hosts-with-bad-values", "168-design-has-no-value"),
     *("060-netmasks", "061-leading-zeros", "065-everything", "069-ports", "083-limits-zero", "090-pool-size"),
 )
 
@@ -59,6 +63,9 @@ class Judge:
 
     def _pattern(self, wanted: str, value: Any, _node: dict[str, Any]) -> bool:
         return not isinstance(value, str) or re.search(wanted, value) is not None
+
+    def _minLength(self, wanted: int, value: Any, _node: dict[str, Any]) -> bool:  # noqa: N802 - the keyword's name
+        return not isinstance(value, str) or len(value) >= wanted
 
     def _maxLength(self, wanted: int, value: Any, _node: dict[str, Any]) -> bool:  # noqa: N802 - the keyword's name
         return not isinstance(value, str) or len(value) <= wanted
@@ -130,6 +137,25 @@ def test_it_accepts_good_files(path: Path) -> None:
 def test_it_accepts_every_form(sources: str, services: str) -> None:
     text = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
     assert judged(text.replace("sources: prefix", f"sources: {sources}").replace("[portal]", services))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ports: [tcp/443, tcp/80, icmp]", "ports: [tcp/443]\n      proxy-protocol: v2\n      design: appliance"),
+        ("ports: [tcp/443, tcp/80, icmp]", "ports: [tcp/443]\n      signed-header: keys/portal.key"),
+        ("version: 1", "version: 1\ndesign: last-hop"),
+        ("limits: {sessions: 50000}", "limits: {rate: 100}\n    design: lake"),
+        ("  services:", "  hosts: {monitor: 10.1.1.9}\n  reaches: [{tenant: customer-a, ports: [icmp]}]\n  services:"),
+    ],
+)
+def test_it_accepts_what_the_reader_accepts(old: str, new: str) -> None:
+    text = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
+    assert old in text
+    text = text.replace(old, new, 1)
+    assert judged(text)
+    unknown = (new.replace("proxy-protocol", "proxy_protocol"), new.replace("signed-header", "signed_header"))
+    assert all(judged(text.replace(new, other)) == (other == new) for other in unknown)
 
 
 @pytest.mark.parametrize("name", BAD_STRUCTURE)

@@ -40,8 +40,9 @@ def plan(file: Path, as_json: bool) -> None:
     """Show the address plan of the intent in FILE.
 
     It gives every service an address in the lake, every tenant network a block of the lake, and
-    every tenant an address of its own range for each service that it uses. The same file always
-    gives the same plan, and what is added at the end of the tenants or services moves nothing else.
+    every tenant an address of its own range for each service that it uses, and for each host of the
+    provider that may call it. The same file always gives the same plan, and what is added at the end
+    of the tenants, services or hosts moves nothing else.
     """
     intent, planned = read_plan(file)
     if as_json:
@@ -60,6 +61,8 @@ def _tables(intent: Intent, planned: Plan) -> Iterator[Segments]:
         (("service", "provider address", "lake address"), _services(planned)),
         (("tenant", "network", "mode", "lake", "provider"), _sources(planned, styles)),
         (("tenant", "service", "presented address"), _presented(planned, styles)),
+        (("may call tenants", "provider address", "lake address"), _callers(planned)),
+        (("tenant", "called by", "seen as", "on"), _calls(intent, planned, styles)),
         (("tenant", "host", "appears as"), _hosts(intent, planned, styles)),
     )
     for headings, rows in tables:
@@ -94,6 +97,22 @@ def _presented(planned: Plan, styles: dict[str, str]) -> Iterator[Row]:
     for name, tenant in planned.tenants.items():
         for service, address in tenant.presents.items():
             yield (cell(name, styles[name]), cell(service), cell(str(address.ip), styles[name]))
+
+
+def _callers(planned: Plan) -> Iterator[Row]:
+    for caller in planned.callers.values():
+        yield (
+            cell(caller.name),
+            cell(str(caller.address.ip), PROVIDER_STYLE),
+            cell(str(caller.lake.ip), LAKE_STYLE),
+        )
+
+
+def _calls(intent: Intent, planned: Plan, styles: dict[str, str]) -> Iterator[Row]:
+    for name, tenant in planned.tenants.items():
+        ports = ", ".join(map(str, intent.reached(name)))
+        for caller, address in tenant.callers.items():
+            yield (cell(name, styles[name]), cell(caller), cell(str(address.ip), styles[name]), cell(ports))
 
 
 def _hosts(intent: Intent, planned: Plan, styles: dict[str, str]) -> Iterator[Row]:

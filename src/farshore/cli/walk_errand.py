@@ -55,7 +55,7 @@ def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, asked: tuple[
     host = _host(intent, fabric, target)
     ports = intent.reached(tenant) or (Port(Protocol.TCP, _SSH),)
     port = _port(port_text, target, ports) if port_text else ports[0]
-    dialled = called(plan, host)
+    dialled = called(plan, fabric, host)
     if dialled is None:
         raise UsageError(f"--to {target}: it has no address in the lake by which it could be called")
     return Errand(caller.name, host.name, dialled, port)

@@ -12,7 +12,7 @@ from farshore.intent.carrying import uncarried
 from farshore.intent.model import Intent
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan
-from farshore.realm import Address
+from farshore.realm import PROVIDER, Address
 from farshore.walk.crossing import Verb
 from farshore.walk.journey import Errand, Walk, walk
 
@@ -63,7 +63,7 @@ def errands(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
         for service, presented in plan.tenants[tenant.name].presents.items():
             for port in intent.provider.services[service].ports:
                 yield Errand(host.name, service, presented, port)
-        yield from _calls(intent, plan, host)
+        yield from _calls(intent, plan, fabric, host)
     if names.INTERNET_HOST in fabric.nodes:
         for service_plan in intent.provider.services.values():
             if service_plan.internet is not None:
@@ -71,21 +71,31 @@ def errands(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
                     yield Errand(names.INTERNET_HOST, service_plan.name, service_plan.internet, port)
 
 
-def _calls(intent: Intent, plan: Plan, host: EndSystem) -> Iterator[Errand]:
+def _calls(intent: Intent, plan: Plan, fabric: Fabric, host: EndSystem) -> Iterator[Errand]:
     tenant = host.address.realm.name
     ports = intent.reached(tenant)
-    dialled = called(plan, host) if ports else None
+    dialled = called(plan, fabric, host) if ports else None
     for caller in plan.callers if dialled is not None else ():
         for port in ports:
             assert dialled is not None  # noqa: S101 - or there were no callers
             yield Errand(names.service(caller), host.name, dialled, port)
 
 
-def called(plan: Plan, host: EndSystem) -> Address | None:
+def called(plan: Plan, fabric: Fabric, host: EndSystem) -> Address | None:
     """Return the address by which the provider's hosts call a tenant's host, None where it has none."""
-    found = (appearance(source, host.address) for source in plan.tenants[host.address.realm.name].sources)
+    tenant = host.address.realm.name
+    found = (appearance(source, host.address) for source in plan.tenants[tenant].sources)
     seen = next((each for each in found if each is not None), None)
-    return None if seen is None else seen.provider or seen.lake
+    if seen is None:
+        return None
+    if names.tenant_nat(tenant) in fabric.nodes:
+        return seen.provider or seen.lake
+    # Where one box translates for the tenant, its lake addresses are the provider's own: there is no lake to cross.
+    here, router = Address(PROVIDER, seen.lake.ip), fabric.nodes[names.PROVIDER_ROUTER]
+    own = isinstance(router, Device) and any(
+        here in route.destination for route in router.routes if route.destination.network.prefixlen
+    )
+    return here if own else seen.lake
 
 
 def _failure(walked: Walk) -> Failure:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from farshore.errors import Diagnostic, Place
-from farshore.intent.model import Host, Mode, Provider, Reach, Tenant
+from farshore.intent.model import Mode, Provider, Reach, Tenant
 from farshore.intent.nearest import Nearest
-from farshore.intent.network_table import end_of
+from farshore.intent.network_table import NetworkTable, end_of
 from farshore.intent.parts import Parts
+from farshore.intent.provider_collisions import first_line, lake_name, placed
 from farshore.port import Port
 from farshore.realm import PROVIDER
 
@@ -17,7 +18,8 @@ from farshore.realm import PROVIDER
 def calling_collisions(file: str, parts: Parts, provider: Provider, nearest: Nearest) -> Iterator[Diagnostic]:
     """Yield everything that collides, but nothing that what could not be read alone makes wrong."""
     damaged = parts.damage.get(PROVIDER.name, frozenset())
-    yield from _hosts(file, provider, whole="networks" not in damaged)
+    yield from _host_names(file, provider)
+    yield from _host_addresses(file, provider, whole="networks" not in damaged)
     first: dict[str, Reach] = {}
     for reach in provider.reaches:
         other = first.setdefault(reach.tenant, reach)
@@ -27,41 +29,48 @@ def calling_collisions(file: str, parts: Parts, provider: Provider, nearest: Nea
         yield from _ports(file, reach)
         if reach.tenant in parts.tenants:
             yield from _reached(file, reach, parts.tenants[reach.tenant], parts)
-        elif parts.tenants and reach.tenant not in parts.damage:
-            mend = nearest.mend(reach.tenant, parts.tenants, "the tenants are {known}")
+        elif parts.tenant_names is not None and reach.tenant not in parts.tenant_names:
+            mend = nearest.mend(reach.tenant, parts.tenant_names, "the tenants are {known}")
             yield Diagnostic(file, reach.tenant_place, f"provider: reaches unknown tenant {reach.tenant}", mend)
 
 
-def _hosts(file: str, provider: Provider, *, whole: bool) -> Iterator[Diagnostic]:
+def _host_names(file: str, provider: Provider) -> Iterator[Diagnostic]:
     taken: dict[IPv4Address, tuple[str, Place]] = {
         service.address.ip: (f"service {service.name}", service.address_place) for service in provider.services.values()
     }
     for host in provider.hosts:
-        ip, subject = host.address.ip, f"provider: host {host.name}"
+        subject = f"provider: host {host.name}"
         if host.name in provider.services:
             line = provider.services[host.name].place.line
             problem = f"{subject} has the name of a service (line {line})"
             yield Diagnostic(file, host.place, problem, "give one of them another name")
-        other, place = taken.setdefault(ip, (f"host {host.name}", host.address_place))
+        other, place = taken.setdefault(host.address.ip, (f"host {host.name}", host.address_place))
         if place is not host.address_place:
-            problem = f"{subject} has the address {ip} of {other} (line {place.line})"
+            problem = f"{subject} has the address {host.address.ip} of {other} (line {place.line})"
             yield Diagnostic(file, host.address_place, problem, "give each its own address")
-        yield from _host_address(file, provider, host, whole=whole)
 
 
-def _host_address(file: str, provider: Provider, host: Host, *, whole: bool) -> Iterator[Diagnostic]:
-    ip, subject = host.address.ip, f"provider: host {host.name}"
-    holding = next((p.network for p in provider.networks if ip in p.network), None)
-    if ip in provider.lake.network or any(ip in prefix.network for prefix in provider.source):
-        where = "the lake" if ip in provider.lake.network else "the provider's source"
-        problem = f"{subject}: address {ip} lies inside {where}"
-        yield Diagnostic(file, host.address_place, problem, "give it an address of the provider's networks")
-    elif holding is None and whole:
-        problem = f"{subject}: address {ip} is outside the provider's networks"
-        yield Diagnostic(file, host.address_place, problem, "add its network to networks in provider")
-    elif holding is not None and (end := end_of(holding, ip)):
-        problem = f"{subject}: {ip} is the {end} address of {holding}"
-        yield Diagnostic(file, host.address_place, problem, "give it an address between the first and the last")
+def _host_addresses(file: str, provider: Provider, *, whole: bool) -> Iterator[Diagnostic]:
+    networks = NetworkTable(placed(provider.networks, provider.network_places))
+    source = NetworkTable(placed(provider.source, provider.source_places))
+    for host in provider.hosts:
+        ip, place, subject = host.address.ip, host.address_place, f"provider: host {host.name}"
+        if (translated := source.holding(ip)) is not None:
+            where = f"the provider's source {translated.network} (line {translated.place.line})"
+            mend = "give source a prefix that no host is in"
+            yield Diagnostic(file, place, f"{subject}: address {ip} lies inside {where}", mend)
+        holding = networks.holding(ip)
+        if ip in provider.lake.network:
+            problem = f"{subject}: address {ip} lies inside {lake_name(provider)}"
+            yield Diagnostic(file, place, problem, "give it an address of the provider's networks")
+        elif holding is None:
+            if whole:
+                problem = f"{subject}: address {ip} is outside the provider's networks"
+                mend = f"add its network to networks in provider (line {first_line(provider)}), or correct the address"
+                yield Diagnostic(file, place, problem, mend)
+        elif end := end_of(holding.network, ip):
+            problem = f"{subject}: {ip} is the {end} address of {holding.network} (line {holding.place.line})"
+            yield Diagnostic(file, place, problem, "give it an address between the first and the last")
 
 
 def _ports(file: str, reach: Reach) -> Iterator[Diagnostic]:
@@ -85,12 +94,3 @@ def _reached(file: str, reach: Reach, tenant: Tenant, parts: Parts) -> Iterator[
     if tenant.presents is None and "presents" not in damaged:
         problem = f"provider: reaches {tenant.name}, which gives no range by whose addresses it would see the callers"
         yield Diagnostic(file, reach.tenant_place, problem, f"give {tenant.name} a range as presents")
-
-
-def introductions(file: str, provider: Provider) -> Iterator[Diagnostic]:
-    """Yield the services that ask to be told who calls, and are reached without the proxy that could tell them."""
-    for service in provider.services.values():
-        if service.introduction is not None and service.internet is not None:
-            problem = f"service {service.name}: the Internet does not come through the proxy that tells who calls"
-            mend = "publish another service to the Internet, one without proxy-protocol and signed-header"
-            yield Diagnostic(file, service.internet_place, problem, mend)

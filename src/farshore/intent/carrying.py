@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from farshore.errors import Diagnostic, Place
 from farshore.intent.model import DesignName, Intent, Provider, Service, Tenant
+from farshore.intent.parts import Parts
 from farshore.port import Port, Protocol
+from farshore.realm import PROVIDER
 
 _PACKETS = "lake and last-hop"
 
 
 def uncarried(intent: Intent, design: str | None = None) -> tuple[Diagnostic, ...]:
     """Return what cannot be carried if one design is for all or, with None, by those that the intent asks for."""
-    parts = _uncarried(intent.file, intent.provider, intent.tenants, intent.design, design)
-    return tuple(parts)
+    return tuple(_uncarried(intent.file, intent.provider, intent.tenants, intent.design, design))
 
 
-def uncarried_parts(
-    file: str, provider: Provider, tenants: Mapping[str, Tenant], design: DesignName
-) -> Iterator[Diagnostic]:
-    """Yield the same for what of an intent could be read."""
-    return _uncarried(file, provider, tenants, design, None)
+def uncarried_parts(file: str, parts: Parts, provider: Provider) -> Iterator[Diagnostic]:
+    """Yield the same for what of an intent could be read, but nothing that what could not be read alone makes wrong."""
+    if parts.design is None:
+        return
+    tenants = {name: each for name, each in parts.tenants.items() if "design" not in parts.damage.get(name, ())}
+    if "services" in parts.damage.get(PROVIDER.name, ()):
+        # The design that would tell a service who calls may be what could not be read.
+        services = {name: replace(each, introduction=None) for name, each in provider.services.items()}
+        provider = replace(provider, services=services)
+    yield from _uncarried(file, provider, tenants, parts.design, None)
 
 
 def _uncarried(
@@ -41,13 +48,14 @@ def _uncarried(
             problem = (
                 f"service {service.name}: {elsewhere.name} comes by the {by} design, which tells no service who calls"
             )
-            mend = f"only the appliance does: write design: appliance at service {service.name}"
-            yield Diagnostic(file, service.introduction_place, problem, mend)
+            write = f": write design: appliance at service {service.name}" if all_by is None else ""
+            yield Diagnostic(file, service.introduction_place, problem, f"only the appliance does{write}")
     for reach in provider.reaches:
         tenant = tenants.get(reach.tenant)
         if tenant is not None and carrier(tenant) != DesignName.LAKE:
             problem = f"provider: reaches {reach.tenant}: the {carrier(tenant)} design carries no calls to a tenant"
-            yield Diagnostic(file, reach.tenant_place, problem, "only the lake does: give the tenant design: lake")
+            write = ": give the tenant design: lake" if all_by is None else ""
+            yield Diagnostic(file, reach.tenant_place, problem, f"only the lake does{write}")
 
 
 def _no_connections(file: str, service: Service) -> Iterator[Diagnostic]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from farshore.errors import Diagnostic
-from farshore.intent.calling_collisions import calling_collisions, introductions
+from farshore.intent.calling_collisions import calling_collisions
 from farshore.intent.carrying import uncarried_parts
 from farshore.intent.model import Intent
 from farshore.intent.nearest import Nearest
@@ -21,7 +21,8 @@ MOST_FOUND = 10_000
 
 def collisions(intent: Intent) -> tuple[Diagnostic, ...]:
     """Return everything in a whole intent that would break a packet, and warnings."""
-    parts = Parts(intent.provider, intent.provider.services, intent.tenants, {}, (), intent.design, intent.design_place)
+    services, tenants = intent.provider.services, intent.tenants
+    parts = Parts(intent.provider, services, tenants, tenants, {}, (), intent.design, intent.design_place)
     return partial_collisions(intent.file, parts)
 
 
@@ -36,8 +37,6 @@ def _all(file: str, parts: Parts) -> Iterator[Diagnostic]:
         damaged = parts.damage.get(PROVIDER.name, frozenset())
         yield from provider_collisions(file, parts.provider, damaged=damaged)
         yield from calling_collisions(file, parts, parts.provider, Nearest())
-        yield from introductions(file, parts.provider)
-        if parts.design is not None:
-            yield from uncarried_parts(file, parts.provider, parts.tenants, parts.design)
+        yield from uncarried_parts(file, parts, parts.provider)
     for name, tenant in parts.tenants.items():
         yield from tenant_collisions(around, tenant, damaged=parts.damage.get(name, frozenset()))

@@ -91,7 +91,6 @@ def _service(name: str, read: schema_models.Service, services: Table) -> Service
 
 
 def _introduction(read: schema_models.Service) -> Introduction | None:
-    # Where a service asks for both, the collision checker says so.
     if read.proxy_protocol is not None:
         return ProxyProtocol()
     return None if read.signed_header is None else SignedHeader(read.signed_header)

@@ -61,11 +61,13 @@ def design(value: object) -> DesignName:
 
 def proxying_design(value: object) -> DesignName:
     """Return the design of a service, which can only be that of a proxy: addresses belong to a tenant as a whole."""
-    found = design(value)
-    if found is not DesignName.APPLIANCE:
-        problem = f"a service by itself cannot have the design {found}: it goes by the addresses of whole tenants"
+    text = scalar(value, "a design", DesignName.APPLIANCE)
+    if text == DesignName.APPLIANCE:
+        return DesignName.APPLIANCE
+    if text in set(DesignName):
+        problem = f"a service by itself cannot have the design {text}: it goes by the addresses of whole tenants"
         raise FaultError(problem, "write appliance, or give the tenants this design")
-    return found
+    raise FaultError(f"'{shown(text)}' is not a design that a service can have", "write appliance")
 
 
 def proxy_protocol(value: object) -> str:

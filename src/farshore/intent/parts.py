@@ -49,7 +49,7 @@ class _SomeTenant(schema_models.Tenant):
 class Parts:
     """What could be read.
 
-    ``services`` are the names of all services that the file has, good or not, None where nobody knows.
+    ``services`` and ``tenant_names`` are the names of all that the file has, good or not, None where nobody knows.
     ``damage`` gives, for a tenant's name and for ``provider``, the keys of which something was refused
     and taken out, so that nothing may be concluded from what is not there. ``stray_sources`` are faults
     that the values of the intent have no room for: source modes of networks that are not the tenant's.
@@ -59,6 +59,7 @@ class Parts:
     provider: Provider | None
     services: Collection[str] | None
     tenants: Mapping[str, Tenant]
+    tenant_names: Collection[str] | None
     damage: Mapping[str, Set[str]]
     stray_sources: tuple[Diagnostic, ...]
     design: DesignName | None = DesignName.LAKE
@@ -78,16 +79,17 @@ def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: b
     tenants = {name: _tenant(name, each, tables) for name, each in read.tenants.items()}
     provider = convert.provider(read.provider, convert.table_at(root, "provider"), root.key_place("provider"))
     damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
-    services = None if doubtful else provider.services
+    services, names = (None, None) if doubtful else (provider.services, tenants)
     strays = () if doubtful else tuple(islice(_stray_sources(file, read.tenants, tables), MOST_STRAYS))
-    return Parts(provider, services, tenants, damage, strays, read.design, _design_place(root))
+    return Parts(provider, services, tenants, names, damage, strays, read.design, _design_place(root))
 
 
 def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
     """Return the parts of a faulty file that can be read. Takes what is faulty out of the tree."""
     damage: dict[str, Set[str]] = {}
     provider_table, tables = root.get("provider"), root.get("tenants")
-    services = None if doubtful else _service_names(provider_table)
+    services = None if doubtful else _names(provider_table, "services")
+    names = None if doubtful else _names(root, "tenants")
     provider = None
     if isinstance(provider_table, Table):
         provider_model, damage[PROVIDER.name] = _salvage(_SomeProvider, provider_table)
@@ -105,11 +107,14 @@ def salvaged(file: str, root: Table, *, doubtful: bool) -> Parts:
                 strays.extend(_stray_sources(file, {name: model}, tables))
     if doubtful:
         damage = dict.fromkeys(damage, _ALL_KEYS)
-    return Parts(provider, services, tenants, damage, tuple(strays), _design(root), _design_place(root))
+    return Parts(provider, services, tenants, names, damage, tuple(strays), _design(root), _design_place(root))
 
 
 def _design(root: Table) -> DesignName | None:
     written = root.get("design", DesignName.LAKE)
+    strangers = {(key,) for key in root if key not in schema_models.keys(schema_models.IntentFile)}
+    if "design" in _keys(schema_models.IntentFile, strangers):
+        return None
     return DesignName(written) if isinstance(written, str) and written in set(DesignName) else None
 
 
@@ -117,10 +122,10 @@ def _design_place(root: Table) -> Place:
     return root.value_place("design") if "design" in root else Place()
 
 
-def _service_names(provider_table: tree.Node | None) -> Collection[str] | None:
-    services = provider_table.get("services") if isinstance(provider_table, Table) else None
+def _names(table: tree.Node | None, key: str) -> Collection[str] | None:
+    named = table.get(key) if isinstance(table, Table) else None
     # Copied, for the faulty ones will be taken out.
-    return dict.fromkeys(services) if isinstance(services, Table) else None
+    return dict.fromkeys(named) if isinstance(named, Table) else None
 
 
 def _tenant(name: str, read: schema_models.Tenant, tables: Table) -> Tenant:

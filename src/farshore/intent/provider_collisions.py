@@ -21,8 +21,8 @@ OTHER_LAKE = "give the lake a range that nobody uses (lake: in provider)"
 
 def provider_collisions(file: str, provider: Provider, *, damaged: Damage) -> Iterator[Diagnostic]:
     """Yield everything that collides, but nothing that the absence of a damaged key alone makes wrong."""
-    networks = _placed(provider.networks, provider.network_places)
-    source = _placed(provider.source, provider.source_places)
+    networks = placed(provider.networks, provider.network_places)
+    source = placed(provider.source, provider.source_places)
     yield from _own_overlaps(file, networks, "networks")
     yield from _own_overlaps(file, source, "source")
     yield from _lake_overlaps(file, provider, (*networks, *source))
@@ -32,6 +32,7 @@ def provider_collisions(file: str, provider: Provider, *, damaged: Damage) -> It
     for service in provider.services.values():
         yield from _ports(file, service)
     yield from _domains(file, provider)
+    yield from _introductions(file, provider)
     yield from _lake_users(file, provider)
 
 
@@ -41,7 +42,8 @@ def lake_name(provider: Provider) -> str:
     return f"the lake {provider.lake.network} ({origin})"
 
 
-def _placed(prefixes: tuple[Prefix, ...], places: tuple[Place, ...]) -> tuple[Placed, ...]:
+def placed(prefixes: tuple[Prefix, ...], places: tuple[Place, ...]) -> tuple[Placed, ...]:
+    """Return prefixes with their places, as far as these are known."""
     pairs = zip_longest(prefixes, places[: len(prefixes)], fillvalue=Place())
     return tuple(Placed(prefix.network, place) for prefix, place in pairs if isinstance(prefix, Prefix))
 
@@ -76,14 +78,15 @@ def _service_addresses(file: str, provider: Provider, networks: NetworkTable, *,
         elif holding is None:
             if whole:
                 problem = f"service {service.name}: address {ip} is outside the provider's networks"
-                mend = f"add its network to networks in provider (line {_first_line(provider)}), or correct the address"
+                mend = f"add its network to networks in provider (line {first_line(provider)}), or correct the address"
                 yield Diagnostic(file, place, problem, mend)
         elif end := end_of(holding.network, ip):
             problem = f"service {service.name}: {ip} is the {end} address of {holding.network}"
             yield Diagnostic(file, place, problem, "give it an address between the first and the last")
 
 
-def _first_line(provider: Provider) -> int:
+def first_line(provider: Provider) -> int:
+    """Return where the provider's networks begin."""
     return provider.network_places[0].line if provider.network_places else provider.place.line
 
 
@@ -138,6 +141,15 @@ def _domains(file: str, provider: Provider) -> Iterator[Diagnostic]:
             problem = f"service {service.name}: dns {service.dns} is the name of service {other.name} too"
             mend = f"give each its own name (the other is in line {other.dns_place.line})"
             yield Diagnostic(file, service.dns_place, problem, mend)
+
+
+def _introductions(file: str, provider: Provider) -> Iterator[Diagnostic]:
+    """Yield the services that ask to be told who calls, and are reached without the proxy that could tell them."""
+    for service in provider.services.values():
+        if service.introduction is not None and service.internet is not None:
+            problem = f"service {service.name}: the Internet does not come through the proxy that tells who calls"
+            mend = "publish another service to the Internet, one without proxy-protocol and signed-header"
+            yield Diagnostic(file, service.internet_place, problem, mend)
 
 
 def _lake_users(file: str, provider: Provider) -> Iterator[Diagnostic]:

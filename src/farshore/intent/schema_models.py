@@ -189,6 +189,8 @@ ProviderSource = Annotated[
 class Service(_Model):
     """What the provider offers."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["proxy-protocol", "signed-header"]}})
+
     address: Address = Field(description="Its address inside the provider's networks.", examples=["10.1.1.1"])
     ports: list[OnePort] = Field(
         min_length=1,

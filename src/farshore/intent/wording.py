@@ -135,6 +135,8 @@ def _example(location: Path) -> str:
             return f"{shown(key)}: {_flow('tenants', 'customer-a')}"
         case (*_, str(key)):
             return f"{key}: {_flow(*_field(location))}"
+        case ("provider", "reaches", int()):
+            return _flow("provider", "reaches", "0")
     return "a value"
 
 
@@ -159,5 +161,7 @@ def _flow(*location: str) -> str:
 def _example_value(location: tuple[str, ...]) -> Any:
     if location in {("provider", "services", "portal"), ("tenants", "customer-a")}:
         return _example_value(location[:-1])[location[-1]]
+    if location == ("provider", "reaches", "0"):
+        return _example_value(location[:-1])[0]
     field = schema_models.keys(_model(location[:-1])).get(location[-1])
     return field.examples[0] if field is not None and field.examples else None

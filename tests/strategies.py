@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import strategies as st
 
-from farshore.intent.model import Host, Intent, Mode, Network, Provider, Service, Subscription, Tenant
+from farshore.intent.model import (
+    DesignName,
+    Host,
+    Intent,
+    Mode,
+    Network,
+    Provider,
+    Reach,
+    Service,
+    Subscription,
+    Tenant,
+)
+from farshore.introduction import ProxyProtocol, SignedHeader
 from farshore.port import Port, Protocol
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
 from farshore.translation import POOL_PORTS, BasicNat, PortBlockNapt
@@ -134,3 +148,63 @@ def intents(
     )
     tenant_names = [f"tenant-{number}" for number in range(draw(st.integers(0, most_tenants)))]
     return Intent(FILE, provider, {name: draw(tenants(name, service_names)) for name in tenant_names})
+
+
+@st.composite
+def mixed_intents(draw: st.DrawFn, most_tenants: int = 6) -> Intent:
+    """Draw an intent with limits, with designs of its own for tenants and services, and with calls from the provider.
+
+    It keeps the rules of the intent checker, what each design can carry among them.
+    """
+    plain = draw(intents(most_tenants=most_tenants))
+    own = draw(st.sampled_from(DesignName))
+    services = {name: draw(_designed(service)) for name, service in plain.provider.services.items()}
+    carried = {
+        name: replace(
+            tenant,
+            presents=Prefix(tenant.realm, IPv4Network("172.20.0.0/27")),
+            sessions=draw(st.none() | st.integers(1, 100_000)),
+            rate=draw(st.none() | st.integers(1, 100_000)),
+            design=draw(st.none() | st.sampled_from(DesignName)),
+        )
+        for name, tenant in plain.tenants.items()
+    }
+    tenants_able = {
+        name: replace(tenant, subscriptions=_carried(tenant, services, tenant.design or own))
+        for name, tenant in carried.items()
+    }
+    callable_by_address = [
+        name
+        for name, tenant in tenants_able.items()
+        if (tenant.design or own) is DesignName.LAKE and all(n.mode is not Mode.POOL for n in tenant.networks)
+    ]
+    hosts = tuple(
+        Host(f"caller-{number}", Address(PROVIDER, IPv4Address("10.1.1.100") + number))
+        for number in range(draw(st.sampled_from([0, 0, 1, 3])))
+    )
+    provider = replace(plain.provider, services=services, hosts=hosts, reaches=draw(_reaches(callable_by_address)))
+    return replace(plain, provider=provider, tenants=tenants_able, design=own)
+
+
+def _designed(service: Service) -> st.SearchStrategy[Service]:
+    """Return a service as it is or, where it offers TCP alone, carried by the appliance and perhaps told who calls."""
+    if any(port.protocol is not Protocol.TCP for port in service.ports):
+        return st.just(service)
+    told = st.sampled_from([None, ProxyProtocol(), SignedHeader("portal.key")])
+    by_proxy = told.map(lambda how: replace(service, design=DesignName.APPLIANCE, introduction=how))
+    return st.just(service) | by_proxy
+
+
+def _carried(tenant: Tenant, services: dict[str, Service], design: DesignName) -> tuple[Subscription, ...]:
+    """Return the services of a tenant that its design, or their own, can carry."""
+    if design is not DesignName.APPLIANCE:
+        return tenant.subscriptions
+    return tuple(s for s in tenant.subscriptions if services[s.service].ports[0].protocol is Protocol.TCP)
+
+
+def _reaches(callable_by_address: Sequence[str]) -> st.SearchStrategy[tuple[Reach, ...]]:
+    if not callable_by_address:
+        return st.just(())
+    some_ports = st.lists(ports, min_size=1, max_size=2, unique=True).map(tuple)
+    reached = st.lists(st.sampled_from(callable_by_address), unique=True, max_size=3)
+    return reached.flatmap(lambda those: st.tuples(*(st.builds(Reach, st.just(name), some_ports) for name in those)))

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from lab_intents import MIXED
 
 from farshore.design.catalogue import build
 from farshore.fabric.model import EndSystem, Fabric
-from farshore.intent.load import load
+from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent, Mode
 from farshore.lab.check import Check, Outcome, Talk, Throw
 from farshore.lab.expectations import expectations
@@ -112,3 +113,116 @@ def test_no_more_talks_than_a_tenant_may_have_sessions() -> None:
     (first, last) = (c.name for c in checks if isinstance(c.attempt, Talk) and c.attempt.node.startswith(f"{name}/"))
     assert "beyond" not in first
     assert last.endswith("(1 more are beyond its limit of 4 sessions)")
+
+
+# --- several designs, and calls from the provider -----------------------------------------------------
+
+
+def mixed(text: str = MIXED) -> dict[str, Check]:
+    intent = load_text(text, "mixed.yaml").intent
+    assert intent is not None
+    plan = allocate(intent).plan
+    assert plan is not None
+    return {check.name: check for check in expectations(intent, plan, build(intent, plan))}
+
+
+def talk(checks: dict[str, Check], name: str) -> Talk:
+    attempt = checks[name].attempt
+    assert isinstance(attempt, Talk)
+    return attempt
+
+
+@pytest.mark.parametrize(
+    ("name", "seen_as", "ports", "introduced"),
+    [
+        ("customer-a/alice reaches portal tcp/443 at 10.2.2.1", "100.65.0.1", None, None),
+        ("customer-b/bill reaches portal tcp/443 at 10.2.2.1", "100.65.1.1", None, None),
+        ("customer-c/cy reaches portal tcp/443 at 10.2.2.1", "100.64.0.1", (1, 65535), None),
+        ("customer-a/alice reaches news tcp/80 at 10.2.2.3", "100.64.0.3", (1, 65535), "customer-a"),
+        ("customer-c/cy reaches news tcp/80 at 10.2.2.2", "100.64.0.3", (1, 65535), "customer-c"),
+        ("provider/monitor reaches customer-a/alice tcp/22 at 100.65.0.1", "10.2.2.14", None, None),
+        ("internet/host reaches portal tcp/443 at 203.0.113.10", "198.51.100.10", None, None),
+    ],
+)
+def test_everybody_is_seen_as_the_design_of_the_service_has_it(
+    name: str, seen_as: str, ports: tuple[int, int] | None, introduced: str | None
+) -> None:
+    expected = talk(mixed(), name)
+    assert (str(expected.seen_as), expected.seen_ports, expected.introduced) == (seen_as, ports, introduced)
+
+
+def test_one_box_ignores_into_what_the_far_shore_translates() -> None:
+    checks = mixed(MIXED.replace("networks: [10.1.1.0/24]\n", "networks: [10.1.1.0/24]\n  source: [10.8.0.0/16]\n", 1))
+    alice = talk(checks, "customer-a/alice reaches portal tcp/443 at 10.2.2.1")
+    assert alice.seen_as in IPv4Network("10.8.0.0/16")
+    assert str(talk(checks, "customer-b/bill reaches portal tcp/443 at 10.2.2.1").seen_as) == "100.65.1.1"
+    assert f"provider/monitor reaches customer-a/alice tcp/22 at {alice.seen_as}" in checks
+
+
+def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
+    """Of each way on from a host and from its router one good packet: no two of a proxy's are one connection."""
+    good = [c.attempt for n, c in mixed().items() if " may send: " in n and isinstance(c.attempt, Throw)]
+    targets = {(throw.node, throw.interface): throw.target for throw in good if throw.node.startswith("customer-a/")}
+    assert targets == {
+        ("customer-a/alice", "wan"): "provider/portal",
+        ("customer-a/ce", "nat"): "provider/portal",
+        ("customer-a/ce", "proxy"): "provider/proxy",
+    }
+    answered = [throw for throw in good if throw.target == "provider/proxy"]
+    assert len({(throw.packet, throw.node.partition("/")[0]) for throw in answered}) == len(answered) == 4
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        # The way of a call is not a way back, nor anybody else's.
+        "customer-a/alice calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:22",
+        "customer-a/ce at nat calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:9",
+        "customer-a/ce at nat goes straight to the lake address of monitor: tcp 10.1.1.1:41642 > 100.64.255.254:9",
+        "customer-d/d tries customer-a in the lake: tcp 10.1.1.1:41642 > 100.65.0.1:22",
+        "internet/host tries customer-a by its lake address: tcp 198.51.100.10:41642 > 100.65.0.1:22",
+        "provider/portal, which may not, calls customer-a/alice: tcp 10.1.1.1:41642 > 100.65.0.1:22",
+        "provider/monitor calls customer-a/alice as a stranger: tcp 198.51.100.77:41642 > 100.65.0.1:22",
+        "provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp 10.1.1.50:41642 > 100.65.0.1:9",
+        # Only the lake carries calls, and only to whom they are asked for.
+        "provider/monitor calls customer-b unasked: tcp 10.1.1.50:41642 > 100.65.1.1:9",
+        "provider/monitor calls customer-c unasked: tcp 10.1.1.50:41642 > 100.65.2.1:9",
+        "provider/monitor calls customer-d unasked: tcp 10.1.1.50:41642 > 100.65.3.0:9",
+        # The Internet is no way to anything but what is published, and nobody's way on.
+        "internet/host goes straight to the lake address of news: tcp 198.51.100.10:41642 > 100.64.0.3:80",
+        "customer-c/cy tries to go on to the Internet: tcp 10.1.1.1:41642 > 198.51.100.10:9",
+        "customer-c/ce tries to go on to the Internet: tcp 10.1.1.1:41642 > 198.51.100.10:9",
+        # A proxy opens connections: real ones are tried, and forged ones must not be answered.
+        "customer-c/cy connects to tcp/9, which news does not offer, 10.2.2.2",
+        "customer-c/cy connects to the proxy's own address toward news, 100.64.0.3",
+        "customer-c/ce forges the source of a stranger: tcp 198.51.100.77:41642 > 10.2.2.1:443",
+    ],
+)
+def test_what_must_be_refused(refused: str) -> None:
+    assert mixed()[refused].expected is Outcome.BLOCK
+
+
+def test_what_is_permitted_is_not_called_unasked() -> None:
+    checks = mixed(MIXED.replace("ports: [tcp/22, udp/161, icmp]", "ports: [tcp/9, icmp]"))
+    called = "provider/monitor calls customer-a unasked: "
+    assert [name.removeprefix(called) for name in checks if name.startswith(called)] == [
+        "udp 10.1.1.50:41642 > 100.65.0.1:9"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("limits", "talks", "throws"),
+    [
+        ("sessions: 1", 1, 0),
+        ("sessions: 2", 1, 1),
+        ("rate: 3, sessions: 9", 1, 2),
+        ("rate: 4", 1, 3),
+        ("rate: 9", 5, 3),
+    ],
+)
+def test_no_tenant_does_more_than_its_limits_allow(limits: str, talks: int, throws: int) -> None:
+    alice = "hosts: {alice: 10.1.1.1}"
+    text = MIXED.replace(alice, f"{alice}, limits: {{{limits}}}")
+    good = [c for n, c in mixed(text).items() if n.startswith("customer-a/") and c.expected is Outcome.REACH]
+    assert sum(isinstance(check.attempt, Talk) for check in good) == talks
+    assert sum(isinstance(check.attempt, Throw) for check in good) == throws

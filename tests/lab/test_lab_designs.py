@@ -6,45 +6,33 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from lab_intents import MIXED
 
 from farshore.design.catalogue import build
-from farshore.errors import EXIT_BAD_INPUT, EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_BAD_INPUT, EXIT_NO, EXIT_YES, MachineError
+from farshore.fabric.model import Device, Fabric, Node, Proxy
 from farshore.intent.load import load_text
-from farshore.lab.check import Talk
+from farshore.intent.model import Intent
+from farshore.lab.check import Check, Result, Talk
 from farshore.lab.expectations import expectations
 from farshore.lab.lifecycle import passing
 from farshore.lab.visit import visit
 from farshore.plan.allocate import allocate
+from farshore.plan.model import Plan
+from farshore.port import Port, Protocol
+from farshore.realm import Prefix
 
 pytestmark = pytest.mark.kernel
 
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "examples"
 SECONDS = 120
-MIXED = """\
-version: 1
-provider:
-  name: acme
-  networks: [10.1.1.0/24]
-  hosts: {monitor: 10.1.1.50}
-  reaches: [{tenant: customer-a, ports: [tcp/22, udp/161, icmp]}]
-  services:
-    portal: {address: 10.1.1.1, ports: [tcp/443, tcp/80], internet: 203.0.113.10}
-    dns: {address: 10.1.1.53, ports: [udp/53, icmp]}
-    news: {address: 10.1.1.2, ports: [tcp/80], proxy-protocol: v2, design: appliance}
-tenants:
-  customer-a:
-    {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal, dns, news], hosts: {alice: 10.1.1.1}}
-  customer-b:
-    {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal, dns], hosts: {bill: 10.1.1.1}, design: last-hop}
-  customer-c:
-    {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal, news], hosts: {cy: 10.1.1.1}, design: appliance}
-  customer-d:
-    {networks: [10.1.1.0/24], presents: 10.2.2.0/28, sources: {pool: 1}, services: [portal, news], hosts: {d: 10.1.1.1}}
-"""
 
 
 def run(folder: Path, file: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -142,3 +130,115 @@ tenants:
     with passing(f"hundred-{os.getpid()}", tmp_path / "hundred.yaml", fabric, lambda *_: None) as record:
         results = tuple(visit(record, talks, fabric))
     assert [result for result in results if not result.ok] == []
+
+
+# --- the checks see what is wrong --------------------------------------------------------------------
+
+
+def planned(text: str) -> tuple[Intent, Plan]:
+    intent = load_text(text, "intent.yaml").intent
+    assert intent is not None
+    plan = allocate(intent).plan
+    assert plan is not None
+    return intent, plan
+
+
+def tried(folder: Path, checks: Sequence[Check], fabric: Fabric) -> dict[str, Result]:
+    """Make a lab of a fabric, and the attempts that are worked out for another one."""
+    try:
+        with passing(f"wrong-{os.getpid()}", folder / "intent.yaml", fabric, lambda *_: None) as record:
+            return {result.name: result for result in visit(record, checks, fabric)}
+    except MachineError as error:
+        if "is not installed" in str(error) or "does not let a lab" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+def differing(results: Mapping[str, Result]) -> dict[str, str]:
+    return {name: result.observed for name, result in results.items() if not result.ok}
+
+
+def with_node(fabric: Fabric, node: Node) -> Fabric:
+    return Fabric.of(fabric.design, tuple((fabric.nodes | {node.name: node}).values()), fabric.links)
+
+
+def who_may_be_anybody(proxy: Proxy) -> Proxy:
+    """Every source is let in, as if there were no guard."""
+    everywhere = IPv4Network("0.0.0.0/0")
+    return replace(proxy, fronts=tuple(replace(f, sources=(Prefix(f.ingress, everywhere),)) for f in proxy.fronts))
+
+
+def one_more_port(proxy: Proxy) -> Proxy:
+    """A port is answered that nobody offers."""
+    return replace(proxy, fronts=(*proxy.fronts, replace(proxy.fronts[0], port=Port(Protocol.TCP, 9))))
+
+
+def another_server(proxy: Proxy) -> Proxy:
+    """What asks for one service comes to another."""
+    portal = next(front.server for front in proxy.fronts if front.service == "portal")
+    return replace(proxy, fronts=tuple(replace(front, server=portal) for front in proxy.fronts))
+
+
+@pytest.mark.parametrize(
+    ("meddled", "named", "observed"),
+    [
+        (
+            who_may_be_anybody,
+            "customer-a/ce at proxy forges the source of a stranger: tcp 198.51.100.77:41642 > 10.2.2.3:80",
+            "reach",
+        ),
+        (one_more_port, "customer-a/alice connects to tcp/9, which news does not offer, 10.2.2.3", "answered b''"),
+        (
+            another_server,
+            "customer-a/alice reaches news tcp/80 at 10.2.2.3",
+            "portal answered instead of news",
+        ),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_proxy_that_does_what_it_must_not_is_seen(
+    meddled: Callable[[Proxy], Proxy],
+    named: str,
+    observed: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("FARSHORE_LABS", str(tmp_path / "labs"))
+    # Introduced to nobody, so that whoever is reached by mistake answers.
+    intent, plan = planned(MIXED.replace(", proxy-protocol: v2", ""))
+    fabric = build(intent, plan)
+    checks = [check for check in expectations(intent, plan, fabric) if check.name.startswith("customer-a/")]
+    (proxy,) = fabric.proxies
+    wrong = differing(tried(tmp_path, checks, with_node(fabric, meddled(proxy))))
+    assert wrong[named] == observed
+    assert all("alice" in name or "ce at proxy" in name for name in wrong)
+
+
+def test_calls_that_nobody_asked_for_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One port more is let through to Alice at both shores, and the monitor calls it."""
+    monkeypatch.setenv("FARSHORE_LABS", str(tmp_path / "labs"))
+    intent, plan = planned(MIXED)
+    fabric = build(intent, plan)
+    checks = [check for check in expectations(intent, plan, fabric) if check.name.startswith("provider/monitor")]
+    wide = fabric
+    for name in ("provider/nat", "customer-a/nat"):
+        box = fabric.nodes[name]
+        assert isinstance(box, Device)
+        wide = with_node(wide, permitting_more(box))
+    wrong = differing(tried(tmp_path, checks, wide))
+    lake = "10.1.1.50:41642 > 100.65.0.1:9"
+    assert set(wrong) == {
+        f"provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp {lake}",
+        f"provider/monitor calls customer-a unasked: tcp {lake}",
+        f"provider/monitor calls customer-a unasked with an answer to nothing: tcp {lake}",
+    }
+    assert set(wrong.values()) == {"reach"}
+
+
+def permitting_more(box: Device) -> Device:
+    """Let a call pass to a port that is not to be reached."""
+    assert box.policy is not None
+    ssh = Port(Protocol.TCP, 22)
+    calls = [permit for permit in box.policy.permits if permit.port == ssh]
+    more = tuple(replace(permit, port=Port(Protocol.TCP, 9)) for permit in calls)
+    return replace(box, policy=replace(box.policy, permits=(*box.policy.permits, *more)))

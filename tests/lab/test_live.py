@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from lab_inside import inside
+from lab_intents import MIXED
 from lab_life import ARTICLE, LACKING, silent
 
 from farshore.cli.fabrics import read_fabric
@@ -54,7 +55,7 @@ def lab(file: Path, fabric: Fabric, name: str = "live") -> Iterator[Record]:
 def pairs(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
     """Yield every host with every port of every service, whether it is presented or not."""
     for node in fabric.end_systems:
-        if node.kind is NodeKind.HOST:
+        if node.kind is NodeKind.HOST and not node.name.startswith("provider/"):
             for service in intent.provider.services.values():
                 for port in service.ports:
                     yield errand(intent, plan, fabric, node.name, f"{service.name}:{port}")
@@ -99,6 +100,65 @@ def test_both_connections_of_a_proxy_do_what_the_walk_says() -> None:
     for each in proxied:
         legs = [step.observed for step in each.steps if step.at in (each.walk.origin, "provider/proxy")]
         assert all(leg is not None for leg in legs)
+
+
+@pytest.mark.kernel
+def test_several_designs_at_once_do_what_the_walk_says(tmp_path: Path) -> None:
+    """Everybody asks for everything, and the provider's hosts call everybody: what they may and what they may not."""
+    file = tmp_path / "mixed.yaml"
+    file.write_text(MIXED)
+    intent, plan, fabric = read_fabric(file, None)
+    asked = [*pairs(intent, plan, fabric), *unoffered(intent, plan, fabric), *called(intent, plan, fabric)]
+    with lab(file, fabric) as record, observing(record, fabric) as observer:
+        came = live(observer, fabric, None, asked)
+    assert [(each.walk.origin, verdict(each)) for each in came if not each.agrees] == []
+    carried = {(each.walk.origin, each.walk.service, str(each.walk.port)) for each in came if each.walk.delivered}
+    proxied = {("customer-a/alice", "news", "tcp/80"), ("customer-c/cy", "portal", "tcp/80")}
+    calls = {("provider/monitor", "customer-a/alice", port) for port in ("tcp/22", "udp/161", "icmp")}
+    assert carried > proxied | calls
+    assert {origin for origin, _, _ in carried} & {"provider/portal", "provider/dns", "provider/news"} == set()
+    assert {target for _, target, _ in carried if "/" in target} == {"customer-a/alice"}
+    at_proxy = [each for each in came if each.steps[-1].at == "provider/proxy"]
+    assert {str(each.walk.port) for each in at_proxy} == {"tcp/9"}
+
+
+def unoffered(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+    for node in fabric.end_systems:
+        if node.kind is NodeKind.HOST and not node.name.startswith("provider/"):
+            for service in intent.provider.services:
+                yield errand(intent, plan, fabric, node.name, f"{service}:9")
+
+
+def called(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+    hosts = [node.name for node in fabric.end_systems if node.name.partition("/")[0] in intent.tenants]
+    for node in fabric.end_systems:
+        if node.name.startswith("provider/"):
+            for host in hosts:
+                for port in ("tcp/22", "udp/161", "icmp", "tcp/23"):
+                    yield errand(intent, plan, fabric, node.name, f"{host}:{port}")
+
+
+@pytest.mark.kernel
+def test_what_introduces_its_callers_does_what_the_walk_says(tmp_path: Path) -> None:
+    """What a proxy adds to what is said, a header before it or within it, does not hide it."""
+    file = tmp_path / "intent.yaml"
+    file.write_text((ARTICLE.parent / "appliance" / "intent.yaml").read_text())
+    (tmp_path / "news.key").write_bytes(os.urandom(32))
+    came = all_live(file, "appliance")
+    assert [verdict(each) for each in came if not each.agrees] == []
+    assert len([each for each in came if each.walk.delivered]) == len(came) == 4
+
+
+@pytest.mark.kernel
+def test_a_proxy_that_opens_no_connection_differs() -> None:
+    intent, plan, fabric = read_fabric(ARTICLE, "appliance")
+    asked = errand(intent, plan, fabric, "customer-a/alice", "portal:443")
+    with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
+        inside(record, "provider/router", "ip", "route", "del", "10.1.1.1")
+        (came,) = live(observer, fabric, None, (asked,))
+    assert (came.agrees, came.steps[-1].observed) == (False, None)
+    # The health checks stop with the connections, or the proxy lets none in: nothing is told to the service.
+    assert came.differs_at in (1, 3)
 
 
 @pytest.mark.kernel

@@ -11,17 +11,18 @@ import resource
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from farshore.engine.netfilter import namespace
 from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.places import namespace_name
+from farshore.engine.netfilter.places import instance_name, namespace_name
 from farshore.fabric.model import Fabric
 from farshore.lab.answer import parsed
 from farshore.lab.check import Check, Outcome, Result, Talk, Throw
-from farshore.lab.packet import ECHO_REQUEST, checksum, encode
+from farshore.lab.packet import ECHO_REQUEST, TCP_ACK, TCP_SYN, checksum, decode, encode
 from farshore.port import Protocol
 
+_ETH_P_ALL = 0x0003
 _ETH_P_IP = 0x0800
 _PACKET_OUTGOING = 4
 _PATIENCE = 5.0  # seconds for an answer that must come
@@ -29,6 +30,7 @@ _SILENCE = 1.0  # seconds without any arrival after which nothing more is expect
 _LARGEST_PACKET = 65535
 _TOKEN = b"farshore throw "
 _TOKEN_DIGITS = 8
+_FIRST_SEQUENCE = 0x5EA0_0000  # a throw's number is told from it where a proxy answers
 _RECEIVE_BUFFER = 4 << 20
 
 Report = Callable[[Result], None]
@@ -144,10 +146,11 @@ _TALKS = {Protocol.TCP: _tcp, Protocol.UDP: _udp, Protocol.ICMP: _icmp}
 
 @dataclass(frozen=True, slots=True)
 class _Ear:
-    """A listener behind every end system's interface."""
+    """A listener behind every end system's interface, for what arrives there, and every proxy's, for its answers."""
 
     node: str
     socket: socket.socket
+    answers: bool = False
 
 
 def _throw_all(throws: Sequence[tuple[Check, Throw]], fabric: Fabric, report: Report) -> None:
@@ -173,12 +176,21 @@ def _judge_throw(throw: Throw, heard_by: list[str]) -> str:
 
 def _ears(fabric: Fabric) -> Iterator[_Ear]:
     for node in fabric.end_systems:
-        with namespace.entered(namespace_name(node.name)):
-            ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_IP))
-        ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-        ear.setblocking(False)
-        ear.bind((node.interface.name, _ETH_P_IP))
-        yield _Ear(node.name, ear)
+        yield _Ear(node.name, _listener(node.name, node.interface.name, _ETH_P_IP))
+    for proxy in fabric.proxies:
+        for interface in proxy.interfaces:
+            # Only a socket for all protocols hears what leaves.
+            ear = _listener(instance_name(proxy, interface.realm), interface.name, _ETH_P_ALL)
+            yield _Ear(proxy.name, ear, answers=True)
+
+
+def _listener(node: str, interface: str, protocol: int) -> socket.socket:
+    with namespace.entered(namespace_name(node)):
+        ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
+    ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+    ear.setblocking(False)
+    ear.bind((interface, protocol))
+    return ear
 
 
 def _throw(throws: Sequence[Throw], fabric: Fabric) -> None:
@@ -188,7 +200,8 @@ def _throw(throws: Sequence[Throw], fabric: Fabric) -> None:
     with contextlib.ExitStack() as stack:
         wires = {node: stack.enter_context(_wire(node)) for node in dict.fromkeys(throw.node for throw in throws)}
         for number, throw in enumerate(throws):
-            content = encode(throw.packet, _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode())
+            packet = replace(throw.packet, sequence=_FIRST_SEQUENCE + number)
+            content = encode(packet, _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode())
             far_mac = bytes.fromhex(far_macs[throw.node, throw.interface].replace(":", ""))
             wires[throw.node].sendto(content, (throw.interface, _ETH_P_IP, 0, 0, far_mac))
 
@@ -205,12 +218,28 @@ def _listen(ears: Sequence[_Ear]) -> dict[int, set[str]]:
     deadline = time.monotonic() + _SILENCE
     while time.monotonic() < deadline:
         for ear, content in _arrivals(ears):
-            _, found, rest = content.partition(_TOKEN)
-            if found:
-                heard.setdefault(int(rest[:_TOKEN_DIGITS]), set()).add(ear.node)
+            number = _answered(content) if ear.answers else _told(content)
+            if number is not None:
+                heard.setdefault(number, set()).add(ear.node)
                 deadline = time.monotonic() + _SILENCE
         time.sleep(_SILENCE / 50)
     return heard
+
+
+def _told(content: bytes) -> int | None:
+    """Return the number of the throw that a packet's payload names."""
+    _, found, rest = content.partition(_TOKEN)
+    return int(rest[:_TOKEN_DIGITS]) if found else None
+
+
+def _answered(content: bytes) -> int | None:
+    """Return the number of the throw that a proxy's packet answers: it agrees to a connection, or sends it back.
+
+    Where it agrees to somebody else's, there is no throw of that number.
+    """
+    packet = decode(content)
+    agrees = packet is not None and packet.protocol is Protocol.TCP and packet.tcp_flags == TCP_SYN | TCP_ACK
+    return packet.acknowledgment - 1 - _FIRST_SEQUENCE if packet is not None and agrees else _told(content)
 
 
 def _arrivals(ears: Iterable[_Ear]) -> Iterator[tuple[_Ear, bytes]]:
@@ -220,7 +249,7 @@ def _arrivals(ears: Iterable[_Ear]) -> Iterator[tuple[_Ear, bytes]]:
                 content, (_, _, kind, *_) = ear.socket.recvfrom(_LARGEST_PACKET)
             except BlockingIOError:
                 break
-            if kind != _PACKET_OUTGOING:
+            if (kind == _PACKET_OUTGOING) is ear.answers:
                 yield ear, content
 
 

@@ -10,11 +10,9 @@ from farshore.intent.model import Intent, Service, Tenant
 from farshore.lab.calls import calls
 from farshore.lab.check import Check, Outcome, Talk, Throw
 from farshore.lab.packet import Packet
-from farshore.lab.refusals import TCP_PROBE, UDP_PROBE, tenant_refusals, unasked
+from farshore.lab.refusals import TCP_PROBE, UDP_PROBE, good_throws, tenant_refusals, unasked
 from farshore.lab.scene import SHARED_SOURCE_PORT, Scene, thrown
 from farshore.plan.model import Plan
-
-_GOOD_THROWS = 2  # the made-up packets of a tenant that must arrive open flows too
 
 
 def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
@@ -23,7 +21,7 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
     checks: list[Check] = []
     for tenant in intent.tenants.values():
         checks += [
-            *_within_limit(tenant, list(_talks(tenant, scene))),
+            *_within_limits(tenant, list(_talks(tenant, scene)), scene),
             *calls(tenant, scene),
             *tenant_refusals(tenant, scene),
             *unasked(tenant, scene),
@@ -34,12 +32,17 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
     return tuple(sorted(distinct, key=lambda check: check.expected is Outcome.BLOCK))
 
 
-def _within_limit(tenant: Tenant, talks: list[Check]) -> Iterator[Check]:
-    """Yield as many talks as the tenant may have at once; the last one's name says how many were left out."""
-    room = len(talks) if tenant.sessions is None else max(1, tenant.sessions - _GOOD_THROWS)
+def _within_limits(tenant: Tenant, talks: list[Check], scene: Scene) -> Iterator[Check]:
+    """Yield as many talks as the tenant may have at once; the last one's name says how many were left out.
+
+    The made-up packets of a tenant that must arrive open flows too.
+    """
+    most = scene.room(tenant)
+    room = len(talks) if most is None else most - good_throws(tenant, scene)
+    of_what = "sessions" if most == tenant.sessions else "new sessions a second"
     for number, check in enumerate(talks[:room], 1):
         left_out = len(talks) - room if number == room else 0
-        more = f" ({left_out} more are beyond its limit of {tenant.sessions} sessions)" if left_out > 0 else ""
+        more = f" ({left_out} more are beyond its limit of {most} {of_what})" if left_out > 0 else ""
         yield replace(check, name=check.name + more)
 
 
@@ -79,8 +82,10 @@ def _internet(host: EndSystem, scene: Scene) -> Iterator[Check]:
         victim = scene.hosts[tenant.name][0].address
         lake = scene.appears(tenant.name, victim).lake.ip
         for where, target in (("real", victim.ip), ("lake", lake)):
-            packet = thrown(TCP_PROBE, host.address.ip, target)
-            yield _refused(host, f"tries {tenant.name} by its {where} address", packet)
+            # What the provider's own hosts may call is nothing for the Internet.
+            for port in (TCP_PROBE, *scene.reached(tenant.name)):
+                packet = thrown(port, host.address.ip, target)
+                yield _refused(host, f"tries {tenant.name} by its {where} address", packet)
 
 
 def _published(host: EndSystem, service: Service, scene: Scene) -> Iterator[Check]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from farshore.design import names
@@ -10,7 +11,7 @@ from farshore.fabric.model import EndSystem, LinkEnd, Proxy
 from farshore.intent.model import Tenant
 from farshore.lab.check import Check, Outcome, Talk, Throw
 from farshore.lab.packet import TCP_ACK, TCP_SYN, Packet
-from farshore.lab.scene import Scene, thrown
+from farshore.lab.scene import CONNECTING_SOURCE_PORT, THROWN_SOURCE_PORT, Scene, thrown
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 
@@ -18,8 +19,6 @@ UNOFFERED_PORT = 9
 TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
 UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
 ECHO_PROBE = Port(Protocol.ICMP)
-# A third, for connections that must fail: none of them is to look like part of one that must not.
-CONNECTING_SOURCE_PORT = 41643
 STRANGER = IPv4Address("198.51.100.77")
 
 
@@ -31,25 +30,42 @@ def tenant_refusals(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     """
     host, shores = scene.hosts[tenant.name][0], scene.shores[tenant.name]
     places = [LinkEnd(host.name, host.interface.name), *shores]
-    for place in places:
+    for number, place in enumerate(places):
         # A router with two ways on is two places of one name.
         where = f"{place.node} at {place.interface}" if place in shores and len(shores) > 1 else place.node
         for what, packet in _bad_packets(tenant, host.address.ip, scene):
             yield Check(f"{where} {what}: {packet}", Outcome.BLOCK, Throw(place.node, place.interface, packet))
-        for service, packet in _good_packets(tenant, place, host.address.ip, scene):
-            good = Throw(place.node, place.interface, packet, names.service(service), host.name)
-            yield Check(f"{where} may send: {packet}", Outcome.REACH, good)
+        good = _good_packet(tenant, place, host, scene)
+        if good is not None and number < good_throws(tenant, scene):
+            yield Check(f"{where} may send: {good.packet}", Outcome.REACH, good)
     yield from _connections(tenant, host, scene)
 
 
-def _good_packets(tenant: Tenant, place: LinkEnd, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
-    """Yield a packet that must arrive. None where a proxy answers: it lets no packet through, good or bad."""
+def good_throws(tenant: Tenant, scene: Scene) -> int:
+    """Return from how many places a tenant sends a good packet: each opens a flow, of which it may have few."""
+    places = 1 + len(scene.shores[tenant.name])
+    room = scene.room(tenant)
+    return places if room is None else min(places, room - 1)
+
+
+def _good_packet(tenant: Tenant, place: LinkEnd, host: EndSystem, scene: Scene) -> Throw | None:
+    """Return a packet that must arrive, None where no service is reached from a place.
+
+    A proxy lets none through, but answers what asks for a connection.
+    """
     for service, presented in scene.plan.tenants[tenant.name].presents.items():
-        box = scene.boxes[tenant.name, service]
-        beyond = any(interface.name == place.interface for interface in box.interfaces)
-        if not isinstance(box, Proxy) and (beyond or place.interface not in {names.plug(names.PROVIDER_PROXY)}):
-            yield service, thrown(scene.ports(service)[0], here, presented.ip)
-            return
+        far = scene.doors[tenant.name, service]
+        if place in (LinkEnd(host.name, host.interface.name), far):
+            port = next((port for port in scene.ports(service) if scene.carries(tenant.name, service, port)), None)
+            proxied = isinstance(scene.boxes[tenant.name, service], Proxy)
+            if port is not None:
+                packet = thrown(port, host.address.ip, presented.ip)
+                if proxied and place == far:
+                    # Once more from the same port would be the same connection to whoever answers.
+                    packet = replace(packet, source_port=CONNECTING_SOURCE_PORT)
+                target = scene.boxes[tenant.name, service].name if proxied else names.service(service)
+                return Throw(place.node, place.interface, packet, target, host.name)
+    return None
 
 
 def _connections(tenant: Tenant, host: EndSystem, scene: Scene) -> Iterator[Check]:
@@ -78,6 +94,7 @@ def _bad_packets(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tu
     yield from _unpresented(tenant, here, scene)
     yield from _straight(tenant, here, scene)
     yield from _toward_another(tenant, here, scene)
+    yield from _toward_callers(tenant, here, scene)
     if scene.internet is not None:
         yield "tries to go on to the Internet", thrown(TCP_PROBE, here, scene.internet.address.ip)
 
@@ -111,7 +128,8 @@ def _unpresented(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tu
     """Yield a packet to an address of the presented range that presents nothing."""
     if tenant.presents is None:
         return
-    used = {address.ip for address in scene.plan.tenants[tenant.name].presents.values()}
+    plan = scene.plan.tenants[tenant.name]
+    used = {address.ip for address in (*plan.presents.values(), *plan.callers.values())}
     last = tenant.presents.network.broadcast_address
     free = next((last - n for n in range(tenant.presents.network.num_addresses) if last - n not in used), None)
     if free is not None:
@@ -135,10 +153,22 @@ def _toward_another(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator
         return
     victim = scene.hosts[other.name][0].address
     lake = scene.appears(other.name, victim).lake.ip
-    for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE):
+    for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *scene.reached(other.name)):
         yield f"tries {other.name} in the lake", thrown(port, here, lake)
         if not owns(tenant, victim.ip):
             yield f"tries {other.name} by its real address", thrown(port, here, victim.ip)
+
+
+def _toward_callers(tenant: Tenant, here: IPv4Address, scene: Scene) -> Iterator[tuple[str, Packet]]:
+    """Yield packets to the provider's hosts that may call: they are called by nobody."""
+    for name, presented in scene.plan.tenants[tenant.name].callers.items():
+        offered = scene.ports(name) if name in scene.plan.tenants[tenant.name].presents else ()
+        for port in dict.fromkeys((TCP_PROBE, *scene.reached(tenant.name))):
+            if port not in offered:
+                yield f"calls {name}, which may only call", thrown(port, here, presented.ip)
+    for name, caller in scene.plan.callers.items():
+        if name not in scene.plan.services:
+            yield f"goes straight to the lake address of {name}", thrown(TCP_PROBE, here, caller.lake.ip)
 
 
 def unasked(tenant: Tenant, scene: Scene) -> Iterator[Check]:
@@ -147,23 +177,26 @@ def unasked(tenant: Tenant, scene: Scene) -> Iterator[Check]:
     seen = scene.appears(tenant.name, host)
     at_lake = tenant.name in scene.lake
     shown = (seen.provider if at_lake and seen.provider is not None else seen.lake).ip
-    reachable = {service.address.ip for service in scene.intent.provider.services.values()}
-    for service in scene.intent.provider.services.values():
-        here, node = service.address.ip, names.service(service.name)
+    services = scene.intent.provider.services.values()
+    speakers = [(service.name, service.address.ip, service.ports[0].number) for service in services]
+    speakers += [(own.name, own.address.ip, THROWN_SOURCE_PORT) for own in scene.intent.provider.hosts]
+    reachable = {ip for _, ip, _ in speakers}
+    for name, here, answering in speakers:
+        node = names.service(name)
         packets = [
             thrown(TCP_PROBE, here, shown),
             thrown(UDP_PROBE, here, shown),
             thrown(ECHO_PROBE, here, shown),
             thrown(TCP_PROBE, here, seen.lake.ip),
             thrown(TCP_PROBE, here, host.ip),
-            Packet(Protocol.TCP, here, shown, service.ports[0].number, UNOFFERED_PORT, TCP_ACK),
+            Packet(Protocol.TCP, here, shown, answering, UNOFFERED_PORT, TCP_ACK),
         ]
         for packet in packets:
             # Inside the provider's network, a tenant's real address may well be one of the provider's own.
-            if packet.destination not in reachable and not scene.may_call(tenant.name, service.name, packet):
+            if packet.destination not in reachable and not scene.may_call(tenant.name, name, packet):
                 kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
-                name = f"{node} calls {tenant.name} unasked{kind}: {packet}"
-                yield Check(name, Outcome.BLOCK, Throw(node, "provider", packet))
+                what = f"{node} calls {tenant.name} unasked{kind}: {packet}"
+                yield Check(what, Outcome.BLOCK, Throw(node, "provider", packet))
 
 
 def owns(tenant: Tenant, ip: IPv4Address) -> bool:

@@ -19,6 +19,8 @@ from farshore.realm import Address, RealmKind
 SHARED_SOURCE_PORT = 41641
 # Another for made-up packets, so that none of them is taken for part of a real exchange.
 THROWN_SOURCE_PORT = 41642
+# One more for connections that must fail, and for a second packet that must not be taken for the first again.
+CONNECTING_SOURCE_PORT = 41643
 _ANY_PORT = (1, 65535)
 
 
@@ -39,14 +41,15 @@ class Scene:
     """Who is there. ``hosts`` are the end systems of each tenant, at least one each.
 
     ``shores`` are, for each tenant, the nodes and interfaces from which its own routers send to the first of
-    the provider's boxes that filter. ``boxes`` are these boxes, by tenant and service. ``lake`` are the tenants
-    that stand at the lake.
+    the provider's boxes that filter. ``doors`` are the one of them by which a tenant reaches a service, and
+    ``boxes`` what is behind it. ``lake`` are the tenants that stand at the lake.
     """
 
     intent: Intent
     plan: Plan
     hosts: Mapping[str, tuple[EndSystem, ...]]
     shores: Mapping[str, tuple[LinkEnd, ...]]
+    doors: Mapping[tuple[str, str], LinkEnd]
     boxes: Mapping[tuple[str, str], Node]
     lake: frozenset[str]
     internet: EndSystem | None
@@ -62,17 +65,19 @@ class Scene:
         shores: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}
         for tenant, end in _shores(fabric):
             shores[tenant].append(end)
+        doors = {
+            (name, service): _door(fabric, shores[name], presented)
+            for name in intent.tenants
+            for service, presented in plan.tenants[name].presents.items()
+        }
         internet = fabric.nodes.get(names.INTERNET_HOST)
         return cls(
             intent,
             plan,
             {name: tuple(nodes) for name, nodes in hosts.items()},
             {name: tuple(ends) for name, ends in shores.items()},
-            {
-                (name, service): fabric.nodes[_far_end(fabric, shores[name], presented).node]
-                for name in intent.tenants
-                for service, presented in plan.tenants[name].presents.items()
-            },
+            doors,
+            {whose: fabric.nodes[fabric.far_ends[door].node] for whose, door in doors.items()},
             frozenset(name for name in intent.tenants if names.tenant_nat(name) in fabric.nodes),
             internet if isinstance(internet, EndSystem) else None,
         )
@@ -117,6 +122,10 @@ class Scene:
         opens = packet.tcp_flags == TCP_SYN or packet.protocol is not Protocol.TCP
         return opens and caller in self.plan.callers and port in self.reached(tenant)
 
+    def room(self, tenant: Tenant) -> int | None:
+        """Return how many flows a tenant may open at one moment, None where nothing limits them."""
+        return min((limit for limit in (tenant.sessions, tenant.rate) if limit is not None), default=None)
+
     def next_tenant(self, tenant: Tenant) -> Tenant | None:
         """Return the next tenant in the file, round and round: each is tried by one, and tries one."""
         ordered = list(self.intent.tenants)
@@ -133,14 +142,14 @@ def _shores(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
                 yield link.realm.name, near
 
 
-def _far_end(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
-    """Return where a tenant's router sends what goes to a presented address."""
+def _door(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
+    """Return by which interface a tenant's router sends what goes to a presented address."""
     router = fabric.nodes[shores[0].node]
     assert isinstance(router, Device)  # noqa: S101 - what leads to a shore is one
     routes = [route for route in router.routes if presented.ip in route.destination.network]
     route = max(routes, key=lambda found: found.destination.network.prefixlen)
     assert route.interface is not None  # noqa: S101 - a tenant's router discards nothing
-    return fabric.far_ends[LinkEnd(router.name, route.interface)]
+    return LinkEnd(router.name, route.interface)
 
 
 def thrown(port: Port, source: IPv4Address, destination: IPv4Address) -> Packet:

@@ -65,7 +65,7 @@ def test_every_interface_is_linked_once_and_every_box_can_be_run(intent: Intent)
 def test_every_presented_address_has_one_way_to_a_box_that_answers(intent: Intent) -> None:
     plan = planned(intent)
     fabric = build(intent, plan)
-    boxes = {DesignName.LAST_HOP: {PROVIDER_LAST_HOP, PROVIDER_NAT}, DesignName.APPLIANCE: {PROVIDER_PROXY}}
+    boxes = {DesignName.LAST_HOP: {PROVIDER_LAST_HOP}, DesignName.APPLIANCE: {PROVIDER_PROXY}}
     for name, tenant in plan.tenants.items():
         for service, address in tenant.presents.items():
             box = next_node(fabric, ce(name), address)
@@ -99,9 +99,7 @@ def test_the_providers_router_has_one_way_back_to_every_host(intent: Intent) -> 
                 if DesignName.LAST_HOP in used:
                     back = next_node(fabric, PROVIDER_ROUTER, Address(PROVIDER, appears.lake.ip))
                     assert back is not None
-                    assert back.name in {PROVIDER_NAT, PROVIDER_LAST_HOP}
-                    assert isinstance(back, Device)
-                    assert back.last_hop
+                    assert back.name == PROVIDER_LAST_HOP
     for node in fabric.nodes.values():
         if isinstance(node, Proxy):
             assert all(next_node(fabric, PROVIDER_ROUTER, front.own) == node for front in node.fronts)
@@ -165,12 +163,11 @@ def test_a_tenant_that_goes_leaves_all_others_as_they_are(intent: Intent, data: 
     plan = planned(intent)
     name = data.draw(st.sampled_from(sorted(intent.tenants)))
     before, after = build(intent, plan), without(intent, plan, name)
-    # A design that carries nobody any more goes too, and where the lake goes the last hop is the provider's NAT.
+    # A design that carries nobody any more goes too.
     gone = {node for node in before.nodes.keys() - after.nodes.keys() if not node.startswith(f"{name}/")}
     assert gone <= BOXES_FOR_ALL
-    moved = PROVIDER_LAST_HOP in gone
     for node, there in after.nodes.items():
-        if node not in BOXES_FOR_ALL and not (moved and node.endswith("/ce")):
+        if node not in BOXES_FOR_ALL:
             assert before.nodes[node] == there, node
 
 

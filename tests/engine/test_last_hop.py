@@ -15,12 +15,12 @@ from farshore.engine.netfilter.state import MAIN_TABLE, DesiredRoute, DesiredRul
 from farshore.fabric.model import Device, Interface
 from farshore.realm import PROVIDER, tenant_realm
 
-NODE = compile_fabric(engine_cases.last_hop()).nodes["provider/nat"]
+NODE = compile_fabric(engine_cases.last_hop()).nodes["provider/last-hop"]
 MANY = [f"to-t{number}" for number in range(3000)]  # of which some seventy come to a number that is taken
 
 
 def box() -> Device:
-    found = engine_cases.last_hop().nodes["provider/nat"]
+    found = engine_cases.last_hop().nodes["provider/last-hop"]
     assert isinstance(found, Device)
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import engine_cases
 import pytest
 
+from farshore.design.names import PROVIDER_LAST_HOP, PROVIDER_NAT
 from farshore.engine.netfilter.exchange import exchange
 from farshore.engine.netfilter.ruleset import FILTER_TABLE, ruleset
 from farshore.fabric.model import Device, Fabric
@@ -89,7 +90,8 @@ def test_a_tenant_that_goes_touches_no_rule_of_others(design: str, source: str, 
     """What a packet passes through must stay: rules and elements that are deleted are lost a moment too early."""
     text = FIVE.replace("  services", f"{source}  services", 1)
     all_of_them, fewer = engine_cases.fabric(text, design), engine_cases.fabric(text, design, less=gone)
-    box, after = all_of_them.nodes["provider/nat"], fewer.nodes["provider/nat"]
+    name = PROVIDER_LAST_HOP if design == "last-hop" else PROVIDER_NAT
+    box, after = all_of_them.nodes[name], fewer.nodes[name]
     assert isinstance(box, Device)
     assert isinstance(after, Device)
     touched = _touched(ruleset(box) or "", ruleset(after) or "")

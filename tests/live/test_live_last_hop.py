@@ -139,7 +139,7 @@ def revoked(whole: Fabric) -> tuple[bool, bool]:
     """Take the permits of Alice's tenant away: whether her standing connection goes on, and Bill's."""
     live_tools.build(whole)
     live_tools.serve_echo(whole)
-    box = whole.nodes["provider/nat"]
+    box = whole.nodes["provider/last-hop"]
     assert isinstance(box, Device)
     assert box.policy is not None
     permits = tuple(permit for permit in box.policy.permits if permit.ingress.name != "customer-a")

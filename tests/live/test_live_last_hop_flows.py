@@ -24,7 +24,7 @@ from farshore.fabric.model import Fabric
 
 pytestmark = pytest.mark.kernel
 
-ALICE, BILL, BOX = "customer-a/alice", "customer-b/bill", "provider/nat"
+ALICE, BILL, BOX = "customer-a/alice", "customer-b/bill", "provider/last-hop"
 HERE, PORTAL, REAL_PORTAL, PORT = "10.1.1.1", "10.2.2.1", "10.3.3.1", 40404
 AT_ONCE = 16
 MORE = "".join(

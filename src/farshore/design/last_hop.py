@@ -20,19 +20,19 @@ from farshore.realm import PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
-def last_hop(intent: Intent, plan: Plan, *, name: str = names.PROVIDER_NAT) -> Part:
+def last_hop(intent: Intent, plan: Plan) -> Part:
     """Build the box for any number of tenants."""
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in temporary(tenant_plan))
-    return one_box(_box(name, intent, plan, sources), intent, plan, sources)
+    return one_box(_box(intent, plan, sources), intent, plan, sources)
 
 
 def last_hop_plain(intent: Intent, plan: Plan) -> Part:
     """Build the box without source translation: services see tenants' own addresses, whoever has them too."""
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in translatable(tenant_plan))
-    return one_box(_box(names.PROVIDER_NAT, intent, plan, sources, plain=True), intent, plan, sources)
+    return one_box(_box(intent, plan, sources, plain=True), intent, plan, sources)
 
 
-def _box(name: str, intent: Intent, plan: Plan, sources: tuple[Prefix, ...], *, plain: bool = False) -> Device:
+def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...], *, plain: bool = False) -> Device:
     """Build the one box. Its table knows the provider alone: no tenant's network stands in it."""
     tenants = intent.tenants.values()
     services = intent.provider.services
@@ -41,7 +41,7 @@ def _box(name: str, intent: Intent, plan: Plan, sources: tuple[Prefix, ...], *, 
     }
     real = host_prefixes(service.address for service in services.values())
     return Device(
-        name=name,
+        name=names.PROVIDER_LAST_HOP,
         kind=NodeKind.NAT,
         interfaces=interfaces(intent),
         routes=(

@@ -10,7 +10,6 @@ from farshore.fabric.model import MAX_INTERFACE_NAME
 PROVIDER_NAT = "provider/nat"
 PROVIDER_ROUTER = "provider/router"
 PROVIDER_PROXY = "provider/proxy"
-# The last-hop box, where the lake's far shore has the name of the provider's NAT.
 PROVIDER_LAST_HOP = "provider/last-hop"
 PROVIDER_EDGE = "provider/edge"
 INTERNET_HOST = "internet/host"

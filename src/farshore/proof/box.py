@@ -1,0 +1,110 @@
+"""A device or a proxy with its tables laid out for whole sets of packets. It says nothing that the fabric does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from farshore.fabric.model import Device, Direction, Front, Guard, Permit, Proxy, Route
+from farshore.proof.intervals import Interval, Intervals, of_port, of_prefix, of_prefixes
+from farshore.proof.layers import Layers
+from farshore.realm import Realm
+from farshore.translation import BasicNat, SourceTranslation
+from farshore.walk.profile import Form, Profile
+
+Value = TypeVar("Value")
+
+
+class Pass(NamedTuple):
+    """What a permit lets through once the address is right: a place on the line of ports, into a realm."""
+
+    egress: Realm
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A guard's addresses."""
+
+    sources: Intervals
+    destinations: Intervals
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A device's tables. Those that depend on where a packet came in go by the name of that realm."""
+
+    device: Device
+    profile: Profile
+    realms: Mapping[str, Realm]
+    guards: Mapping[tuple[str, Direction], Bounds]
+    ways: Layers[Route]
+    destination: Mapping[str, Layers[BasicNat]]
+    source: Mapping[str, Layers[SourceTranslation]]
+    permits: Mapping[str, Layers[Pass]]
+
+    @classmethod
+    def of(cls, device: Device, profile: Profile) -> Box:
+        """Lay out a device. ``profile`` is the one by which it works."""
+        policy = device.policy
+        return cls(
+            device,
+            profile,
+            {interface.name: interface.realm for interface in device.interfaces},
+            _guards(device.guards),
+            Layers((of_prefix(route.destination), route) for route in device.routes),
+            _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.destination_nat),
+            _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.source_nat),
+            {} if policy is None else _permits(policy.permits, profile.filter_reads),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Fronts:
+    """A proxy's fronts by the realm that they are for; of two for one address and port the first counts."""
+
+    proxy: Proxy
+    realms: Mapping[str, Realm]
+    by_realm: Mapping[str, tuple[Front, ...]]
+
+    @classmethod
+    def of(cls, proxy: Proxy) -> Fronts:
+        """Lay out a proxy."""
+        found: dict[str, dict[tuple[int, int], Front]] = {}
+        for front in proxy.fronts:
+            key = int(front.presented.ip), of_port(front.port)
+            found.setdefault(front.ingress.name, {}).setdefault(key, front)
+        return cls(
+            proxy,
+            {interface.name: interface.realm for interface in proxy.interfaces},
+            {name: tuple(fronts.values()) for name, fronts in found.items()},
+        )
+
+
+def _guards(guards: Iterable[Guard]) -> dict[tuple[str, Direction], Bounds]:
+    found: dict[tuple[str, Direction], Bounds] = {}
+    for guard in guards:
+        # Of two guards at one place the first counts, as in the walk.
+        if (guard.interface, guard.direction) not in found:
+            bounds = Bounds(of_prefixes(guard.sources), of_prefixes(guard.destinations))
+            found[guard.interface, guard.direction] = bounds
+    return found
+
+
+def _permits(permits: Iterable[Permit], reads: Form) -> dict[str, Layers[Pass]]:
+    return _by_realm(
+        (
+            permit.ingress.name,
+            of_prefix(permit.destination if reads is Form.ARRIVED else permit.translated),
+            Pass(permit.egress, of_port(permit.port)),
+        )
+        for permit in permits
+    )
+
+
+def _by_realm(rules: Iterable[tuple[str, Interval, Value]]) -> dict[str, Layers[Value]]:
+    found: dict[str, list[tuple[Interval, Value]]] = {}
+    for name, interval, rule in rules:
+        found.setdefault(name, []).append((interval, rule))
+    return {name: Layers(table) for name, table in found.items()}

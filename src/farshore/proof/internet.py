@@ -1,0 +1,106 @@
+"""What can come from the Internet, held against what is published to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.proof import senders as sender_sets
+from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.crossing import Stream
+from farshore.proof.expected import Published
+from farshore.proof.flows import prints
+from farshore.proof.intervals import common, holds
+from farshore.proof.returning import Fault, strayed
+from farshore.proof.senders import anybody, somebody
+from farshore.proof.spread import Arrival, Hop, Terrain, spread
+from farshore.proof.targets import Targets, anything
+from farshore.realm import RealmKind
+
+_WHERE = {RealmKind.TENANT: "onto a tenant's WAN", RealmKind.LAKE: "into the lake"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The Internet, looked at. ``answered`` are node, address and place of what it reaches."""
+
+    terrain: Terrain
+    host: EndSystem
+    published: Published
+    account: Account
+    answered: set[tuple[str, int, int]]
+
+    @property
+    def start(self) -> LinkEnd:
+        return LinkEnd(self.host.name, self.host.interface.name)
+
+
+def internet_account(terrain: Terrain, host: EndSystem, published: Published) -> Account:
+    """Look at everything that can come from the Internet."""
+    case = _Case(terrain, host, published, Account(host.name), set())
+    case.account.touched.add(host.name)
+    found = spread(terrain, case.start, Stream(anybody(host.address.realm), anything(host.address.realm)))
+    for node, each in found.two_sided:
+        packets = Packets(case.start, each.stream.senders, each.stream.targets)
+        case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
+    for hop in found.hops:
+        _on_the_way(case, hop)
+    for arrival in found.arrivals:
+        _arrived(case, arrival)
+    _reach(case)
+    return case.account
+
+
+def _on_the_way(case: _Case, hop: Hop) -> None:
+    case.account.touched.add(hop.node)
+    node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
+    if isinstance(node, Device) and node.policy is not None:
+        case.account.prints.extend(prints(hop, node, case.start))
+    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    case.account.count(Property.INTERNET, len(left.targets))
+    if realm.kind in _WHERE:
+        packets = Packets(case.start, left.senders, left.targets)
+        reason = f"what comes from the Internet gets {_WHERE[realm.kind]}"
+        case.account.refute(Property.INTERNET, packets, hop.node, reason)
+
+
+def _arrived(case: _Case, arrival: Arrival) -> None:
+    account, stream, name = case.account, arrival.stream, arrival.node.name
+    account.touched.add(name)
+    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    for each in stream.targets:
+        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
+        account.count(Property.NOTHING_ELSE, 1)
+        if not case.published.offers(name, each):
+            packets = Packets(case.start, stream.senders, (each,))
+            account.refute(Property.NOTHING_ELSE, packets, name, f"{name} gets it, which is not published")
+    forged = sender_sets.those_once(stream.senders, common(whence, case.published.ours))
+    account.count(Property.FORGED, 1)
+    if forged:
+        packets = Packets(case.start, forged, stream.targets)
+        account.refute(Property.FORGED, packets, name, f"{name} gets it, with a source that the Internet has not")
+    faults = tuple(strayed(case.terrain, arrival))
+    account.count(Property.RETURN_PATH, len(stream.targets))
+    for fault in faults:
+        what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
+        packets = Packets(case.start, fault.senders, fault.targets)
+        account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
+    own = int(case.host.address.ip)
+    if holds(whence, own, own) and not faults and not any(hop.passage.doubtful for hop in arrival.path):
+        case.answered.update(
+            (name, each.first, place)
+            for each in stream.targets
+            if case.published.offers(name, each)
+            for place in range(each.low, each.high + 1)
+        )
+
+
+def _reach(case: _Case) -> None:
+    for (name, ip), places in case.published.places.items():
+        for place in sorted(places):
+            case.account.count(Property.REACH, 1)
+            if (name, ip, place) not in case.answered:
+                target = Targets(ip, ip, ip, place, place, case.host.address.realm)
+                packets = Packets(case.start, somebody(case.host.address), (target,))
+                reason = f"{name} is not reached, or its reply does not come back"
+                case.account.refute(Property.REACH, packets, name, reason)

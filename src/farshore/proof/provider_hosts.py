@@ -1,0 +1,142 @@
+"""What can come from the provider's own hosts, held against whom they may call.
+
+From the wire of each of them comes anything at all. Among themselves they do as they like; what gets onto a
+tenant's WAN must be a call that the intent allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.proof import senders as sender_sets
+from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.crossing import Stream
+from farshore.proof.expected import Calls, Expected
+from farshore.proof.flows import prints
+from farshore.proof.intervals import EVERY_PORT, Intervals, holds, without
+from farshore.proof.returning import Fault, strayed
+from farshore.proof.senders import anybody, somebody
+from farshore.proof.spread import Arrival, Hop, Terrain, spread
+from farshore.proof.targets import Targets, anything
+from farshore.realm import LAKE, PROVIDER, RealmKind
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One host of the provider, looked at. ``callers`` are the addresses that may call tenants."""
+
+    terrain: Terrain
+    host: EndSystem
+    callers: Intervals
+    tenants: Mapping[str, Expected]
+    account: Account
+
+    @property
+    def start(self) -> LinkEnd:
+        return LinkEnd(self.host.name, self.host.interface.name)
+
+
+def provider_account(terrain: Terrain, host: EndSystem, callers: Intervals, tenants: Mapping[str, Expected]) -> Account:
+    """Look at everything that can come from the wire of one of the provider's hosts, and at its own calls."""
+    case = _Case(terrain, host, callers, tenants, Account(host.name))
+    case.account.touched.add(host.name)
+    everything = Stream(anybody(host.address.realm), anything(host.address.realm))
+    for hop in spread(terrain, case.start, everything).hops:
+        case.account.touched.add(hop.node)
+        _on_the_way(case, hop)
+    if holds(callers, int(host.address.ip), int(host.address.ip)):
+        _own_calls(case)
+    return case.account
+
+
+def _on_the_way(case: _Case, hop: Hop) -> None:
+    node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
+    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    packets = Packets(case.start, left.senders, left.targets)
+    case.account.count(Property.NOTHING_ELSE, 1)
+    if realm.kind is RealmKind.INTERNET:
+        case.account.refute(Property.INTERNET, packets, hop.node, "it goes on to the Internet")
+    if realm.kind is not RealmKind.TENANT:
+        return
+    expected = case.tenants.get(realm.name)
+    if expected is None or expected.calls is None:
+        reason = f"it gets onto the WAN of {realm.name}, which nobody may call"
+        case.account.refute(Property.NOTHING_ELSE, packets, hop.node, reason)
+    else:
+        _called(case, hop, expected, expected.calls)
+
+
+def _called(case: _Case, hop: Hop, expected: Expected, calls: Calls) -> None:
+    """Hold what gets onto the WAN of a tenant that may be called against what may be called there."""
+    account, left = case.account, hop.passage.left
+    wan = f"the WAN of {expected.tenant}"
+    forged = without(sender_sets.origins(left.senders), case.callers)
+    if forged:
+        bad = Packets(case.start, sender_sets.those_once(left.senders, forged), left.targets)
+        account.refute(Property.FORGED, bad, hop.node, f"it gets onto {wan} with a source that may not call")
+    for each in left.targets:
+        here = holds(calls.dialled, each.first, each.last) and holds(expected.carried, each.at, each.end)
+        if not here or not calls.offers(each.low, each.high):
+            packets = Packets(case.start, left.senders, (each,))
+            account.refute(Property.NOTHING_ELSE, packets, hop.node, f"it gets onto {wan}, which may not be called so")
+    account.count(Property.LEAKS, len(left.senders))
+    for sender in left.senders:
+        unknown = without((sender.now(),), calls.shown)
+        if unknown:
+            shown = Packets(case.start, sender_sets.those_now((sender,), unknown), left.targets)
+            account.refute(Property.LEAKS, shown, hop.node, f"{wan} sees a source that is not presented to it")
+
+
+def _own_calls(case: _Case) -> None:
+    """Look at the calls that the host makes from its own address: whom they reach, and whether they are answered."""
+    alone = somebody(case.host.address)
+    targets = tuple(
+        Targets(first, last, first, *EVERY_PORT, PROVIDER if expected.calls.again else LAKE)
+        for expected in case.tenants.values()
+        if expected.calls is not None
+        for first, last in expected.calls.dialled
+    )
+    found = spread(case.terrain, case.start, Stream(alone, targets))
+    for node, each in found.two_sided:
+        packets = Packets(case.start, each.stream.senders, each.stream.targets)
+        case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
+    for hop in found.hops:
+        box = case.terrain.fabric.nodes[hop.node]
+        if isinstance(box, Device) and box.policy is not None:
+            case.account.prints.extend(prints(hop, box, case.start))
+    answered: dict[str, set[int]] = {}
+    for arrival in found.arrivals:
+        if arrival.node.address.realm.kind is RealmKind.TENANT and arrival.own:
+            _answered(case, arrival, answered)
+    for expected in case.tenants.values():
+        if expected.calls is not None:
+            _reach(case, expected.calls, answered)
+
+
+def _answered(case: _Case, arrival: Arrival, answered: dict[str, set[int]]) -> None:
+    account, name, stream = case.account, arrival.node.name, arrival.stream
+    account.touched.add(name)
+    faults = tuple(strayed(case.terrain, arrival))
+    for fault in faults:
+        what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
+        packets = Packets(case.start, fault.senders, fault.targets)
+        account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
+    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    for each in stream.targets:
+        account.count(Property.RETURN_PATH, 1)
+        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
+        if not faults and not any(hop.passage.doubtful for hop in arrival.path):
+            answered.setdefault(name, set()).update(range(each.low, each.high + 1))
+
+
+def _reach(case: _Case, calls: Calls, answered: Mapping[str, set[int]]) -> None:
+    for name, dialled in calls.hosts.items():
+        for place in sorted(calls.places):
+            case.account.count(Property.REACH, 1)
+            if place not in answered.get(name, ()):
+                target = Targets(dialled, dialled, dialled, place, place, case.host.address.realm)
+                packets = Packets(case.start, somebody(case.host.address), (target,))
+                reason = f"{name} is not reached, or its reply does not come back"
+                case.account.refute(Property.REACH, packets, name, reason)

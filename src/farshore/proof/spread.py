@@ -1,0 +1,108 @@
+"""How far a set of packets gets through a fabric: every wire that it is seen on, and where it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.proof.box import Box, Fronts
+from farshore.proof.crossing import Passage, Stream, TwoSided, cross, cross_proxy
+from farshore.walk.trace import MAX_HOPS, ProfileOf
+
+Boxes = dict[str, Box | Fronts]
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A device on the way, the interface that the packets came in by, and what passed."""
+
+    node: str
+    ingress: str
+    passage: Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Packets at an end system, and the devices that they came through.
+
+    Without a ``path`` they never met one. ``own`` tells whether they are addressed to it; what is not, it does
+    not take, but it was on its wire.
+    """
+
+    node: EndSystem
+    path: tuple[Hop, ...]
+    stream: Stream
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """All that becomes of a set of packets: every hop, every arrival, and every look-up without one answer."""
+
+    hops: tuple[Hop, ...]
+    arrivals: tuple[Arrival, ...]
+    two_sided: tuple[tuple[str, TwoSided], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terrain:
+    """A fabric to spread in. ``boxes`` are laid out when the first packets come to them, and only then."""
+
+    fabric: Fabric
+    profile_of: ProfileOf
+    boxes: Boxes
+
+    def box(self, node: Device | Proxy) -> Box | Fronts:
+        """Return a node's tables."""
+        found = self.boxes.get(node.name)
+        if found is None:
+            found = Box.of(node, self.profile_of(node)) if isinstance(node, Device) else Fronts.of(node)
+            self.boxes[node.name] = found
+        return found
+
+
+@dataclass(slots=True)
+class _Found:
+    hops: list[Hop]
+    arrivals: list[Arrival]
+    two_sided: list[tuple[str, TwoSided]]
+
+
+def spread(terrain: Terrain, start: LinkEnd, stream: Stream) -> Spread:
+    """Follow a set of packets that a node sends out of an interface, on every way that they take."""
+    found = _Found([], [], [])
+    _follow(terrain, terrain.fabric.far_ends[start], stream, (), found)
+    return Spread(tuple(found.hops), tuple(found.arrivals), tuple(found.two_sided))
+
+
+def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...], found: _Found) -> None:
+    node = terrain.fabric.nodes[end.node]
+    if isinstance(node, EndSystem):
+        found.arrivals.extend(_arrived(node, path, stream))
+        return
+    if len(path) >= MAX_HOPS:
+        return
+    box = terrain.box(node)
+    crossed = cross(box, end.interface, stream) if isinstance(box, Box) else cross_proxy(box, end.interface, stream)
+    found.two_sided.extend((node.name, each) for each in crossed.two_sided)
+    for passage in crossed.passages:
+        hop = Hop(node.name, end.interface, passage)
+        found.hops.append(hop)
+        onward = terrain.fabric.far_ends[LinkEnd(node.name, passage.egress)]
+        _follow(terrain, onward, passage.left, (*path, hop), found)
+
+
+def _arrived(node: EndSystem, path: tuple[Hop, ...], stream: Stream) -> Iterator[Arrival]:
+    ip = int(node.address.ip)
+    own = tuple(each.cut(ip, ip) for each in stream.targets if each.at <= ip <= each.end)
+    if own:
+        yield Arrival(node, path, Stream(stream.senders, own), own=True)
+    others = tuple(
+        each.cut(first, last)
+        for each in stream.targets
+        for first, last in ((each.at, min(each.end, ip - 1)), (max(each.at, ip + 1), each.end))
+        if first <= last
+    )
+    if others:
+        yield Arrival(node, path, Stream(stream.senders, others), own=False)

@@ -1,0 +1,234 @@
+"""What one tenant can do, held against what it should be able to do.
+
+On each of its wires to the provider anything at all is put: every source, every destination, every port. What
+comes through is all that anybody on its WAN could ever bring about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.proof import senders as sender_sets
+from farshore.proof.account import Account, Packets, Property, Reached, Usual, two_sided_says
+from farshore.proof.box import Box
+from farshore.proof.crossing import Stream, cross, routes_of
+from farshore.proof.expected import Expected, Offer
+from farshore.proof.flows import prints
+from farshore.proof.intervals import Intervals, common, holds, union, without
+from farshore.proof.returning import Fault, Strayed, strayed
+from farshore.proof.scene import Ground
+from farshore.proof.senders import SHARED_BY_ALL, anybody
+from farshore.proof.spread import Arrival, Hop, Spread, Terrain, spread
+from farshore.proof.targets import Targets, anything
+from farshore.realm import Realm, RealmKind
+from farshore.walk.routing import Found
+
+# For one place of one service: the sources of which every packet arrived and was answered, by wire.
+Answered = dict[tuple[str, str, int, int], Intervals]
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One tenant, looked at."""
+
+    terrain: Terrain
+    realm: Realm
+    ground: Ground
+    expected: Expected
+    account: Account
+
+
+def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Expected) -> Account:
+    """Look at everything that can come from one tenant's WAN."""
+    case = _Case(terrain, realm, ground, expected, Account(expected.tenant, usual=_usual(ground, expected)))
+    case.account.touched.update((ground.router, *(host.name for host in ground.hosts)))
+    answered: Answered = {}
+    for mouth in ground.mouths:
+        found = spread(terrain, mouth, Stream(anybody(realm), anything(realm)))
+        _look_ups(case, mouth, found)
+        for hop in found.hops:
+            _on_the_way(case, mouth, hop)
+        for arrival in found.arrivals:
+            _arrived(case, mouth, arrival, answered)
+    _reach(case, answered)
+    return case.account
+
+
+def _usual(ground: Ground, expected: Expected) -> tuple[Usual, ...]:
+    """Return what its hosts send every day."""
+    return tuple(
+        Usual(LinkEnd(host.name, host.interface.name), int(host.address.ip), offer.presented, place)
+        for host in ground.hosts
+        for offer in expected.offers.values()
+        for place in sorted(offer.places)
+    )
+
+
+def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
+    case.account.count(Property.AMBIGUITY, len(found.hops))
+    for node, each in found.two_sided:
+        packets = Packets(mouth, each.stream.senders, each.stream.targets)
+        case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
+
+
+def _on_the_way(case: _Case, mouth: LinkEnd, hop: Hop) -> None:
+    """Look at the wire that a set of packets leaves by: whose it is, and what may be seen there."""
+    account, passage = case.account, hop.passage
+    account.touched.add(hop.node)
+    node = case.terrain.fabric.nodes[hop.node]
+    if isinstance(node, Device) and node.policy is not None:
+        account.prints.extend(prints(hop, node, mouth))
+    realm = next(interface.realm for interface in node.interfaces if interface.name == passage.egress)
+    left = passage.left
+    account.count(Property.LEAKS, len(left.senders))
+    match realm.kind:
+        case RealmKind.TENANT:
+            what = Property.ISOLATION if realm != case.realm else Property.NOTHING_ELSE
+            reason = f"it gets onto the WAN of {realm.name}"
+            account.refute(what, Packets(mouth, left.senders, left.targets), hop.node, reason)
+            return
+        case RealmKind.INTERNET:
+            reason = "it goes on to the Internet"
+            account.refute(Property.INTERNET, Packets(mouth, left.senders, left.targets), hop.node, reason)
+            return
+        case RealmKind.LAKE:
+            known = case.expected.lake
+        case RealmKind.PROVIDER:
+            known = case.expected.provider
+    for each in left.senders:
+        # The second connection of a proxy is the proxy's own.
+        if not holds(known, *each.now()) and each.stride != SHARED_BY_ALL:
+            reason = f"a source that is none of the tenant's in the {realm.name}'s network leaves there"
+            if realm.kind is RealmKind.LAKE:
+                reason = "a source that is none of the tenant's in the lake leaves there"
+            shown = sender_sets.those_now((each,), without((each.now(),), known))
+            account.refute(Property.LEAKS, Packets(mouth, shown, left.targets), hop.node, reason)
+
+
+def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, answered: Answered) -> None:
+    """Hold an arrival against what should arrive there; enter what is answered as it should be."""
+    account, stream, name = case.account, arrival.stream, arrival.node.name
+    account.touched.add(name)
+    whence = sender_sets.origins(stream.senders)
+    seen = sender_sets.addresses(stream.senders)
+    offer = case.expected.offers.get(name) if arrival.own else None
+    good = []
+    for target in stream.targets:
+        account.count(Property.NOTHING_ELSE, 1)
+        account.reached.append(Reached(mouth, name, whence, target[:2], (target.low, target.high), seen))
+        if offer is None or not offer.holds(target):
+            _unexpected(case, mouth, stream.senders, target, name)
+        else:
+            good.append(target)
+    if offer is None or not good:
+        return
+    forged = without(whence, offer.sources)
+    account.count(Property.FORGED, 1)
+    if forged:
+        reason = f"{name} gets it, though its source is none of the tenant's"
+        bad = sender_sets.those_once(stream.senders, forged)
+        account.refute(Property.FORGED, Packets(mouth, bad, tuple(good)), name, reason)
+    _replies(case, mouth, arrival, (common(whence, offer.sources), good), answered)
+
+
+def _unexpected(
+    case: _Case, mouth: LinkEnd, senders: tuple[sender_sets.Senders, ...], target: Targets, node: str
+) -> None:
+    owner = case.terrain.fabric.nodes[node].interfaces[0].realm
+    offer = case.expected.offers.get(node)
+    wrong = (target,) if offer is None else _beyond(offer, target)
+    if owner.kind is RealmKind.TENANT and owner != case.realm:
+        what = Property.ISOLATION
+    elif owner.kind is RealmKind.INTERNET:
+        what = Property.INTERNET
+    else:
+        what = Property.NOTHING_ELSE
+    reason = f"{node} gets it, which is nothing for the tenant"
+    case.account.refute(what, Packets(mouth, senders, wrong), node, reason)
+
+
+def _beyond(offer: Offer, target: Targets) -> tuple[Targets, ...]:
+    """Return the part of a target that is not what the offer says, a smallest packet of it at least."""
+    if target.first != target.last or target.first != offer.presented:
+        first = target.first if target.first != offer.presented else target.first + 1
+        return (target._replace(first=first, at=target.at + first - target.first),)
+    place = next((place for place in range(target.low, target.high + 1) if place not in offer.places), target.low)
+    return (target._replace(low=place, high=place),)
+
+
+def _replies(
+    case: _Case, mouth: LinkEnd, arrival: Arrival, good: tuple[Intervals, list[Targets]], answered: Answered
+) -> None:
+    sources, targets = good
+    faults = tuple(strayed(case.terrain, arrival))
+    case.account.count(Property.RETURN_PATH, len(targets))
+    lost = union((each.first, each.last) for fault in faults for each in fault.senders)
+    for fault in faults:
+        _lost(case, mouth, fault)
+    if any(hop.passage.doubtful for hop in arrival.path):
+        # By a route that is not the right one: no table can be relied on to do that.
+        return
+    for target in targets:
+        key = (mouth.interface, arrival.node.name, target.first, target.low)
+        for place in range(target.low, target.high + 1):
+            key = (mouth.interface, arrival.node.name, target.first, place)
+            answered[key] = union((*answered.get(key, ()), *without(sources, lost)))
+
+
+def _lost(case: _Case, mouth: LinkEnd, fault: Strayed) -> None:
+    reason = f"{fault.fault}, at {fault.node}"
+    what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
+    case.account.refute(what, Packets(mouth, fault.senders, fault.targets), fault.node, reason)
+
+
+# --- reach ---------------------------------------------------------------------------------------------
+
+
+def _reach(case: _Case, answered: Answered) -> None:
+    """Every offer, from every address that may use it, by the wire that the tenant's own router takes for it."""
+    box = case.terrain.box(case.terrain.fabric.nodes[case.ground.router])  # type: ignore[arg-type]
+    assert isinstance(box, Box)  # noqa: S101 - hosts stand behind routers
+    asked = tuple(
+        Targets(offer.presented, offer.presented, offer.presented, place, place, case.realm)
+        for offer in case.expected.offers.values()
+        for place in sorted(offer.places)
+    )
+    by_address = {offer.presented: offer for offer in case.expected.offers.values()}
+    for number, host in enumerate(case.ground.hosts):
+        plug = case.terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)].interface
+        start = LinkEnd(host.name, host.interface.name)
+        ip = int(host.address.ip)
+        alone = sender_sets.somebody(host.address)
+        ways = {
+            (target.first, target.low): passage.egress
+            for passage in cross(box, plug, Stream(alone, asked)).passages
+            for target in passage.left.targets
+            if not passage.doubtful
+        }
+        home = _leads_to(box, host, plug)
+        for target in asked:
+            offer = by_address[target.first]
+            if not holds(offer.sources, ip, ip):
+                continue  # in mode host it is not listed: it may not use anything
+            case.account.count(Property.REACH, 1)
+            egress = ways.get((target.first, target.low))
+            sources = answered.get((egress or "", offer.node, target.first, target.low), ())
+            if egress is None or not home or not holds(sources, ip, ip):
+                reason = f"{offer.service} is not reached, or its reply does not come back"
+                case.account.refute(Property.REACH, Packets(start, alone, (target,)), offer.node, reason)
+            elif number == 0 and (missing := without(offer.sources, sources)):
+                senders = tuple(sender_sets.Senders(a, b, a, case.realm) for a, b in missing)
+                end = LinkEnd(case.ground.router, egress)
+                reason = f"from there {offer.service} is not reached, or its reply does not come back"
+                case.account.refute(Property.REACH, Packets(end, senders, (target,)), offer.node, reason)
+
+
+def _leads_to(router: Box, host: EndSystem, plug: str) -> bool:
+    """Tell whether a tenant's router knows the way to a host."""
+    ip = int(host.address.ip)
+    for stretch in router.ways.over(ip, ip):
+        if stretch.entries:
+            right, _, found = routes_of(stretch.entries, host.address.realm, ip)
+            return found is Found.ROUTE and right is not None and right.interface == plug
+    return False

@@ -47,14 +47,15 @@ def differ(one: Node, other: Node) -> Node:
 class Diagram:
     """The variables of one network: each address as it was sent and as it is when it leaves, and the port."""
 
-    def __init__(self, network: IPv4Network) -> None:
+    def __init__(self, network: IPv4Network, manager: Any = None) -> None:
         self.network = network
         self.width = 32 - network.prefixlen
-        self.bdd: Any = BDD()
+        self.bdd = BDD() if manager is None else manager
         # An address beside what becomes of it keeps the diagrams of translations small.
         names = [f"{name}{n}" for end in ("s", "d") for n in range(self.width) for name in (end, f"{end}_out")]
         names += [f"p{n}" for n in range(PLACE_BITS)]
         self.bdd.declare(*names)
+        self.variables = len(names)
         self.true, self.false = self.bdd.true, self.bdd.false
         self.source, self.destination = self._bits("s", self.width), self._bits("d", self.width)
         self.source_out, self.destination_out = self._bits("s_out", self.width), self._bits("d_out", self.width)
@@ -131,9 +132,9 @@ class Diagram:
         return self.is_number(self.place, _START_OF[port.protocol] + port.number)
 
 
-def sent(diagram: Diagram, realm: Realm) -> Under:
-    """Return every packet of a wire, as it is sent."""
-    return Under(diagram.true, diagram.source, diagram.destination, realm)
+def on_the_wire(diagram: Diagram, realm: Realm, last_place: int) -> Under:
+    """Return every packet of a wire, as it is sent; not all that the bits can say is a place."""
+    return Under(diagram.at_most(diagram.place, last_place), diagram.source, diagram.destination, realm)
 
 
 def through(diagram: Diagram, device: Device, profile: Profile, ingress: str, under: Iterable[Under]) -> list[Under]:

@@ -11,7 +11,7 @@ from both_ways import LAST_ADDRESS, edge_packets, packet_of
 from hypothesis import strategies as st
 
 from farshore.design.catalogue import DESIGNS, build
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port
@@ -47,12 +47,29 @@ def _uses_something(intent: Intent) -> bool:
 
 @st.composite
 def broken_fabrics(draw: st.DrawFn) -> Fabric:
-    """Draw a fabric with up to four things wrong, such as no design would make."""
+    """Draw a fabric with up to six things wrong, such as no design would make."""
     fabric = draw(fabrics())
     nodes = dict(fabric.nodes)
-    for _ in range(draw(st.integers(1, 4))):
-        device = draw(st.sampled_from([node for node in nodes.values() if isinstance(node, Device)]))
+    for _ in range(draw(st.integers(1, 6))):
+        devices = [node for node in nodes.values() if isinstance(node, Device)]
+        beyond = [device for device in devices if device.kind is not NodeKind.CE]
+        device = draw(st.sampled_from(devices) | st.sampled_from(beyond or devices))
         nodes[device.name] = draw(_broken(device))
+    return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
+
+
+@st.composite
+def doubtful_fabrics(draw: st.DrawFn) -> Fabric:
+    """Draw a fabric in which one device has one route twice, by two interfaces."""
+    fabric = draw(fabrics())
+    routed = [device for device in fabric.devices if device.routes and len(device.interfaces) > 1]
+    beyond = [device for device in routed if device.kind is not NodeKind.CE]
+    device = draw(st.sampled_from(beyond or routed) | st.sampled_from(routed))
+    known = draw(st.sampled_from(device.routes))
+    other = [interface.name for interface in device.interfaces if interface.name != known.interface]
+    route = replace(known, interface=draw(st.sampled_from(other)))
+    routes = draw(st.sampled_from([(*device.routes, route), (route, *device.routes)]))
+    nodes = dict(fabric.nodes) | {device.name: replace(device, routes=routes)}
     return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
 
 

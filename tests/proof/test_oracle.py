@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from diagram import Diagram, Node, Under, leaving, sent, through
+from diagram import Diagram, Node, leaving, on_the_wire, through
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,12 +24,6 @@ FIRST, LAST = of_prefix(Prefix(LAKE, NARROW))
 def everything(realm: Realm) -> Stream:
     """Return every packet between addresses of the narrow network."""
     return Stream((Senders(FIRST, LAST, FIRST, realm),), (Targets(FIRST, LAST, FIRST, *EVERY_PORT, realm),))
-
-
-def on_the_wire(diagram: Diagram, realm: Realm) -> Under:
-    """Return the same as a diagram: not all that its bits can say is a port."""
-    every = sent(diagram, realm)
-    return replace(every, which=diagram.at_most(diagram.place, EVERY_PORT[1]))
 
 
 def relation(diagram: Diagram, stream: Stream) -> Node:
@@ -73,7 +65,7 @@ def crossed_by(box: Device, profile: Profile, ingress: int) -> Crossed:
 def test_the_same_packets_leave_as_the_same(box: Device, profile: Profile, data: st.DataObject) -> None:
     ingress = data.draw(st.sampled_from([0, 0, *range(len(box.interfaces))]))
     diagram, end = Diagram(NARROW), box.interfaces[ingress]
-    out = through(diagram, box, profile, end.name, [on_the_wire(diagram, end.realm)])
+    out = through(diagram, box, profile, end.name, [on_the_wire(diagram, end.realm, EVERY_PORT[1])])
     assert proven(diagram, crossed_by(box, profile, ingress).passages) == leaving(diagram, out)
 
 
@@ -85,7 +77,7 @@ def test_the_same_packets_cross_two_boxes(near: Device, far: Device, first: Prof
     once = [p for p in crossed_by(near, first, 0).passages if p.egress == "if1"]
     behind = Box.of(far, second)
     twice = tuple(passage for p in once for passage in cross(behind, "if0", p.left).passages)
-    out = through(diagram, near, first, "if0", [on_the_wire(diagram, TENANT_A)])
+    out = through(diagram, near, first, "if0", [on_the_wire(diagram, TENANT_A, EVERY_PORT[1])])
     out = through(diagram, far, second, "if0", [each for each in out if each.egress == "if1"])
     assert proven(diagram, twice) == leaving(diagram, out)
 

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address, IPv4Network
 from both_ways import Now, every_choice, first_port, last_port, now_of, nows, paired
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proof_fabrics import broken_fabrics, fabrics, packets, realm_at, wires
+from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, wires
 
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
 from farshore.port import Protocol
@@ -125,3 +125,9 @@ def test_a_packet_lives_as_long_as_in_the_walk() -> None:
     for routers in range(MAX_HOPS - 2, MAX_HOPS + 2):
         assert arrives(routers, proof=True) is arrives(routers, proof=False)
     assert not arrives(MAX_HOPS, proof=True)
+
+
+@some
+@given(doubtful_fabrics(), profiles, st.data())
+def test_it_does_so_where_a_route_is_in_doubt(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
+    agree(fabric, profile, data)

@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "farshore.cli.demo:demo",
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",
+    "prove": "farshore.cli.prove:prove",
     "schema": "farshore.cli.schema:schema",
     "walk": "farshore.cli.walk:walk",
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from farshore.fabric.model import Device, Direction, Front, Guard, Permit, Proxy, Route
 from farshore.proof.intervals import Interval, Intervals, of_port, of_prefix, of_prefixes
@@ -12,6 +12,9 @@ from farshore.proof.layers import Layers
 from farshore.realm import Realm
 from farshore.translation import BasicNat, SourceTranslation
 from farshore.walk.profile import Form, Profile
+
+if TYPE_CHECKING:
+    from farshore.proof.ways import Ways
 
 Value = TypeVar("Value")
 
@@ -33,7 +36,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A device's tables. Those that depend on where a packet came in go by the name of that realm."""
+    """A device's tables. Those that depend on where a packet came in go by the name of that realm.
+
+    ``known`` is what has been worked out for targets already, by realm, bounds and places: it only saves time.
+    """
 
     device: Device
     profile: Profile
@@ -43,6 +49,7 @@ class Box:
     destination: Mapping[str, Layers[BasicNat]]
     source: Mapping[str, Layers[SourceTranslation]]
     permits: Mapping[str, Layers[Pass]]
+    known: dict[tuple[str, int, int, int, int, str], Ways] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, device: Device, profile: Profile) -> Box:
@@ -60,23 +67,36 @@ class Box:
         )
 
 
+class Answering(NamedTuple):
+    """A front as sets: the place on the line of ports, who may connect, and the interface toward the server."""
+
+    front: Front
+    place: int
+    sources: Intervals
+    egress: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fronts:
     """A proxy's fronts by the realm that they are for; of two for one address and port the first counts."""
 
-    proxy: Proxy
     realms: Mapping[str, Realm]
-    by_realm: Mapping[str, tuple[Front, ...]]
+    by_realm: Mapping[str, tuple[Answering, ...]]
 
     @classmethod
     def of(cls, proxy: Proxy) -> Fronts:
         """Lay out a proxy."""
-        found: dict[str, dict[tuple[int, int], Front]] = {}
+        toward = {interface.realm.name: interface.name for interface in reversed(proxy.interfaces)}
+        # Most fronts of a tenant let the very same networks in.
+        sources: dict[int, Intervals] = {}
+        found: dict[str, dict[tuple[int, int], Answering]] = {}
         for front in proxy.fronts:
-            key = int(front.presented.ip), of_port(front.port)
-            found.setdefault(front.ingress.name, {}).setdefault(key, front)
+            if id(front.sources) not in sources:
+                sources[id(front.sources)] = of_prefixes(front.sources)
+            place, egress = of_port(front.port), toward[front.server.realm.name]
+            answering = Answering(front, place, sources[id(front.sources)], egress)
+            found.setdefault(front.ingress.name, {}).setdefault((int(front.presented.ip), place), answering)
         return cls(
-            proxy,
             {interface.name: interface.realm for interface in proxy.interfaces},
             {name: tuple(fronts.values()) for name, fronts in found.items()},
         )

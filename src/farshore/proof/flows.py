@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from farshore.fabric.model import Device, LinkEnd
-from farshore.proof.account import Print, Property, Refuted
+from farshore.proof.account import Print, Property, Refuted, as_now
 from farshore.proof.senders import Senders
 from farshore.proof.spread import Hop
 from farshore.proof.targets import Targets
@@ -29,7 +29,7 @@ def prints(hop: Hop, device: Device, start: LinkEnd) -> Iterator[Print]:
 def _prints(
     node: str, side: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...], start: LinkEnd
 ) -> Iterator[Print]:
-    bounds = tuple((each.at, each.end, each.low, each.high) for each in targets)
+    bounds = as_now(targets)
     for each in senders:
         sent = (each.first, targets[0].first, targets[0].low)
         for first, last, ports in each.ports():

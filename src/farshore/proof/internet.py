@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, LinkEnd
 from farshore.proof import senders as sender_sets
-from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.account import Account, Packets, Property, two_sided_says
 from farshore.proof.crossing import Stream
 from farshore.proof.expected import Published
 from farshore.proof.flows import prints
 from farshore.proof.intervals import common, holds
-from farshore.proof.returning import Fault, strayed
+from farshore.proof.returning import Clean, Fault, Strayed, strayed
 from farshore.proof.senders import anybody, somebody
 from farshore.proof.spread import Arrival, Hop, Terrain, spread
 from farshore.proof.targets import Targets, anything
@@ -45,8 +45,9 @@ def internet_account(terrain: Terrain, host: EndSystem, published: Published) ->
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
     for hop in found.hops:
         _on_the_way(case, hop)
+    clean: Clean = {}
     for arrival in found.arrivals:
-        _arrived(case, arrival)
+        _arrived(case, arrival, tuple(strayed(terrain, arrival, clean)))
     _reach(case)
     return case.account
 
@@ -56,7 +57,7 @@ def _on_the_way(case: _Case, hop: Hop) -> None:
     node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
     if isinstance(node, Device) and node.policy is not None:
         case.account.prints.extend(prints(hop, node, case.start))
-    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
     case.account.count(Property.INTERNET, len(left.targets))
     if realm.kind in _WHERE:
         packets = Packets(case.start, left.senders, left.targets)
@@ -64,12 +65,12 @@ def _on_the_way(case: _Case, hop: Hop) -> None:
         case.account.refute(Property.INTERNET, packets, hop.node, reason)
 
 
-def _arrived(case: _Case, arrival: Arrival) -> None:
+def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None:
     account, stream, name = case.account, arrival.stream, arrival.node.name
     account.touched.add(name)
-    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    account.reach(case.start, name, stream.senders, stream.targets)
+    whence = sender_sets.origins(stream.senders)
     for each in stream.targets:
-        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
         account.count(Property.NOTHING_ELSE, 1)
         if not case.published.offers(name, each):
             packets = Packets(case.start, stream.senders, (each,))
@@ -79,7 +80,6 @@ def _arrived(case: _Case, arrival: Arrival) -> None:
     if forged:
         packets = Packets(case.start, forged, stream.targets)
         account.refute(Property.FORGED, packets, name, f"{name} gets it, with a source that the Internet has not")
-    faults = tuple(strayed(case.terrain, arrival))
     account.count(Property.RETURN_PATH, len(stream.targets))
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH

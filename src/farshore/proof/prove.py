@@ -14,13 +14,13 @@ from farshore.proof.flows import collisions
 from farshore.proof.internet import internet_account
 from farshore.proof.provider_hosts import provider_account
 from farshore.proof.scene import Scene, scene
+from farshore.proof.side_by_side import mapped
 from farshore.proof.spread import Terrain
 from farshore.proof.tenants import tenant_account
 from farshore.walk.journey import profile_of
 from farshore.walk.profile import Profile
 
 Reporter = Callable[[int, int, str], None]
-_STEP = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +66,29 @@ def prove(
     """
     there = scene(fabric)
     terrain = Terrain(fabric, profile_of(profile), {})
-    wanted = {name: expected(intent, plan, tenant, design) for name, tenant in intent.tenants.items()}
-    accounts: dict[str, Account] = {}
-    for number, (name, tenant) in enumerate(intent.tenants.items()):
-        if number % _STEP == 0:
-            report(number, len(intent.tenants), name)
-        accounts[name] = tenant_account(terrain, tenant.realm, there.grounds[name], wanted[name])
-    report(len(intent.tenants), len(intent.tenants), "")
-    for account in _others(intent, plan, terrain, there, wanted):
+    total = len(intent.tenants)
+
+    def look(name: str) -> Account:
+        tenant = intent.tenants[name]
+        return tenant_account(terrain, tenant.realm, there.grounds[name], expected(intent, plan, tenant, design))
+
+    names = tuple(intent.tenants)
+    looked = mapped(look, names, lambda done: report(done, total, names[done]))
+    report(total, total, "")
+    accounts = dict(zip(names, looked, strict=True))
+    reached = {reach.tenant for reach in intent.provider.reaches}
+    called = {name: expected(intent, plan, intent.tenants[name], design) for name in names if name in reached}
+    for account in _others(intent, plan, terrain, there, called):
         accounts[account.origin] = account
     return Proof(accounts, verdicts(accounts.values()))
 
 
 def _others(
-    intent: Intent, plan: Plan, terrain: Terrain, there: Scene, wanted: Mapping[str, Expected]
+    intent: Intent, plan: Plan, terrain: Terrain, there: Scene, called: Mapping[str, Expected]
 ) -> Iterable[Account]:
     may_call = callers(plan)
     for host in there.provider:
-        yield provider_account(terrain, host, may_call, wanted)
+        yield provider_account(terrain, host, may_call, called)
     for host in there.internet:
         yield internet_account(terrain, host, published(intent))
 

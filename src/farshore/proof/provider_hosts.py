@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, LinkEnd
 from farshore.proof import senders as sender_sets
-from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.account import Account, Packets, Property, two_sided_says
 from farshore.proof.crossing import Stream
 from farshore.proof.expected import Calls, Expected
 from farshore.proof.flows import prints
 from farshore.proof.intervals import EVERY_PORT, Intervals, holds, without
-from farshore.proof.returning import Fault, strayed
+from farshore.proof.returning import Clean, Fault, Strayed, strayed
 from farshore.proof.senders import anybody, somebody
 from farshore.proof.spread import Arrival, Hop, Terrain, spread
 from farshore.proof.targets import Targets, anything
@@ -25,7 +25,7 @@ from farshore.realm import LAKE, PROVIDER, RealmKind
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One host of the provider, looked at. ``callers`` are the addresses that may call tenants."""
+    """One host of the provider, looked at. ``callers`` are the addresses that may call, ``tenants`` whom they may."""
 
     terrain: Terrain
     host: EndSystem
@@ -52,10 +52,11 @@ def provider_account(terrain: Terrain, host: EndSystem, callers: Intervals, tena
 
 
 def _on_the_way(case: _Case, hop: Hop) -> None:
-    node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
-    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    left = hop.passage.left
+    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
     packets = Packets(case.start, left.senders, left.targets)
-    case.account.count(Property.NOTHING_ELSE, 1)
+    for what in (Property.NOTHING_ELSE, Property.INTERNET):
+        case.account.count(what, 1)
     if realm.kind is RealmKind.INTERNET:
         case.account.refute(Property.INTERNET, packets, hop.node, "it goes on to the Internet")
     if realm.kind is not RealmKind.TENANT:
@@ -107,26 +108,25 @@ def _own_calls(case: _Case) -> None:
         if isinstance(box, Device) and box.policy is not None:
             case.account.prints.extend(prints(hop, box, case.start))
     answered: dict[str, set[int]] = {}
+    clean: Clean = {}
     for arrival in found.arrivals:
         if arrival.node.address.realm.kind is RealmKind.TENANT and arrival.own:
-            _answered(case, arrival, answered)
+            _answered(case, arrival, answered, tuple(strayed(case.terrain, arrival, clean)))
     for expected in case.tenants.values():
         if expected.calls is not None:
             _reach(case, expected.calls, answered)
 
 
-def _answered(case: _Case, arrival: Arrival, answered: dict[str, set[int]]) -> None:
+def _answered(case: _Case, arrival: Arrival, answered: dict[str, set[int]], faults: tuple[Strayed, ...]) -> None:
     account, name, stream = case.account, arrival.node.name, arrival.stream
     account.touched.add(name)
-    faults = tuple(strayed(case.terrain, arrival))
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
         packets = Packets(case.start, fault.senders, fault.targets)
         account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
-    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    account.reach(case.start, name, stream.senders, stream.targets)
     for each in stream.targets:
         account.count(Property.RETURN_PATH, 1)
-        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
         if not faults and not any(hop.passage.doubtful for hop in arrival.path):
             answered.setdefault(name, set()).update(range(each.low, each.high + 1))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from farshore.proof.intervals import Interval, Intervals, clipped, union
+from farshore.proof.intervals import Interval, Intervals, clipped, holds, union
 from farshore.proof.layers import Layers
 from farshore.realm import Address, Realm
 from farshore.translation import FIRST_POOL_PORT, BasicNat, SourceTranslation
@@ -120,10 +120,12 @@ def those_now(senders: Iterable[Senders], addresses: Intervals) -> tuple[Senders
     found: list[Senders] = []
     for each in senders:
         here, end = each.now()
+        if holds(addresses, here, end):
+            found.append(each)
+            continue
         for first, last in clipped(addresses, here, end):
-            if first <= here and end <= last:
-                found.append(each)
-            elif (some := each.which_are(first, last)) is not None:
+            some = each.which_are(first, last)
+            if some is not None:
                 found.append(some)
     return tuple(found)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
 from farshore.proof.box import Box, Fronts
 from farshore.proof.crossing import Passage, Stream, TwoSided, cross, cross_proxy
 from farshore.walk.trace import MAX_HOPS, ProfileOf
@@ -53,10 +53,11 @@ class Terrain:
     profile_of: ProfileOf
     boxes: Boxes
 
-    def box(self, node: Device | Proxy) -> Box | Fronts:
-        """Return a node's tables."""
+    def box(self, node: Node) -> Box | Fronts:
+        """Return a node's tables; an end system has none."""
         found = self.boxes.get(node.name)
         if found is None:
+            assert not isinstance(node, EndSystem)  # noqa: S101 - the callers have looked
             found = Box.of(node, self.profile_of(node)) if isinstance(node, Device) else Fronts.of(node)
             self.boxes[node.name] = found
         return found

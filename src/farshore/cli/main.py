@@ -18,6 +18,7 @@ from farshore.errors import EXIT_MACHINE, EXIT_YES, FarshoreError
 COMMANDS = {
     "check": "farshore.cli.check:check",
     "designs": "farshore.cli.designs:designs",
+    "diff": "farshore.cli.diff:diff",
     "demo": "farshore.cli.demo:demo",
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",

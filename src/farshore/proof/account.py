@@ -10,6 +10,7 @@ from farshore.fabric.model import LinkEnd
 from farshore.proof.crossing import TwoSided
 from farshore.proof.intervals import Interval, Intervals
 from farshore.proof.senders import Senders, addresses, origins
+from farshore.proof.spread import Met
 from farshore.proof.targets import Targets
 
 
@@ -105,7 +106,8 @@ class Reached(NamedTuple):
 class Account:
     """One place that packets come from; it is written once, while that place is looked at.
 
-    ``checked`` counts cases by property, ``touched`` are the nodes that its packets and their replies met.
+    ``checked`` counts cases by property, ``touched`` are the nodes that are its own, ``met`` the
+    boxes that its packets came to.
     """
 
     origin: str
@@ -114,6 +116,7 @@ class Account:
     prints: list[Print] = field(default_factory=list)
     reached: list[Reached] = field(default_factory=list)
     touched: set[str] = field(default_factory=set)
+    met: list[Met] = field(default_factory=list)
 
     def reach(self, start: LinkEnd, node: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...]) -> None:
         """Enter what is reached, and how it is seen."""

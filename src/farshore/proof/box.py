@@ -38,18 +38,20 @@ class Bounds:
 class Box:
     """A device's tables. Those that depend on where a packet came in go by the name of that realm.
 
-    ``known`` is what has been worked out for targets already, by realm, bounds and places: it only saves time.
+    ``known`` is what has been worked out for targets already, by realm, bounds and places, and ``bounds`` those of
+    the guards that packets have come to: they only save time.
     """
 
     device: Device
     profile: Profile
     realms: Mapping[str, Realm]
-    guards: Mapping[tuple[str, Direction], Bounds]
+    guards: Mapping[tuple[str, Direction], Guard]
     ways: Layers[Route]
     destination: Mapping[str, Layers[BasicNat]]
     source: Mapping[str, Layers[SourceTranslation]]
     permits: Mapping[str, Layers[Pass]]
     known: dict[tuple[str, int, int, int, int, str], Ways] = field(default_factory=dict, compare=False, repr=False)
+    bounds: dict[tuple[str, Direction], Bounds] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, device: Device, profile: Profile) -> Box:
@@ -59,12 +61,24 @@ class Box:
             device,
             profile,
             {interface.name: interface.realm for interface in device.interfaces},
-            _guards(device.guards),
+            # Of two guards at one place the first counts, as in the walk.
+            {(guard.interface, guard.direction): guard for guard in reversed(device.guards)},
             Layers((of_prefix(route.destination), route) for route in device.routes),
             _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.destination_nat),
             _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.source_nat),
             {} if policy is None else _permits(policy.permits, profile.filter_reads),
         )
+
+    def guard(self, interface: str, direction: Direction) -> Bounds | None:
+        """Return what may pass an interface, None where nothing stands guard there."""
+        found = self.bounds.get((interface, direction))
+        if found is None:
+            guard = self.guards.get((interface, direction))
+            if guard is None:
+                return None
+            found = Bounds(of_prefixes(guard.sources), of_prefixes(guard.destinations))
+            self.bounds[interface, direction] = found
+        return found
 
 
 class Answering(NamedTuple):
@@ -100,16 +114,6 @@ class Fronts:
             {interface.name: interface.realm for interface in proxy.interfaces},
             {name: tuple(fronts.values()) for name, fronts in found.items()},
         )
-
-
-def _guards(guards: Iterable[Guard]) -> dict[tuple[str, Direction], Bounds]:
-    found: dict[tuple[str, Direction], Bounds] = {}
-    for guard in guards:
-        # Of two guards at one place the first counts, as in the walk.
-        if (guard.interface, guard.direction) not in found:
-            bounds = Bounds(of_prefixes(guard.sources), of_prefixes(guard.destinations))
-            found[guard.interface, guard.direction] = bounds
-    return found
 
 
 def _permits(permits: Iterable[Permit], reads: Form) -> dict[str, Layers[Pass]]:

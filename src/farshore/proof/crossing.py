@@ -58,9 +58,13 @@ class TwoSided:
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """What became of a set of packets at a device; what no passage holds was refused."""
+    """What became of a set of packets at a device; what no passage holds was refused.
 
-    passages: tuple[Passage, ...]
+    ``admitted`` are those that were looked at closer: the others would be refused whatever the device's tables say.
+    """
+
+    admitted: Stream
+    passages: tuple[Passage, ...] = ()
     two_sided: tuple[TwoSided, ...] = ()
 
 
@@ -70,14 +74,14 @@ def cross(box: Box, ingress: str, stream: Stream) -> Crossed:
     order = box.profile.forward if box.device.policy is not None else (Stage.ROUTE,)
     if Stage.FILTER in order and realm.name not in box.permits:
         # Nothing that comes from there is let through: not worth being looked at closer.
-        return Crossed(())
-    guard = box.guards.get((ingress, Direction.IN))
+        return Crossed(stream)
+    guard = box.guard(ingress, Direction.IN)
     senders, targets = stream.senders, stream.targets
     if guard is not None:
         senders = sender_sets.those_now(senders, guard.sources)
         targets = target_sets.those_now(targets, guard.destinations)
     if not senders or not targets:
-        return Crossed(())
+        return Crossed(Stream((), ()))
     groups: dict[tuple[str, Realm | None, bool], list[tuple[Targets, Targets]]] = {}
     two_sided: list[TwoSided] = []
     for each in targets:
@@ -89,7 +93,7 @@ def cross(box: Box, ingress: str, stream: Stream) -> Crossed:
         for piece, found in ways.two_sided:
             two_sided.append(TwoSided(Stream(senders, (_before_and_after(piece, sent)[0],)), found))
     rules = box.source.get(realm.name) if Stage.SOURCE in order else None
-    return Crossed(tuple(_passages(box, senders, rules, groups)), tuple(two_sided))
+    return Crossed(Stream(senders, targets), tuple(_passages(box, senders, rules, groups)), tuple(two_sided))
 
 
 def _before_and_after(now: Targets, sent: int) -> tuple[Targets, Targets]:
@@ -109,7 +113,7 @@ def _passages(
 ) -> Iterator[Passage]:
     for (egress, leaves, doubtful), group in groups.items():
         left = senders if rules is None else sender_sets.translated(senders, rules, leaves)
-        guard = box.guards.get((egress, Direction.OUT))
+        guard = box.guard(egress, Direction.OUT)
         there = group
         if guard is not None:
             left = sender_sets.those_now(left, guard.sources)
@@ -151,4 +155,4 @@ def cross_proxy(fronts: Fronts, ingress: str, stream: Stream) -> Crossed:
         onward = tuple(Senders(s.first, s.last, own, front.own.realm, SHARED_BY_ALL) for s in senders)
         toward = tuple(each._replace(at=server, realm=front.server.realm) for each in asked)
         passages.append(Passage(egress, Stream(senders, asked), Stream(onward, toward)))
-    return Crossed(tuple(passages))
+    return Crossed(stream, tuple(passages))

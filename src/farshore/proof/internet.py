@@ -40,6 +40,7 @@ def internet_account(terrain: Terrain, host: EndSystem, published: Published) ->
     case = _Case(terrain, host, published, Account(host.name), set())
     case.account.touched.add(host.name)
     found = spread(terrain, case.start, Stream(anybody(host.address.realm), anything(host.address.realm)))
+    case.account.met.extend(found.met)
     for node, each in found.two_sided:
         packets = Packets(case.start, each.stream.senders, each.stream.targets)
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
@@ -53,7 +54,6 @@ def internet_account(terrain: Terrain, host: EndSystem, published: Published) ->
 
 
 def _on_the_way(case: _Case, hop: Hop) -> None:
-    case.account.touched.add(hop.node)
     node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
     if isinstance(node, Device) and node.policy is not None:
         case.account.prints.extend(prints(hop, node, case.start))
@@ -67,7 +67,6 @@ def _on_the_way(case: _Case, hop: Hop) -> None:
 
 def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None:
     account, stream, name = case.account, arrival.stream, arrival.node.name
-    account.touched.add(name)
     account.reach(case.start, name, stream.senders, stream.targets)
     whence = sender_sets.origins(stream.senders)
     for each in stream.targets:

@@ -43,8 +43,9 @@ def provider_account(terrain: Terrain, host: EndSystem, callers: Intervals, tena
     case = _Case(terrain, host, callers, tenants, Account(host.name))
     case.account.touched.add(host.name)
     everything = Stream(anybody(host.address.realm), anything(host.address.realm))
-    for hop in spread(terrain, case.start, everything).hops:
-        case.account.touched.add(hop.node)
+    found = spread(terrain, case.start, everything)
+    case.account.met.extend(found.met)
+    for hop in found.hops:
         _on_the_way(case, hop)
     if holds(callers, int(host.address.ip), int(host.address.ip)):
         _own_calls(case)
@@ -119,7 +120,6 @@ def _own_calls(case: _Case) -> None:
 
 def _answered(case: _Case, arrival: Arrival, answered: dict[str, set[int]], faults: tuple[Strayed, ...]) -> None:
     account, name, stream = case.account, arrival.node.name, arrival.stream
-    account.touched.add(name)
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
         packets = Packets(case.start, fault.senders, fault.targets)

@@ -88,7 +88,7 @@ def _asked(there: tuple[Targets, ...], arrived: tuple[Targets, ...]) -> tuple[Ta
 def _at(box: Box, hop: Hop, came: Stream, went: Stream) -> Iterator[Strayed]:
     """Yield what goes wrong at one device. ``went`` is what left it once, and is what the reply has as it comes."""
     whole = went
-    inward = box.guards.get((hop.passage.egress, Direction.IN))
+    inward = box.guard(hop.passage.egress, Direction.IN)
     if inward is not None:
         yield from _refused_targets(hop, went.targets, inward.sources, whole)
         yield from _refused_senders(hop, went.senders, inward.destinations, whole)
@@ -103,7 +103,7 @@ def _at(box: Box, hop: Hop, came: Stream, went: Stream) -> Iterator[Strayed]:
             yield from _routed_back(box, hop, looked_up, whole)
     if filters and Stage.ROUTE not in order and not (last_hop or box.profile.returning is not Returning.ROUTE):
         yield Strayed(hop.node, Fault.LOST, whole.senders, whole.targets)
-    outward = box.guards.get((hop.ingress, Direction.OUT))
+    outward = box.guard(hop.ingress, Direction.OUT)
     if outward is not None:
         yield from _refused_targets(hop, came.targets, outward.sources, whole)
         yield from _refused_senders(hop, came.senders, outward.destinations, whole)

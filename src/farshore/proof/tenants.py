@@ -42,6 +42,7 @@ def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Exp
     answered: Answered = {}
     for mouth in ground.mouths:
         found = spread(terrain, mouth, Stream(anybody(realm), anything(realm)))
+        case.account.met.extend(found.met)
         _look_ups(case, mouth, found)
         for hop in found.hops:
             _on_the_way(case, mouth, hop)
@@ -62,7 +63,6 @@ def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
 def _on_the_way(case: _Case, mouth: LinkEnd, hop: Hop) -> None:
     """Look at the wire that a set of packets leaves by: whose it is, and what may be seen there."""
     account, passage = case.account, hop.passage
-    account.touched.add(hop.node)
     node = case.terrain.fabric.nodes[hop.node]
     if isinstance(node, Device) and node.policy is not None:
         account.prints.extend(prints(hop, node, mouth))
@@ -98,7 +98,6 @@ def _on_the_way(case: _Case, mouth: LinkEnd, hop: Hop) -> None:
 def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, faults: tuple[Strayed, ...], answered: Answered) -> None:
     """Hold an arrival against what should arrive there; enter what is answered as it should be."""
     account, stream, name = case.account, arrival.stream, arrival.node.name
-    account.touched.add(name)
     whence = sender_sets.origins(stream.senders)
     offer = case.expected.offers.get(name) if arrival.own else None
     account.reach(mouth, name, stream.senders, stream.targets)

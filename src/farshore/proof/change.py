@@ -29,6 +29,7 @@ class Kind(StrEnum):
     GAINS = "gains"
     LOSES = "loses"
     SEEN = "seen"
+    CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ def _tenant(old: Side, new: Side, name: str) -> Iterator[Change]:
                 was, now = (str(plan.presents[service].ip) for plan in (before, after))
                 yield from _moved(name, f"{service} is presented at", was, now)
         yield from _lake(before, after, name)
+        yield from _carried(old.intent, new.intent, name)
     yield from _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
 
 
@@ -112,6 +114,20 @@ def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Change]:
         if was is not None:
             blocks = [", ".join(str(block.network) for block in each.lake) for each in (was, source)]
             yield from _moved(name, f"{source.network.network} in the lake is", *blocks)
+
+
+def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
+    """Yield what else the intent says of a tenant: by which design it is carried, and what it may use up."""
+    was, now = (intent.design_of(name) for intent in (old, new))
+    if was != now:
+        yield Change(name, Kind.CARRIED, f"is carried by the {now} design, was by {was}")
+    for what, limits in (
+        ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
+        ("new sessions a second", [intent.tenants[name].rate for intent in (old, new)]),
+    ):
+        if limits[0] != limits[1]:
+            most = ["any number of" if limit is None else f"{limit:,}" for limit in limits]
+            yield Change(name, Kind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
 
 
 def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Change]:

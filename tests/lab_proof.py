@@ -41,9 +41,10 @@ class Judged:
 
     def agrees(self, observed: str) -> bool:
         """Tell whether this could be observed."""
-        if self.alike:
-            return True
-        return observed in (Outcome.REACH, Outcome.BLOCK) if self.verdict == DOUBTFUL else observed == self.verdict
+        if self.alike and observed.startswith("seen from port "):
+            return True  # the later of the two was given another
+        either = self.alike or self.verdict == DOUBTFUL
+        return observed in (Outcome.REACH, Outcome.BLOCK) if either else observed == self.verdict
 
 
 def planned(intent: Intent | None) -> tuple[Intent, Plan]:

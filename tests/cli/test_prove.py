@@ -111,8 +111,8 @@ def test_every_profile_holds_in_the_lake(monkeypatch: pytest.MonkeyPatch) -> Non
         assert done.exit_code == EXIT_YES, done.output
 
 
-def test_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = CliRunner().invoke(cli, ["prove", "examples/article.yaml", "--design", "laek"])
+def test_bad_input() -> None:
+    done = CliRunner().invoke(cli, ["prove", str(REPOSITORY / "examples/article.yaml"), "--design", "laek"])
     assert done.exit_code != EXIT_YES
     assert "did you mean lake?" in str(done.exception)
     assert getattr(done.exception, "exit_status", None) == EXIT_BAD_INPUT

@@ -118,9 +118,14 @@ def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Change]:
 
 def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
     """Yield what else the intent says of a tenant: by which design it is carried, and what it may use up."""
-    was, now = (intent.design_of(name) for intent in (old, new))
-    if was != now:
-        yield Change(name, Kind.CARRIED, f"is carried by the {now} design, was by {was}")
+    both = [each.service for each in old.tenants[name].subscriptions if each.service in _services_of(new, name)]
+    carriers = [{service: intent.design_of(name, service) for service in (*both, None)} for intent in (old, new)]
+    moved = {
+        service: (was, carriers[1][service]) for service, was in carriers[0].items() if was != carriers[1][service]
+    }
+    for service, (was, now) in moved.items() if None not in moved else ((None, moved[None]),):
+        what = "is" if service is None else f"{service} is"
+        yield Change(name, Kind.CARRIED, f"{what} carried by the {now} design, was by {was}")
     for what, limits in (
         ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
         ("new sessions a second", [intent.tenants[name].rate for intent in (old, new)]),
@@ -128,6 +133,10 @@ def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
         if limits[0] != limits[1]:
             most = ["any number of" if limit is None else f"{limit:,}" for limit in limits]
             yield Change(name, Kind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
+
+
+def _services_of(intent: Intent, tenant: str) -> set[str]:
+    return {each.service for each in intent.tenants[tenant].subscriptions}
 
 
 def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""Values for property tests: realms, addresses, prefixes, translations and whole intents."""
+"""Values for property tests: realms, addresses, prefixes, translations, whole intents, single boxes and packets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,18 @@ from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import strategies as st
 
+from farshore.fabric.model import (
+    Device,
+    Direction,
+    Front,
+    Guard,
+    Interface,
+    NodeKind,
+    Permit,
+    Policy,
+    Proxy,
+    Route,
+)
 from farshore.intent.model import (
     DesignName,
     Host,
@@ -24,6 +36,7 @@ from farshore.introduction import ProxyProtocol, SignedHeader
 from farshore.port import Port, Protocol
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
 from farshore.translation import POOL_PORTS, BasicNat, PortBlockNapt
+from farshore.walk.packet import Packet
 
 LEAST_PORTS = 64
 FILE = "intent.yaml"
@@ -208,3 +221,111 @@ def _reaches(callable_by_address: Sequence[str]) -> st.SearchStrategy[tuple[Reac
     some_ports = st.lists(ports, min_size=1, max_size=2, unique=True).map(tuple)
     reached = st.lists(st.sampled_from(callable_by_address), unique=True, max_size=3)
     return reached.flatmap(lambda those: st.tuples(*(st.builds(Reach, st.just(name), some_ports) for name in those)))
+
+
+# --- boxes by themselves -------------------------------------------------------------------------------
+
+# Few addresses, few ports and few realms: random rules and random packets often meet.
+NARROW = IPv4Network("10.0.0.0/26")
+TENANT_A, TENANT_B = tenant_realm("customer-a"), tenant_realm("customer-b")
+_BOX_REALMS = st.sampled_from([TENANT_A, TENANT_B, LAKE, PROVIDER])
+_LENGTHS = st.sampled_from([26, 26, 26, 27, 28, 29, 30, 32])
+BOX_PORTS = (Port(Protocol.TCP, 80), Port(Protocol.TCP, 443), Port(Protocol.UDP, 443), Port(Protocol.ICMP))
+
+
+@st.composite
+def narrow_prefixes(draw: st.DrawFn, of: st.SearchStrategy[Realm], length: int | None = None) -> Prefix:
+    """Draw a prefix of the narrow network, often all of it."""
+    size = draw(_LENGTHS) if length is None else length
+    number = draw(st.integers(0, (1 << (size - NARROW.prefixlen)) - 1))
+    return Prefix(draw(of), IPv4Network((int(NARROW.network_address) + (number << (32 - size)), size)))
+
+
+@st.composite
+def _narrow_nats(draw: st.DrawFn, inside: st.SearchStrategy[Realm], outside: st.SearchStrategy[Realm]) -> BasicNat:
+    prefix = draw(narrow_prefixes(inside))
+    return BasicNat(prefix, draw(narrow_prefixes(outside, prefix.network.prefixlen)))
+
+
+@st.composite
+def _narrow_napts(
+    draw: st.DrawFn, inside: st.SearchStrategy[Realm], outside: st.SearchStrategy[Realm]
+) -> PortBlockNapt:
+    prefix = draw(narrow_prefixes(inside))
+    size = prefix.network.num_addresses
+    pool = draw(st.integers(1, size))
+    first = draw(narrow_prefixes(outside, 32))
+    shared = -(-size // pool)
+    return PortBlockNapt(
+        prefix, Address(first.realm, first.network.network_address), pool, shared, POOL_PORTS // shared
+    )
+
+
+@st.composite
+def _permits(draw: st.DrawFn, entered: st.SearchStrategy[Realm], leaves: st.SearchStrategy[Realm]) -> Permit:
+    destination = draw(narrow_prefixes(entered))
+    egress = draw(leaves)
+    translated = draw(narrow_prefixes(st.just(egress), destination.network.prefixlen))
+    return Permit(destination.realm, egress, destination, translated, draw(st.sampled_from(BOX_PORTS)), "service")
+
+
+@st.composite
+def boxes(draw: st.DrawFn, ends_in: tuple[Realm, ...] = (), *, napt: bool = True) -> Device:
+    """Draw a device of any sense or none: what a design would never build, the stages must still agree on.
+
+    The first interfaces are in the realms given. Most rules lead from the first to the second, so that packets
+    get through. Without ``napt`` it translates addresses alone.
+    """
+    more = draw(st.lists(_BOX_REALMS, min_size=max(0, 2 - len(ends_in)), max_size=3))
+    ends = tuple(Interface(f"if{number}", realm) for number, realm in enumerate((*ends_in, *more)))
+    realm = st.sampled_from([end.realm for end in ends])
+    entered, leaves = st.just(ends[0].realm) | realm, st.just(ends[1].realm) | realm
+    nats = _narrow_nats(entered, leaves)
+    sources = _narrow_napts(entered, leaves) | nats if napt else nats
+    out = st.sampled_from([ends[1].name] * 4 + [end.name for end in ends] + [None])
+    routes = st.builds(Route, narrow_prefixes(leaves), out)
+    wide = st.lists(narrow_prefixes(realm), min_size=1, max_size=3).map(tuple)
+    guards = st.builds(Guard, st.sampled_from([end.name for end in ends]), st.sampled_from(Direction), wide, wide)
+    policy = st.builds(Policy, st.lists(_permits(entered, leaves), min_size=1, max_size=24).map(tuple))
+    return Device(
+        "box",
+        NodeKind.NAT,
+        ends,
+        tuple(draw(st.lists(routes, min_size=1, max_size=5))),
+        destination_nat=tuple(draw(st.lists(nats, max_size=4))),
+        source_nat=tuple(draw(st.lists(sources, max_size=4))),
+        guards=tuple(draw(st.lists(guards, max_size=2))),
+        policy=draw(policy) if draw(st.integers(0, 7)) else None,
+        last_hop=draw(st.booleans()),
+    )
+
+
+@st.composite
+def proxies(draw: st.DrawFn) -> Proxy:
+    """Draw a proxy with fronts of which some stand in each other's way."""
+    ends = (Interface("if0", TENANT_A), Interface("if1", TENANT_B), Interface("if2", PROVIDER))
+    ingress = st.sampled_from([TENANT_A, TENANT_B])
+    single = st.integers(0, 3).map(lambda n: NARROW.network_address + n)
+    fronts = st.builds(
+        lambda realm, presented, port, server, own, sources: Front(
+            realm, Address(realm, presented), port, Address(PROVIDER, server), Address(PROVIDER, own), "s", sources
+        ),
+        ingress,
+        single,
+        st.sampled_from([port for port in BOX_PORTS if port.protocol is Protocol.TCP]),
+        single,
+        single,
+        st.lists(narrow_prefixes(ingress), min_size=1, max_size=3).map(tuple),
+    )
+    return Proxy("proxy", ends, tuple(draw(st.lists(fronts, min_size=4, max_size=8))))
+
+
+@st.composite
+def narrow_packets(draw: st.DrawFn, realm: Realm) -> Packet:
+    """Draw a packet on a wire of a realm, between addresses of the narrow network or just beyond it."""
+    ip = st.integers(int(NARROW.network_address) - 1, int(NARROW.broadcast_address) + 1).map(IPv4Address)
+    few = st.integers(0, 3).map(lambda n: NARROW.network_address + n)
+    port = draw(st.sampled_from([*BOX_PORTS * 3, Port(Protocol.TCP, 1), Port(Protocol.UDP, 80)]))
+    near = draw(st.integers(1, 65535))
+    far = near if port.protocol is Protocol.ICMP else port.number
+    return Packet(port.protocol, Address(realm, draw(ip | few)), Address(realm, draw(ip | few)), near, far)

@@ -51,6 +51,9 @@ class Senders(NamedTuple):
         start, end = max(first, self.first), min(last, self.last)
         if start > end:
             return None
+        if self.stride == SHARED_BY_ALL:
+            # To whatever translates next they are one host: every part of them has that one's number.
+            return self._replace(first=start, last=end)
         steps, phase = divmod(start - self.first + self.phase, self.stride)
         return self._replace(first=start, last=end, at=self.at + steps, phase=phase)
 

@@ -99,10 +99,10 @@ def spread(terrain: Terrain, start: LinkEnd, stream: Stream) -> Spread:
 
 def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...], found: _Found) -> None:
     node = terrain.fabric.nodes[end.node]
+    if len(path) >= MAX_HOPS:
+        return
     if isinstance(node, EndSystem):
         found.arrivals.extend(_arrived(node, path, stream))
-        return
-    if len(path) >= MAX_HOPS:
         return
     box = terrain.box(node)
     crossed = cross(box, end.interface, stream) if isinstance(box, Box) else cross_proxy(box, end.interface, stream)

@@ -24,7 +24,7 @@ from farshore.walk.journey import DEFAULT_SOURCE_PORT, profile_of
 from farshore.walk.packet import Kind, Packet
 from farshore.walk.trace import Trace, trace
 
-SAMPLE = 1_200
+SAMPLE = 1_000
 # A real table holds one of two equal routes, and takes it.
 AS_TABLES_DO = Choices(held_route, kept_port)
 # Who errors seem to be from: nobody, somebody of the Internet, of the provider, and in the lake.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
+from itertools import combinations
 from typing import NamedTuple, TypeVar
 
 from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Node, Policy, Route
@@ -183,16 +184,18 @@ def devices(device: Device) -> Iterator[Change]:
 
 
 def cables(fabric: Fabric) -> Iterator[Mutant]:
-    """Exchange every two cables of one box that lead to nodes of one kind."""
+    """Exchange every two cables of one box that lead to nodes of one kind, and every two end systems of two realms."""
+    for one, other in combinations(fabric.end_systems, 2):
+        if one.address.realm != other.address.realm:
+            ends = (LinkEnd(each.name, each.interface.name) for each in (one, other))
+            yield Mutant("cables exchanged", f"{one.name}: exchanged with {other.name}", _exchanged(fabric, *ends))
     for node in fabric.nodes.values():
-        ends = [LinkEnd(node.name, interface.name) for interface in node.interfaces]
-        for number, one in enumerate(ends):
-            for other in ends[number + 1 :]:
-                near, far = fabric.far_ends[one], fabric.far_ends[other]
-                if fabric.nodes[near.node].kind is not fabric.nodes[far.node].kind:
-                    continue
-                what = f"{node.name}: the cables at {one.interface} and {other.interface} exchanged"
-                yield Mutant("cables exchanged", what, _exchanged(fabric, one, other))
+        plugs = [LinkEnd(node.name, interface.name) for interface in node.interfaces]
+        for near, far in combinations(plugs, 2):
+            there, beyond = (fabric.nodes[fabric.far_ends[plug].node] for plug in (near, far))
+            if there.kind is beyond.kind:
+                what = f"{node.name}: the cables at {near.interface} and {far.interface} exchanged"
+                yield Mutant("cables exchanged", what, _exchanged(fabric, near, far))
 
 
 def _exchanged(fabric: Fabric, one: LinkEnd, other: LinkEnd) -> Fabric:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from farshore.fabric.model import Fabric, LinkEnd
 from farshore.proof.crossing import Stream
-from farshore.proof.returning import strayed
+from farshore.proof.returning import Clean, strayed
 from farshore.proof.scene import scene
 from farshore.proof.senders import Senders, anybody, somebody
 from farshore.proof.spread import Terrain, spread
@@ -37,8 +37,9 @@ class Start:
 
 def starts(fabric: Fabric) -> Iterator[Start]:
     """Yield every wire that packets come from."""
-    for ground in scene(fabric).grounds.values():
-        for mouth in ground.mouths:
+    there = scene(fabric)
+    for tenant in there.tenants:
+        for mouth in there.ground(tenant).mouths:
             realm = realm_at(fabric, mouth)
             yield Start(mouth, realm, anybody(realm))
     for host in fabric.end_systems:
@@ -58,6 +59,7 @@ def seen(fabric: Fabric, start: Start) -> Seen:
     terrain = Terrain(fabric, profile_of(None), {})
     found = spread(terrain, start.end, Stream(start.senders, anything(start.realm)))
     noted: Seen = {}
+    clean: Clean = {}
     for hop in found.hops:
         out = realm_at(fabric, LinkEnd(hop.node, hop.passage.egress))
         if out.kind is not RealmKind.LAKE and out != realm_at(fabric, LinkEnd(hop.node, hop.ingress)):
@@ -72,7 +74,7 @@ def seen(fabric: Fabric, start: Start) -> Seen:
             each._replace(low=place, high=place) for each in arrival.stream.targets for place in arrival.heard(each)
         )
         noted.setdefault(("heard", arrival.node.name), []).append(Stream(arrival.stream.senders, heard))
-        for fault in strayed(terrain, arrival):
+        for fault in strayed(terrain, arrival, clean):
             lost = noted.setdefault(("unanswered", arrival.node.name), [])
             lost.append(Stream(fault.senders, fault.targets))
         if any(hop.passage.doubtful for hop in arrival.path):

@@ -17,6 +17,8 @@ from mutants_table import EQUIVALENT, GOLDEN, SURVIVED, listed, table
 
 from farshore.fabric.model import Fabric
 from farshore.proof.account import Property
+from farshore.proof.again import prove_again
+from farshore.proof.prove import Question
 
 
 @lru_cache
@@ -101,6 +103,15 @@ def test_both_engines_see_what_the_properties_refute() -> None:
     assert blind["sets"] == 0
     # A few differ only by a look-up without one answer, which falls right by the order of the routes.
     assert blind["walks"] < looked_at / 5
+
+
+@pytest.mark.parametrize("name", ["article-lake", "article-appliance"])
+def test_proving_again_says_the_same_of_every_mutant(name: str) -> None:
+    case = good(name)
+    proof = case.proof_of(case.fabric)
+    for mutant in mutants(case.fabric):
+        again = prove_again(proof, Question(case.intent, case.plan, mutant.fabric, case.design))
+        assert [str(each.what) for each in again.verdicts if not each.holds] == refuting(case, mutant), mutant.what
 
 
 # What these mutants do was once seen by no property.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.model import EndSystem, Fabric, LinkEnd
 from farshore.proof.account import Account, Property
 from farshore.proof.flows import Marks, collisions, laid_out
 from farshore.proof.intervals import Intervals
@@ -18,6 +18,7 @@ from farshore.proof.prove import Proof, Question, look_at, prove, summed_up, ver
 from farshore.proof.reworked import Reworked, reworked
 from farshore.proof.scene import scene
 from farshore.proof.spread import Met, Terrain
+from farshore.realm import RealmKind
 from farshore.walk.journey import profile_of
 
 
@@ -79,15 +80,28 @@ def _stale(before: Proof, new: Question, nodes: Mapping[str, Reworked | None]) -
     for end in _moved_ends(old.fabric, new.fabric):
         moved.setdefault(end.node, set()).add(end.interface)
     touch = _Touch(before, nodes, moved, {})
+    ends = {name for name in nodes.keys() | moved.keys() if isinstance(old.fabric.nodes.get(name), EndSystem)}
+    services = {name for name in ends if _kind(old.fabric, name) is not RealmKind.TENANT}
     stale: set[str] = set()
     for name, account in before.accounts.items():
         tenant = new.intent.tenants.get(name)
         known = tenant is None or (
             _same(old.intent.tenants[name], tenant) and _same(old.plan.tenants[name], new.plan.tenants[name])
         )
-        if not known or not account.touched.isdisjoint(nodes) or touch.touches(account):
+        own = account.touched.isdisjoint(nodes) and account.touched.isdisjoint(moved)
+        # A tenant's hosts are reached by itself and by the provider's alone: no other tenant need be asked.
+        there = services if tenant is not None else ends
+        if not known or not own or touch.touches(account) or _reaches(account, there):
             stale.add(name)
     return stale
+
+
+def _kind(fabric: Fabric, name: str) -> RealmKind:
+    return fabric.nodes[name].interfaces[0].realm.kind
+
+
+def _reaches(account: Account, nodes: set[str]) -> bool:
+    return bool(nodes) and any(each.node in nodes for each in account.reached)
 
 
 def _same(one: object, other: object) -> bool:

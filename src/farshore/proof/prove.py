@@ -118,7 +118,7 @@ def verdicts(accounts: Iterable[Account], marks: Marks) -> tuple[Verdict, ...]:
             checked[what] += cases
         if account.refuted:
             refuted += account.refuted
-    checked[Property.ONE_TO_ONE] = sum(map(len, marks.values()))
+    checked[Property.ONE_TO_ONE] += sum(map(len, marks.values()))
     return summed_up(checked, (*refuted, *collisions(marks)))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from farshore.fabric.model import EndSystem, LinkEnd
 from farshore.proof import senders as sender_sets
 from farshore.proof.account import Account, Packets, Property
@@ -14,6 +16,7 @@ from farshore.proof.senders import Senders, somebody
 from farshore.proof.spread import Terrain
 from farshore.proof.targets import Targets
 from farshore.proof.ways import routes_of
+from farshore.realm import Address
 from farshore.walk.routing import Found
 
 # By the wire, the node, the address and the place that were asked for: the sources of which every packet arrived
@@ -34,8 +37,9 @@ def reach(terrain: Terrain, ground: Ground, expected: Expected, account: Account
     ways: Wires = {}
     for host in reversed(ground.hosts):
         ways = _ways(box, terrain, host, expected)
-        start = LinkEnd(host.name, host.interface.name)
-        home = _leads_to(box, host, terrain.fabric.far_ends[start].interface)
+        far = terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)]
+        own = expected.hosts.get(host.name, int(host.address.ip)) == int(host.address.ip)
+        home = own and far.node == ground.router and _leads_to(box, host, far.interface)
         _reached_by(host, ways if home else {}, expected, account, answered)
     # The router does not ask from whom a packet is: what the first host's takes, everybody's does.
     for offer in expected.offers.values():
@@ -53,7 +57,8 @@ def reach(terrain: Terrain, ground: Ground, expected: Expected, account: Account
 
 
 def _reached_by(host: EndSystem, ways: Wires, expected: Expected, account: Account, answered: Answered) -> None:
-    start, ip = LinkEnd(host.name, host.interface.name), int(host.address.ip)
+    start, ip = LinkEnd(host.name, host.interface.name), expected.hosts.get(host.name, int(host.address.ip))
+    alone = Address(host.address.realm, IPv4Address(ip))
     for offer in expected.offers.values():
         if not holds(offer.sources, ip, ip):
             continue  # in mode host it is not listed: it may not use anything
@@ -63,7 +68,7 @@ def _reached_by(host: EndSystem, ways: Wires, expected: Expected, account: Accou
             sources = answered.get((wire or "", offer.node, offer.presented, place), ())
             if not holds(sources, ip, ip):
                 target = Targets(offer.presented, offer.presented, offer.presented, place, place, host.address.realm)
-                packets = Packets(start, sender_sets.somebody(host.address), (target,))
+                packets = Packets(start, sender_sets.somebody(alone), (target,))
                 account.refute(Property.REACH, packets, offer.node, _unreached(offer.service))
 
 
@@ -71,8 +76,11 @@ def _ways(box: Box, terrain: Terrain, host: EndSystem, expected: Expected) -> Wi
     """Return the wires that the router takes for what a host sends to the offers."""
     realm = host.address.realm
     asked = tuple(Targets(o.presented, o.presented, o.presented, *EVERY_PORT, realm) for o in expected.offers.values())
-    plug = terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)].interface
     found: Wires = {}
+    far = terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)]
+    if far.node != box.device.name:
+        return found
+    plug = far.interface
     for passage in cross(box, plug, Stream(somebody(host.address), asked)).passages:
         for target in passage.left.targets if not passage.doubtful else ():
             found.setdefault(target.first, []).append((target.low, target.high, passage.egress))

@@ -173,5 +173,21 @@ def translated(
     return tuple(done)
 
 
+def unlike(senders: Iterable[Senders], others: tuple[Senders, ...]) -> tuple[Senders, ...]:
+    """Return those that have become something else than the others, sent from the same addresses, have.
+
+    Realms are left out: an address is seen without one. What none of the others was is left out as well.
+    """
+    by_bounds = {other[:2]: other for other in others}
+    found: list[Senders] = []
+    for each in senders:
+        same = by_bounds.get(each[:2])
+        for other in others if same is None else (same,):
+            some, like = each.which_were(other.first, other.last), other.which_were(each.first, each.last)
+            if some is not None and like is not None and some._replace(realm=like.realm) != like:
+                found.append(some)
+    return tuple(found)
+
+
 def _outside(nat: SourceTranslation) -> Realm:
     return nat.outside.realm if isinstance(nat, BasicNat) else nat.first.realm

@@ -11,7 +11,8 @@ from farshore.proof import senders as sender_sets
 from farshore.proof import targets as target_sets
 from farshore.proof.box import Box, Fronts
 from farshore.proof.crossing import Crossed, Passage, Stream, TwoSided, cross, cross_proxy
-from farshore.proof.intervals import Intervals, union
+from farshore.proof.intervals import Intervals, of_port, union
+from farshore.proof.targets import Targets
 from farshore.walk.trace import MAX_HOPS, ProfileOf
 
 Boxes = dict[str, Box | Fronts]
@@ -38,6 +39,10 @@ class Arrival:
     path: tuple[Hop, ...]
     stream: Stream
     own: bool
+
+    def heard(self, target: Targets) -> tuple[int, ...]:
+        """Return the places of a target that the end system listens at: nothing else is answered."""
+        return tuple(place for place in map(of_port, self.node.listens) if target.low <= place <= target.high)
 
 
 class Met(NamedTuple):

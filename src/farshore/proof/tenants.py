@@ -18,7 +18,7 @@ from farshore.proof.intervals import Intervals, common, holds, union, without
 from farshore.proof.reach import Answered, reach
 from farshore.proof.returning import Clean, Fault, Strayed, strayed
 from farshore.proof.scene import Ground
-from farshore.proof.senders import SHARED_BY_ALL, anybody
+from farshore.proof.senders import SHARED_BY_ALL, anybody, unlike
 from farshore.proof.spread import Arrival, Hop, Spread, Terrain, spread
 from farshore.proof.targets import Targets, anything
 from farshore.realm import Realm, RealmKind
@@ -41,8 +41,10 @@ def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Exp
     case.account.touched.update((ground.router, *(host.name for host in ground.hosts)))
     answered: Answered = {}
     for mouth in ground.mouths:
-        found = spread(terrain, mouth, Stream(anybody(realm), anything(realm)))
+        everything = Stream(anybody(realm), anything(realm))
+        found = spread(terrain, mouth, everything)
         case.account.met.extend(found.met)
+        _plugged(case, mouth, everything)
         _look_ups(case, mouth, found)
         for hop in found.hops:
             _on_the_way(case, mouth, hop)
@@ -51,6 +53,17 @@ def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Exp
             _arrived(case, mouth, arrival, tuple(strayed(terrain, arrival, clean)), answered)
     reach(terrain, ground, expected, case.account, answered)
     return case.account
+
+
+def _plugged(case: _Case, mouth: LinkEnd, everything: Stream) -> None:
+    """See that a wire leads to where its own realm is expected: with equal addresses nothing else would show it."""
+    far = case.terrain.fabric.far_ends[mouth]
+    case.account.count(Property.ISOLATION, 1)
+    for interface in case.terrain.fabric.nodes[far.node].interfaces:
+        if interface.name == far.interface and interface.realm != case.realm:
+            reason = f"its WAN is plugged in where that of {interface.realm.name} belongs"
+            packets = Packets(mouth, everything.senders, everything.targets)
+            case.account.refute(Property.ISOLATION, packets, far.node, reason)
 
 
 def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
@@ -116,6 +129,10 @@ def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, faults: tuple[Straye
         reason = f"{name} gets it, though its source is none of the tenant's"
         bad = sender_sets.those_once(stream.senders, forged)
         account.refute(Property.FORGED, Packets(mouth, bad, tuple(good)), name, reason)
+    account.count(Property.ONE_TO_ONE, 1)
+    if strangers := unlike(stream.senders, offer.seen):
+        reason = f"{name} sees another source than the plan has it: who sent it would be answered wrongly"
+        account.refute(Property.ONE_TO_ONE, Packets(mouth, strangers, tuple(good)), name, reason)
     for fault in faults:
         _lost(case, mouth, fault)
     account.count(Property.RETURN_PATH, len(good))
@@ -123,7 +140,7 @@ def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, faults: tuple[Straye
         # By a route that may be the wrong one nothing is sure to come.
         lost = union((each.first, each.last) for fault in faults for each in fault.senders)
         sources = without(common(whence, offer.sources), lost)
-        _enter(answered, (mouth.interface, name), good, sources)
+        _enter(answered, mouth, arrival, good, sources)
 
 
 def _unexpected(
@@ -151,10 +168,10 @@ def _beyond(offer: Offer, target: Targets) -> tuple[Targets, ...]:
     return (target._replace(low=place, high=place),)
 
 
-def _enter(answered: Answered, where: tuple[str, str], targets: list[Targets], sources: Intervals) -> None:
+def _enter(answered: Answered, mouth: LinkEnd, arrival: Arrival, targets: list[Targets], sources: Intervals) -> None:
     for target in targets:
-        for place in range(target.low, target.high + 1):
-            key = (*where, target.first, place)
+        for place in arrival.heard(target):
+            key = (mouth.interface, arrival.node.name, target.first, place)
             before = answered.get(key)
             answered[key] = sources if before is None else union((*before, *sources))
 

@@ -13,7 +13,7 @@ from farshore.proof.crossing import Stream
 from farshore.proof.expected import Published
 from farshore.proof.flows import prints
 from farshore.proof.intervals import EVERY_ADDRESS, Intervals, common, holds, union, without
-from farshore.proof.returning import Clean, Fault, Strayed, strayed
+from farshore.proof.returning import Clean, Fault, Strayed, strayed, unanswered
 from farshore.proof.senders import Senders, anybody
 from farshore.proof.spread import Arrival, Hop, Terrain, spread
 from farshore.proof.targets import Targets, anything
@@ -95,8 +95,7 @@ def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None
         account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
     if any(hop.passage.doubtful for hop in arrival.path):
         return
-    lost = union((each.first, each.last) for fault in faults for each in fault.senders)
-    sources = without(whence, lost)
+    sources = without(whence, unanswered(faults))
     for each in stream.targets:
         for place in arrival.heard(each) if case.published.offers(name, each) else ():
             key = (name, each.first, place)

@@ -15,7 +15,7 @@ from farshore.fabric.model import Direction
 from farshore.proof import senders as sender_sets
 from farshore.proof.box import Box
 from farshore.proof.crossing import Stream
-from farshore.proof.intervals import Intervals, gaps, holds
+from farshore.proof.intervals import Intervals, gaps, holds, union
 from farshore.proof.senders import Senders
 from farshore.proof.spread import Arrival, Hop, Terrain
 from farshore.proof.targets import Targets
@@ -144,3 +144,8 @@ def _refused_targets(hop: Hop, targets: tuple[Targets, ...], allowed: Intervals,
             continue
         for first, last in gaps(allowed, each.at, each.end):
             yield Strayed(hop.node, Fault.GUARDED, whole.senders, (each.cut(first, last),))
+
+
+def unanswered(faults: tuple[Strayed, ...]) -> Intervals:
+    """Return the sources, as they were sent, of which some packet is not answered."""
+    return union((each.first, each.last) for fault in faults for each in fault.senders)

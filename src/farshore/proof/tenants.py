@@ -16,7 +16,7 @@ from farshore.proof.expected import Expected, Offer
 from farshore.proof.flows import prints
 from farshore.proof.intervals import Intervals, common, holds, union, without
 from farshore.proof.reach import Answered, reach
-from farshore.proof.returning import Clean, Fault, Strayed, strayed
+from farshore.proof.returning import Clean, Fault, Strayed, strayed, unanswered
 from farshore.proof.scene import Ground
 from farshore.proof.senders import SHARED_BY_ALL, anybody, unlike
 from farshore.proof.spread import Arrival, Hop, Spread, Terrain, spread
@@ -58,12 +58,12 @@ def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Exp
 def _plugged(case: _Case, mouth: LinkEnd, everything: Stream) -> None:
     """See that a wire leads to where its own realm is expected: with equal addresses nothing else would show it."""
     far = case.terrain.fabric.far_ends[mouth]
+    there = case.terrain.box(case.terrain.fabric.nodes[far.node]).realms[far.interface]
     case.account.count(Property.ISOLATION, 1)
-    for interface in case.terrain.fabric.nodes[far.node].interfaces:
-        if interface.name == far.interface and interface.realm != case.realm:
-            reason = f"its WAN is plugged in where that of {interface.realm.name} belongs"
-            packets = Packets(mouth, everything.senders, everything.targets)
-            case.account.refute(Property.ISOLATION, packets, far.node, reason)
+    if there != case.realm:
+        packets = Packets(mouth, everything.senders, everything.targets)
+        reason = f"its WAN is plugged in where that of {there.name} belongs"
+        case.account.refute(Property.ISOLATION, packets, far.node, reason)
 
 
 def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
@@ -138,8 +138,7 @@ def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, faults: tuple[Straye
     account.count(Property.RETURN_PATH, len(good))
     if not any(hop.passage.doubtful for hop in arrival.path):
         # By a route that may be the wrong one nothing is sure to come.
-        lost = union((each.first, each.last) for fault in faults for each in fault.senders)
-        sources = without(common(whence, offer.sources), lost)
+        sources = without(common(whence, offer.sources), unanswered(faults))
         _enter(answered, mouth, arrival, good, sources)
 
 

@@ -23,7 +23,7 @@ lint: setup   ## types, style, and the direction of the house
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: setup   ## measure the lake against plain routing and hand-written iptables
+bench: setup   ## measure all designs against each other, plain routing and hand-written iptables
 	@.ci/setup --bench $(VENV)
 	@$(BIN)/python -m tests.bench
 

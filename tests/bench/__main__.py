@@ -22,10 +22,14 @@ FULL_PATHS = (1, 100, 1000)
 FULL_PLANS = (10, 100, 1000, 10000)
 # Tenants of a lab, and how many times it is made.
 FULL_LABS = {10: 5, 100: 3, 200: 3, 1000: 2}
+# Tenants of a proof, and whether every pair is walked as well: with more it would take an hour.
+FULL_PROOFS = {10: True, 100: True, 1000: True, 10000: False}
 FULL = Effort(repetitions=7, seconds=2, round_trips=5000)
+MANY = 1000
 QUICK_PATHS = (1, 20)
 QUICK_PLANS = (10, 1000)
 QUICK_LABS = {10: 1, 50: 1}
+QUICK_PROOFS = {10: True, 100: True}
 QUICK = Effort(repetitions=2, seconds=1, round_trips=2000)
 
 
@@ -44,7 +48,11 @@ def main(tenants: str | None, repeat: int | None, output: Path | None, *, quick:
     with logging() as log:
         paths = {count: measured(count, effort, log).values for count in counts}
         scales = _scales(QUICK_PLANS if quick else FULL_PLANS, QUICK_LABS if quick else FULL_LABS, effort, log)
-        results = Results(machine.facts(), command, paths, scales, log.spent)
+        proofs = {
+            count: scale.proving(count, effort.repetitions if count < MANY else 3, log, walked=walked)
+            for count, walked in (QUICK_PROOFS if quick else FULL_PROOFS).items()
+        }
+        results = Results(machine.facts(), command, paths, scales, log.spent, proofs)
     folder = output or (None if quick else DOCS)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -43,6 +43,22 @@ def planning(tenants: int, repetitions: int, log: Log) -> Figures:
     return figures
 
 
+def proving(tenants: int, repetitions: int, log: Log, *, walked: bool) -> Figures:
+    """Return what a proof takes, one after a change of one tenant, and with ``walked`` walking every pair."""
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.yaml"
+        file.write_text(many_tenants(tenants, SERVICES), encoding="utf-8")
+        for turn in range(repetitions):
+            log.step(f"proving {tenants:,} tenants, {turn + 1} of {repetitions}")
+            with log.time("proving"):
+                command = [sys.executable, "-m", "tests.bench.proving", str(file), *(["--walk"] if walked else [])]
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+            for name, value in json.loads(done.stdout).items():
+                figures.setdefault(name, []).append(value)
+    return figures
+
+
 def lab(tenants: int, repetitions: int, log: Log) -> Figures:
     """Return the seconds that a lab takes to come up and to go, and the memory that it occupies."""
     intent, plan = planned(tenants)

@@ -37,6 +37,10 @@ def test_json() -> None:
     assert found["last-hop"]["complete"]
     assert not found["appliance"]["complete"]
     assert "portal" in found["appliance"]["uncarried"][0]
+    alice = {"from": "customer-a/alice", "to": "portal"}
+    assert found["lake"]["reached"][0] == alice | {"ports": ["tcp/443", "tcp/80", "icmp"], "missed": []}
+    assert found["appliance"]["reached"][0] == alice | {"ports": ["tcp/443", "tcp/80"], "missed": ["icmp"]}
+    assert found["single-nat"]["reached"][0]["ports"] == []
     assert found["single-nat"]["failures"][0]["step"] == 3
     assert found["lake"]["costs"]["nat_stages"] == 2
     assert found["last-hop"]["costs"]["nat_stages"] == 1

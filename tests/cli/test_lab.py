@@ -15,6 +15,7 @@ from farshore.lab import check
 from farshore.lab.check import Outcome
 from farshore.lab.execute import ProgramNotFoundError
 from farshore.lab.place import Record, place, start_time
+from lab_proof import disagreeing
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
 NODES = ("customer-a/alice", "customer-a/nat", "provider/portal")
@@ -220,4 +221,5 @@ def test_the_article_for_real(labs: Path) -> None:
     names = [each["name"] for each in report["checks"]]
     assert len(set(names)) == len(names)
     assert "customer-a/alice reaches portal tcp/443 at 10.2.2.1" in names
+    assert disagreeing(Path(ARTICLE), None, report) == {}
     assert not labs.exists()

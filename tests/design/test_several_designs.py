@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from ipaddress import IPv4Address
 
 import pytest
 
@@ -57,6 +58,24 @@ def test_every_tenant_has_one_way_to_each_presented_address(designs: tuple[str, 
             box = fabric.far_ends[LinkEnd(own.name, best.interface)].node
             by_proxy = intent.design_of(tenant.name, service) is DesignName.APPLIANCE
             assert (box == "provider/proxy") is by_proxy
+
+
+@pytest.mark.parametrize("design", [each for each in DesignName if each is not DesignName.APPLIANCE])
+def test_what_has_no_way_of_its_own_never_leads_to_the_proxy(design: DesignName) -> None:
+    """News come by the proxy, and 10.2.2.9 is nobody's: that is for the box that can refuse it aloud."""
+    fabric = build(*planned((design, "appliance"), ", design: appliance"))
+
+    def box(tenant: str, presented: str) -> str:
+        own = router(fabric, f"{tenant}/ce")
+        holding = [route for route in own.routes if IPv4Address(presented) in route.destination.network]
+        interface = max(holding, key=lambda route: route.destination.network.prefixlen).interface
+        assert interface is not None
+        return fabric.far_ends[LinkEnd(own.name, interface)].node
+
+    assert box("t0", "10.2.2.2") == "provider/proxy"
+    assert box("t0", "10.2.2.9") == box("t0", "10.2.2.1") != "provider/proxy"
+    # Where a tenant has no other box, the proxy it is.
+    assert {box("t1", presented) for presented in ("10.2.2.1", "10.2.2.2", "10.2.2.9")} == {"provider/proxy"}
 
 
 def test_no_two_designs_share_a_source_at_the_providers_router() -> None:

@@ -21,7 +21,7 @@ from farshore.plan.allocate import allocate
 
 pytestmark = pytest.mark.kernel
 
-BOX = "provider.nat"
+BOX = "provider.last-hop"
 ALICE, BILL, HERE, PORTAL = "customer-a/alice", "customer-b/bill", "10.1.1.1", "10.2.2.1"
 LOSSES = {
     "the filter's table": ["delete table inet farshore_filter"],

@@ -198,14 +198,16 @@ _HEADER_TWISTS = [Twist.SOURCE_PORT, Twist.DESTINATION_PORT, Twist.SOURCE, Twist
 
 @st.composite
 def _next(draw: st.DrawFn, scene: Scene, protocol: Protocol) -> Next:
-    sort = draw(st.sampled_from([*Sort, Sort.ANSWER, Sort.ERROR, Sort.ERROR_AHEAD]))
+    sort = draw(st.sampled_from([*Sort, Sort.ANSWER, Sort.ELSEWHERE, Sort.ERROR, *[Sort.ERROR_AHEAD] * 3]))
     twists = list(_HEADER_TWISTS)
     if sort in (Sort.ERROR, Sort.ERROR_AHEAD):
         twists += [Twist.OUTER_DESTINATION] * 3
     if protocol is Protocol.ICMP:
         twists += [Twist.KIND] * 4
-    # As often right as wrong.
-    twist = draw(st.one_of(st.just(Twist.NONE), st.sampled_from(twists)))
+    # As often right as wrong. From elsewhere, the wire is what is wrong with it: mostly that of another host.
+    right = st.just(Twist.NONE)
+    twist = draw(right if sort is Sort.ELSEWHERE else st.one_of(right, st.sampled_from(twists)))
+    hosts = st.sampled_from([caller.wires[0] for caller in scene.callers])
     return Next(
         sort,
         draw(st.integers(0, 5)),
@@ -213,5 +215,5 @@ def _next(draw: st.DrawFn, scene: Scene, protocol: Protocol) -> Next:
         draw(st.none() | st.sampled_from(STRANGERS) | st.sampled_from(scene.addresses)),
         draw(st.none() | _addresses(scene)),
         draw(st.sampled_from(_ERRORS)),
-        draw(st.sampled_from(scene.ends)),
+        draw(st.one_of(hosts, hosts, st.sampled_from(scene.ends))),
     )

@@ -257,15 +257,6 @@ def _one_zone(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Flow, "way_of", wrong)
 
 
-@mutation("takes what comes in elsewhere for an answer to nothing")
-def _every_zone(patch: pytest.MonkeyPatch) -> None:
-    def wrong(flow: Flow, packet: Packet, ingress: str) -> Way | None:
-        return right(replace(flow, zone=flow.ingress), packet, ingress)
-
-    right = Flow.way_of
-    patch.setattr(Flow, "way_of", wrong)
-
-
 @mutation("looks up where an answer goes, whatever it came in by")
 def _no_last_hop(patch: pytest.MonkeyPatch) -> None:
     def wrong(box: Device, *rest: Any, **choices: Any) -> Crossing:

@@ -42,13 +42,18 @@ class Recorded:
 
 
 class Recorder:
-    """Throws cases into one lab. No two of them ever have a port in common, so none is part of another's flow."""
+    """Throws cases into one lab. No two of them ever have a port in common, so none is part of another's flow.
+
+    Every second port is left out: a case may turn to the other of a pair on purpose, which nobody's is then.
+    """
 
     def __init__(self, scene: Scene, observer: Observer) -> None:
         self.scene = scene
         self.observer = observer
-        self._ports = itertools.cycle(range(_FIRST_PORT, _LAST_PORT))
-        self._block_ports = {name: itertools.cycle(range(f, last + 1)) for name, (f, last) in scene.blocks.items()}
+        self._ports = itertools.cycle(range(_FIRST_PORT, _LAST_PORT, 2))
+        self._block_ports = {
+            name: itertools.cycle(range(first, last + 1, 2)) for name, (first, last) in scene.blocks.items()
+        }
         self._realms = {end: link.realm for link in scene.fabric.links for end in (link.left, link.right)}
 
     def record(self, cases: Sequence[Case]) -> list[Recorded]:

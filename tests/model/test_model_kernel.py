@@ -36,10 +36,12 @@ SCENES = (
     (HERE / "intents" / "taken-on.yaml", "lake"),
     (EXAMPLES / "article.yaml", "last-hop"),
     (HERE / "intents" / "mixed.yaml", "last-hop"),
+    (HERE / "intents" / "pools.yaml", "last-hop"),
+    (HERE / "intents" / "taken-on.yaml", "last-hop"),
     (HERE / "intents" / "reached.yaml", "lake"),
 )
 AT_ONCE = 96  # some of which are no case
-BATCHES = 4  # the first is the least there is: no case at all
+BATCHES = 6  # the first is the least there is: no case at all
 LEAST_CASES = 100  # of each lab
 # Where so many cases caught a wrong model, some must, whatever another version of Hypothesis draws.
 SURE = 5

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from plan_builders import FILE, LAKE_PLACE, SOURCE_PLACE, intent, tenant
 
@@ -52,6 +52,14 @@ def widened(wanted: Intent, length: int) -> Intent:
 def with_more_source(wanted: Intent, length: int) -> Intent:
     more = Prefix(PROVIDER, IPv4Network((0, length)))
     return replace(wanted, provider=replace(wanted.provider, source=(*wanted.provider.source, more)))
+
+
+def lake_is_full(wanted: Intent) -> bool:
+    return not lake_room(wanted).fits([each.asked for each in demands(wanted)])
+
+
+def source_is_full(wanted: Intent) -> bool:
+    return not source_room(wanted).fits([each.asked for each in demands(wanted)])
 
 
 def only_diagnostic(wanted: Intent) -> Diagnostic:
@@ -148,7 +156,8 @@ def test_alignment_is_counted_honestly() -> None:
     assert not room.fits([128, 64, 256, 128])
 
 
-@given(wanted=intents(lake_lengths=SMALL_LAKES, sources=st.just(())), as_pool=st.booleans())
+# A filter draws again where there is room; an assumption would give the whole draw up, too often for a health check.
+@given(wanted=intents(lake_lengths=SMALL_LAKES, sources=st.just(())).filter(lake_is_full), as_pool=st.booleans())
 @example(
     wanted=intent(
         tenant("a", {"10.0.0.0/24": "prefix"}, HOSTS),
@@ -159,7 +168,6 @@ def test_alignment_is_counted_honestly() -> None:
     as_pool=True,
 )
 def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
-    assume(not lake_room(wanted).fits([each.asked for each in demands(wanted)]))
     mend = only_diagnostic(wanted).mend
     changes = fewest_changes(lake_room(wanted), demands(wanted))
     assert mend.startswith("change ") == bool(changes)
@@ -171,7 +179,7 @@ def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool
     assert allocate(widened(wanted, length + 1)).plan is None
 
 
-@given(wanted=intents(sources=SMALL_SOURCES), as_pool=st.booleans())
+@given(wanted=intents(sources=SMALL_SOURCES).filter(source_is_full), as_pool=st.booleans())
 @example(
     wanted=intent(
         tenant("a", {"10.0.0.0/24": "prefix"}, HOSTS),
@@ -182,7 +190,6 @@ def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool
     as_pool=True,
 )
 def test_following_what_is_said_of_the_source_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
-    assume(not source_room(wanted).fits([each.asked for each in demands(wanted)]))
     mend = only_diagnostic(wanted).mend
     changes = fewest_changes(source_room(wanted), demands(wanted))
     assert mend.startswith("change ") == bool(changes)

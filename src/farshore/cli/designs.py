@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from farshore.cli.progress import progress
 
 if TYPE_CHECKING:
-    from farshore.comparison.model import Verdict
+    from farshore.comparison.model import Reached, Verdict
 
 EXAMPLE = """\b
 Example:
@@ -36,18 +37,19 @@ def designs(file: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"designs": [_document(each) for each in verdicts]}, indent=2))
         return
-    click.echo(_table(verdicts))
+    click.echo(_table([_COLUMNS, *(_row(each) for each in verdicts)]))
+    click.echo()
+    click.echo(_table(_who_reaches_what(verdicts)))
     for each in verdicts:
         for line in _remarks(each):
             click.echo(line)
 
 
-_COLUMNS = ("design", "reaches", "namespaces", "NAT stages", "hops", "lake", "presented")
+_COLUMNS = ("design", "reaches", "namespaces", "NAT stages", "hops", "lake addresses", "presented")
 
 
-def _table(verdicts: tuple[Verdict, ...]) -> str:
-    rows = [_COLUMNS, *(_row(each) for each in verdicts)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     )
@@ -57,6 +59,20 @@ def _row(verdict: Verdict) -> tuple[str, ...]:
     costs = verdict.costs
     figures = (costs.namespaces, costs.translations, costs.hops, costs.lake_addresses, costs.presented_addresses)
     return (verdict.design, f"{verdict.delivered} of {verdict.walks}", *(f"{figure:,}" for figure in figures))
+
+
+def _who_reaches_what(verdicts: tuple[Verdict, ...]) -> list[tuple[str, ...]]:
+    """Return a row for each host and what it uses, with a column for each design."""
+    rows = [("from", "to", *(each.design for each in verdicts))]
+    for pair in zip(*(each.reached for each in verdicts), strict=True):
+        rows.append((pair[0].origin, pair[0].target, *(_share(each) for each in pair)))
+    return rows
+
+
+def _share(reached: Reached) -> str:
+    if not reached.missed:
+        return "yes"
+    return f"{len(reached.ports)} of {len(reached.ports) + len(reached.missed)}" if reached.ports else "no"
 
 
 def _remarks(verdict: Verdict) -> list[str]:
@@ -76,6 +92,10 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         "complete": verdict.complete,
         "walks": verdict.walks,
         "delivered": verdict.delivered,
+        "reached": [
+            {"from": each.origin, "to": each.target, "ports": each.ports, "missed": each.missed}
+            for each in verdict.reached
+        ],
         "costs": {
             "namespaces": costs.namespaces,
             "nat_stages": costs.translations,

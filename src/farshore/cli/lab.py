@@ -94,8 +94,9 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
 def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     """Run any program of this machine in a NODE of the lab, with its exit status, stdin and stdout.
 
-    Nodes are TENANT/HOST, TENANT/ce, TENANT/nat, provider/nat, provider/router, provider/SERVICE,
-    internet/host: "farshore lab status" lists them.
+    Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the boxes of
+    the design: TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy.
+    "farshore lab status" lists them.
     """
     from farshore.lab.execute import execute as run_in_node
     from farshore.lab.place import only

@@ -18,9 +18,11 @@ from farshore.errors import EXIT_MACHINE, EXIT_YES, FarshoreError
 COMMANDS = {
     "check": "farshore.cli.check:check",
     "designs": "farshore.cli.designs:designs",
+    "diff": "farshore.cli.diff:diff",
     "demo": "farshore.cli.demo:demo",
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",
+    "prove": "farshore.cli.prove:prove",
     "schema": "farshore.cli.schema:schema",
     "walk": "farshore.cli.walk:walk",
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from farshore.comparison.model import Costs, Failure, Verdict
+from farshore.comparison.model import Costs, Failure, Reached, Verdict
 from farshore.design import names
 from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
@@ -44,6 +44,7 @@ def verdict(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> V
         fabric.design,
         len(walks),
         len(delivered),
+        _reached(walks),
         failures,
         uncarried(intent, design),
         Costs(
@@ -101,6 +102,21 @@ def called(plan: Plan, fabric: Fabric, host: EndSystem) -> Address | None:
 def _failure(walked: Walk) -> Failure:
     step = next((each for each in walked.steps if not each.ok), walked.steps[-1])
     return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no answer comes back")
+
+
+def _reached(walks: Sequence[Walk]) -> tuple[Reached, ...]:
+    pairs: dict[tuple[str, str], list[Walk]] = {}
+    for each in walks:
+        pairs.setdefault((each.origin, each.service), []).append(each)
+    return tuple(
+        Reached(
+            origin,
+            target,
+            tuple(str(each.port) for each in tried if each.delivered),
+            tuple(str(each.port) for each in tried if not each.delivered),
+        )
+        for (origin, target), tried in pairs.items()
+    )
 
 
 def _namespaces(fabric: Fabric) -> int:

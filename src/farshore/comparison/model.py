@@ -18,6 +18,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Reached:
+    """By which ports a host reaches what it should, and by which it does not."""
+
+    origin: str
+    target: str
+    ports: tuple[str, ...]
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """What a design takes.
 
@@ -38,12 +48,14 @@ class Verdict:
 
     ``walks`` is how many were walked: from every tenant's first host to every port of every service that it uses,
     from the Internet, and from the provider where it calls; ``delivered`` how many of them arrived, and their
-    replies. ``failures`` are the others in order, ``uncarried`` what the design cannot carry by its nature.
+    replies. ``reached`` tells the same of each host and service, the same ones in the same order in every design.
+    ``failures`` are the others in order, ``uncarried`` what the design cannot carry by its nature.
     """
 
     design: str
     walks: int
     delivered: int
+    reached: tuple[Reached, ...]
     failures: tuple[Failure, ...]
     uncarried: tuple[Diagnostic, ...]
     costs: Costs

@@ -16,15 +16,20 @@ from farshore.realm import INTERNET, PROVIDER, Address, Prefix
 from farshore.translation import BasicNat
 
 # What no packet from the Internet may have as its source (RFC 6890), besides the provider's own networks.
-_NEVER_ON_THE_INTERNET = (
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "224.0.0.0/3",
+NEVER_ON_THE_INTERNET = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",
+            "10.0.0.0/8",
+            "100.64.0.0/10",
+            "127.0.0.0/8",
+            "169.254.0.0/16",
+            "172.16.0.0/12",
+            "192.168.0.0/16",
+            "224.0.0.0/3",
+        ),
+    )
 )
 # Where the lab's Internet host may stand: the documentation networks (RFC 5737), then any benchmark
 # address (RFC 2544), whichever the provider does not use.
@@ -80,7 +85,7 @@ def _internet_prefixes(intent: Intent) -> tuple[IPv4Network, ...]:
     provider = intent.provider
     ours = [p.network for p in (*provider.networks, provider.lake, *provider.source)]
     ours += [Prefix.of(address).network for _, address in published(intent)]
-    absent = collapse_addresses([*map(IPv4Network, _NEVER_ON_THE_INTERNET), *ours])
+    absent = collapse_addresses([*NEVER_ON_THE_INTERNET, *ours])
     remaining = [IPv4Network("0.0.0.0/0")]
     for network in absent:
         remaining = list(_without(remaining, network))

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from farshore.fabric.model import LinkEnd
 from farshore.proof.crossing import TwoSided
 from farshore.proof.intervals import Interval, Intervals
-from farshore.proof.senders import Senders
+from farshore.proof.senders import Senders, addresses, origins
+from farshore.proof.spread import Met
 from farshore.proof.targets import Targets
 
 
@@ -27,8 +28,25 @@ class Property(StrEnum):
     RETURN_PATH = "return-path"
 
 
+class Packets(NamedTuple):
+    """A set of packets, as they are sent out of an interface."""
+
+    start: LinkEnd
+    senders: tuple[Senders, ...]
+    targets: tuple[Targets, ...]
+
+    def hold(self, source: int, destination: int, place: int) -> bool:
+        """Tell whether a packet is one of them."""
+        return any(each.first <= source <= each.last for each in self.senders) and any(
+            each.first <= destination <= each.last and each.low <= place <= each.high for each in self.targets
+        )
+
+
 class Refuted(NamedTuple):
-    """A packet that refutes a property: how it is sent out of an interface, where that shows, and why."""
+    """A packet that refutes a property: how it is sent out of an interface, where that shows, and why.
+
+    It is the smallest of ``packets``, where there are more.
+    """
 
     what: Property
     start: LinkEnd
@@ -37,12 +55,27 @@ class Refuted(NamedTuple):
     place: int
     node: str
     reason: str
+    packets: Packets | None = None
+
+
+# Of targets: the first and the last address, the first and the last place on the line of ports.
+Bounds = tuple[int, int, int, int]
+
+
+def as_sent(targets: tuple[Targets, ...]) -> tuple[Bounds, ...]:
+    """Return the bounds of targets as they were sent."""
+    return tuple((each.first, each.last, each.low, each.high) for each in targets)
+
+
+def as_now(targets: tuple[Targets, ...]) -> tuple[Bounds, ...]:
+    """Return the bounds of targets as they are now."""
+    return tuple((each.at, each.end, each.low, each.high) for each in targets)
 
 
 class Print(NamedTuple):
     """How flows look on one side of a device that remembers flows: no other flow may look so.
 
-    ``end`` are bounds of addresses and of ports, of the senders; ``targets`` bounds of addresses and of places.
+    ``first`` to ``last`` and ``ports`` are the senders' addresses and ports.
     ``start`` and ``sent`` tell one packet of them, as it is sent.
     """
 
@@ -51,52 +84,30 @@ class Print(NamedTuple):
     first: int
     last: int
     ports: Interval
-    targets: tuple[tuple[int, int, int, int], ...]
+    targets: tuple[Bounds, ...]
     start: LinkEnd
     sent: tuple[int, int, int]
 
 
 class Reached(NamedTuple):
-    """What is reached at a node from a wire: of all that was sent, which part, and as whom the node sees it."""
+    """What is reached at a node from a wire: which sources that were sent, and which targets, as bounds.
+
+    ``seen`` are the addresses by which the node knows the sources.
+    """
 
     start: LinkEnd
     node: str
     sources: Intervals
-    destination: Interval
-    places: Interval
+    asked: tuple[Bounds, ...]
     seen: Intervals
-
-
-class Packets(NamedTuple):
-    """A set of packets, as they are sent out of an interface."""
-
-    start: LinkEnd
-    senders: tuple[Senders, ...]
-    targets: tuple[Targets, ...]
-
-
-class Usual(NamedTuple):
-    """A packet such as is sent every day: from a named host to an address that it knows, and a port that is offered."""
-
-    start: LinkEnd
-    source: int
-    destination: int
-    place: int
-
-    def is_of(self, packets: Packets) -> bool:
-        """Tell whether it is one of a set; its host is behind the interface where the set starts."""
-        return any(each.first <= self.source <= each.last for each in packets.senders) and any(
-            each.first <= self.destination <= each.last and each.low <= self.place <= each.high
-            for each in packets.targets
-        )
 
 
 @dataclass(slots=True)
 class Account:
     """One place that packets come from; it is written once, while that place is looked at.
 
-    ``checked`` counts cases by property, ``touched`` are the nodes that its packets and their replies met.
-    ``usual`` are packets such as are sent every day: the best examples of what goes wrong.
+    ``checked`` counts cases by property, ``touched`` are the nodes that are its own, ``met`` the
+    boxes that its packets came to.
     """
 
     origin: str
@@ -104,22 +115,22 @@ class Account:
     refuted: list[Refuted] = field(default_factory=list)
     prints: list[Print] = field(default_factory=list)
     reached: list[Reached] = field(default_factory=list)
-    usual: tuple[Usual, ...] = ()
     touched: set[str] = field(default_factory=set)
+    met: list[Met] = field(default_factory=list)
+
+    def reach(self, start: LinkEnd, node: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...]) -> None:
+        """Enter what is reached, and how it is seen."""
+        self.reached.append(Reached(start, node, origins(senders), as_sent(targets), addresses(senders)))
 
     def count(self, what: Property, cases: int) -> None:
         """Count cases that were looked at."""
         self.checked[what] = self.checked.get(what, 0) + cases
 
     def refute(self, what: Property, packets: Packets, node: str, reason: str) -> None:
-        """Enter one packet of a set as one that refutes a property: a usual one, if there is one, or the smallest."""
-        for usual in self.usual:
-            if usual.is_of(packets):
-                self.refuted.append(Refuted(what, *usual, node, reason))
-                return
+        """Enter a set of packets as one that refutes a property, with the smallest of them."""
         source = min(each.first for each in packets.senders)
         first = min(packets.targets, key=lambda each: (each.first, each.low))
-        self.refuted.append(Refuted(what, packets.start, source, first.first, first.low, node, reason))
+        self.refuted.append(Refuted(what, packets.start, source, first.first, first.low, node, reason, packets))
 
 
 def two_sided_says(each: TwoSided) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from farshore.fabric.model import Device, Direction, Front, Guard, Permit, Proxy, Route
 from farshore.proof.intervals import Interval, Intervals, of_port, of_prefix, of_prefixes
@@ -12,6 +12,9 @@ from farshore.proof.layers import Layers
 from farshore.realm import Realm
 from farshore.translation import BasicNat, SourceTranslation
 from farshore.walk.profile import Form, Profile
+
+if TYPE_CHECKING:
+    from farshore.proof.ways import Ways
 
 Value = TypeVar("Value")
 
@@ -33,16 +36,22 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A device's tables. Those that depend on where a packet came in go by the name of that realm."""
+    """A device's tables. Those that depend on where a packet came in go by the name of that realm.
+
+    ``known`` is what has been worked out for targets already, by realm, bounds and places, and ``bounds`` those of
+    the guards that packets have come to: they only save time.
+    """
 
     device: Device
     profile: Profile
     realms: Mapping[str, Realm]
-    guards: Mapping[tuple[str, Direction], Bounds]
+    guards: Mapping[tuple[str, Direction], Guard]
     ways: Layers[Route]
     destination: Mapping[str, Layers[BasicNat]]
     source: Mapping[str, Layers[SourceTranslation]]
     permits: Mapping[str, Layers[Pass]]
+    known: dict[tuple[str, int, int, int, int, str], Ways] = field(default_factory=dict, compare=False, repr=False)
+    bounds: dict[tuple[str, Direction], Bounds] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, device: Device, profile: Profile) -> Box:
@@ -52,44 +61,59 @@ class Box:
             device,
             profile,
             {interface.name: interface.realm for interface in device.interfaces},
-            _guards(device.guards),
+            # Of two guards at one place the first counts, as in the walk.
+            {(guard.interface, guard.direction): guard for guard in reversed(device.guards)},
             Layers((of_prefix(route.destination), route) for route in device.routes),
             _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.destination_nat),
             _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.source_nat),
             {} if policy is None else _permits(policy.permits, profile.filter_reads),
         )
 
+    def guard(self, interface: str, direction: Direction) -> Bounds | None:
+        """Return what may pass an interface, None where nothing stands guard there."""
+        found = self.bounds.get((interface, direction))
+        if found is None:
+            guard = self.guards.get((interface, direction))
+            if guard is None:
+                return None
+            found = Bounds(of_prefixes(guard.sources), of_prefixes(guard.destinations))
+            self.bounds[interface, direction] = found
+        return found
+
+
+class Answering(NamedTuple):
+    """A front as sets: the place on the line of ports, who may connect, and the interface toward the server."""
+
+    front: Front
+    place: int
+    sources: Intervals
+    egress: str
+
 
 @dataclass(frozen=True, slots=True)
 class Fronts:
     """A proxy's fronts by the realm that they are for; of two for one address and port the first counts."""
 
-    proxy: Proxy
     realms: Mapping[str, Realm]
-    by_realm: Mapping[str, tuple[Front, ...]]
+    by_realm: Mapping[str, tuple[Answering, ...]]
 
     @classmethod
     def of(cls, proxy: Proxy) -> Fronts:
         """Lay out a proxy."""
-        found: dict[str, dict[tuple[int, int], Front]] = {}
+        toward = {interface.realm.name: interface.name for interface in reversed(proxy.interfaces)}
+        # Most fronts of a tenant let the very same networks in.
+        sources: dict[int, Intervals] = {}
+        found: dict[str, dict[tuple[int, int], Answering]] = {}
         for front in proxy.fronts:
-            key = int(front.presented.ip), of_port(front.port)
-            found.setdefault(front.ingress.name, {}).setdefault(key, front)
+            if id(front.sources) not in sources:
+                sources[id(front.sources)] = of_prefixes(front.sources)
+            place, egress = of_port(front.port), toward[front.server.realm.name]
+            answering = Answering(front, place, sources[id(front.sources)], egress)
+            found.setdefault(front.ingress.name, {}).setdefault((int(front.presented.ip), place), answering)
         return cls(
-            proxy,
             {interface.name: interface.realm for interface in proxy.interfaces},
             {name: tuple(fronts.values()) for name, fronts in found.items()},
         )
-
-
-def _guards(guards: Iterable[Guard]) -> dict[tuple[str, Direction], Bounds]:
-    found: dict[tuple[str, Direction], Bounds] = {}
-    for guard in guards:
-        # Of two guards at one place the first counts, as in the walk.
-        if (guard.interface, guard.direction) not in found:
-            bounds = Bounds(of_prefixes(guard.sources), of_prefixes(guard.destinations))
-            found[guard.interface, guard.direction] = bounds
-    return found
 
 
 def _permits(permits: Iterable[Permit], reads: Form) -> dict[str, Layers[Pass]]:

@@ -6,23 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from farshore.design import names
+from farshore.design.internet import NEVER_ON_THE_INTERNET
 from farshore.intent.model import DesignName, Intent, Mode, Tenant
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan, TenantPlan
 from farshore.port import Protocol
-from farshore.proof.intervals import Intervals, of_port, of_prefixes, union
+from farshore.proof import senders as sender_sets
+from farshore.proof.intervals import EVERY_ADDRESS, Intervals, of_port, of_prefix, of_prefixes, union, without
+from farshore.proof.layers import Layers
+from farshore.proof.senders import SHARED_BY_ALL, Senders
 from farshore.proof.targets import Targets
+from farshore.realm import INTERNET, PROVIDER, Prefix
+from farshore.translation import SourceTranslation
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One service for one tenant: who may send to which address, at which places on the line of ports."""
+    """One service for one tenant: who may send to which address, at which places on the line of ports.
+
+    ``seen`` are the tenant's sources as the service should see them.
+    """
 
     service: str
     node: str
     sources: Intervals
     presented: int
     places: frozenset[int]
+    seen: tuple[Senders, ...]
 
     def holds(self, target: Targets) -> bool:
         """Tell whether all of a target is what is offered."""
@@ -34,15 +44,26 @@ class Offer:
 class Calls:
     """What the provider's hosts may open to one tenant's: to which addresses, at which places.
 
-    ``hosts`` are the named ones, by node, with the address by which each is called. ``shown`` are the addresses
-    by which the tenant's side sees the callers. ``again`` tells that the addresses are the provider's, not the lake's.
+    ``known`` are the tenant's addresses as those that are called, and ``hosts`` the named ones, by node, with the
+    address by which each is called. ``shown`` are the addresses by which the tenant's side sees the callers.
+    ``again`` tells that the addresses are the provider's, not the lake's.
     """
 
-    dialled: Intervals
+    known: tuple[Senders, ...]
     hosts: Mapping[str, int]
     places: frozenset[int]
     shown: Intervals
     again: bool
+
+    @property
+    def dialled(self) -> Intervals:
+        """Return the addresses that may be called."""
+        return sender_sets.addresses(self.known)
+
+    def means(self, target: Targets) -> bool:
+        """Tell whether a target has become the tenant's addresses that are called by it, as far as there are any."""
+        found = (each.which_are(target.first, target.last) for each in self.known)
+        return all(some.first - some.at == target.at - target.first for some in found if some is not None)
 
     def offers(self, low: int, high: int) -> bool:
         """Tell whether all of these places may be called."""
@@ -54,6 +75,7 @@ class Expected:
     """All that one tenant should be able to do.
 
     ``carried`` are its own addresses that may cross, ``lake`` and ``provider`` those by which it is known there.
+    ``hosts`` are its named ones, by node, with their addresses.
     """
 
     tenant: str
@@ -62,6 +84,7 @@ class Expected:
     lake: Intervals
     provider: Intervals
     calls: Calls | None
+    hosts: Mapping[str, int]
 
 
 def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> Expected:
@@ -71,6 +94,11 @@ def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> 
     crossing = _crossing(tenant_plan, networks)
     offers = {}
     carriers = set()
+    in_lake = _translated(tenant, tenant_plan, crossing)
+    known = Layers[SourceTranslation](
+        (of_prefix(t.inside), t) for source in tenant_plan.sources for t in source.provider_translations
+    )
+    again = sender_sets.translated(in_lake, known, None)
     for service, presented in tenant_plan.presents.items():
         carrier = design or str(intent.design_of(tenant.name, service))
         by_proxy = carrier == DesignName.APPLIANCE
@@ -82,17 +110,28 @@ def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> 
         )
         sources = networks if by_proxy else crossing
         node = names.service(service)
-        offers[node] = Offer(service, node, sources, int(presented.ip), places)
+        own = int(plan.services[service].lake.ip)
+        seen = again if carrier == DesignName.LAKE else in_lake
+        if by_proxy:
+            seen = tuple(Senders(first, last, own, PROVIDER, SHARED_BY_ALL) for first, last in networks)
+        offers[node] = Offer(service, node, sources, int(presented.ip), places, seen)
     lake = of_prefixes(block for source in tenant_plan.sources for block in source.lake)
-    own = design or str(intent.design_of(tenant.name))
+    general = design or str(intent.design_of(tenant.name))
     return Expected(
         tenant.name,
         offers,
         union((*crossing, *networks)) if DesignName.APPLIANCE in carriers else crossing,
         lake,
-        _known(tenant_plan, lake, carriers | {own}),
-        _calls(intent, plan, tenant, lake) if own == DesignName.LAKE else None,
+        _known(tenant_plan, lake, carriers | {general}),
+        _calls(intent, plan, tenant, again) if general == DesignName.LAKE else None,
+        {names.host(tenant.name, host.name): int(host.address.ip) for host in tenant.hosts},
     )
+
+
+def _translated(tenant: Tenant, plan: TenantPlan, crossing: Intervals) -> tuple[Senders, ...]:
+    """Return a tenant's sources as the plan has them in the lake."""
+    rules = Layers((of_prefix(t.inside), t) for source in plan.sources for t in source.translations)
+    return sender_sets.translated((Senders(a, b, a, tenant.realm) for a, b in crossing), rules, None)
 
 
 def _crossing(plan: TenantPlan, networks: Intervals) -> Intervals:
@@ -116,12 +155,12 @@ def _known(plan: TenantPlan, lake: Intervals, carriers: set[str]) -> Intervals:
     return again
 
 
-def _calls(intent: Intent, plan: Plan, tenant: Tenant, lake: Intervals) -> Calls | None:
+def _calls(intent: Intent, plan: Plan, tenant: Tenant, known: tuple[Senders, ...]) -> Calls | None:
     ports = intent.reached(tenant.name)
     if not ports:
         return None
     tenant_plan = plan.tenants[tenant.name]
-    again = of_prefixes(t.outside for source in tenant_plan.sources for t in source.provider_translations)
+    again = any(source.provider_translations for source in tenant_plan.sources)
     shown = union((int(address.ip), int(address.ip)) for address in tenant_plan.callers.values())
     hosts = {}
     for host in tenant.hosts:
@@ -129,15 +168,15 @@ def _calls(intent: Intent, plan: Plan, tenant: Tenant, lake: Intervals) -> Calls
         seen = next((each for each in found if each is not None), None)
         if seen is not None:
             hosts[names.host(tenant.name, host.name)] = int((seen.provider or seen.lake).ip)
-    return Calls(again or lake, hosts, frozenset(map(of_port, ports)), shown, bool(again))
+    return Calls(known, hosts, frozenset(map(of_port, ports)), shown, again)
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the Internet may reach: by node and address, at which places; ``ours`` are addresses it has none of."""
+    """What the Internet may reach: by node and address, at which places; ``abroad`` are the addresses that it has."""
 
     places: Mapping[tuple[str, int], frozenset[int]]
-    ours: Intervals
+    abroad: Intervals
 
     def offers(self, node: str, target: Targets) -> bool:
         """Tell whether all of a target is published at a node."""
@@ -153,13 +192,14 @@ def published(intent: Intent) -> Published:
         for service in provider.services.values()
         if service.internet is not None
     }
-    own = (*provider.networks, provider.lake, *provider.source)
-    return Published(offered, union((*of_prefixes(own), *((ip, ip) for _, ip in offered))))
+    own = (*provider.networks, provider.lake, *provider.source, *(Prefix(INTERNET, n) for n in NEVER_ON_THE_INTERNET))
+    ours = union((*of_prefixes(own), *((ip, ip) for _, ip in offered)))
+    return Published(offered, without(EVERY_ADDRESS, ours))
 
 
-def callers(plan: Plan) -> Intervals:
-    """Return the addresses of the provider's hosts that may call tenants."""
-    return union((int(each.address.ip), int(each.address.ip)) for each in plan.callers.values())
+def callers(plan: Plan) -> Mapping[str, int]:
+    """Return the provider's hosts that may call tenants, by node, with their addresses."""
+    return {names.service(name): int(each.address.ip) for name, each in plan.callers.items()}
 
 
 def _all_in(places: frozenset[int], low: int, high: int) -> bool:

@@ -6,13 +6,16 @@ that packets come from leaves its prints there; here they are laid beside each o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from farshore.fabric.model import Device, LinkEnd
-from farshore.proof.account import Print, Property, Refuted
+from farshore.proof.account import Print, Property, Refuted, as_now
 from farshore.proof.senders import Senders
 from farshore.proof.spread import Hop
 from farshore.proof.targets import Targets
+
+# By device and side.
+Marks = Mapping[tuple[str, str], tuple[Print, ...]]
 
 ARRIVING, LEAVING = "arriving", "leaving"
 
@@ -29,21 +32,25 @@ def prints(hop: Hop, device: Device, start: LinkEnd) -> Iterator[Print]:
 def _prints(
     node: str, side: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...], start: LinkEnd
 ) -> Iterator[Print]:
-    bounds = tuple((each.at, each.end, each.low, each.high) for each in targets)
+    bounds = as_now(targets)
     for each in senders:
         sent = (each.first, targets[0].first, targets[0].low)
         for first, last, ports in each.ports():
             yield Print(node, side, first, last, ports, bounds, start, sent)
 
 
-def collisions(marks: Iterable[Print]) -> Iterator[Refuted]:
-    """Yield, for each side of each device, the first flow that looks like another's."""
+def laid_out(marks: Iterable[Print]) -> Marks:
+    """Lay prints beside each other: by device and side, in the order of their first addresses."""
     by_side: dict[tuple[str, str], list[Print]] = {}
     for mark in marks:
         by_side.setdefault((mark.node, mark.side), []).append(mark)
-    for (node, side), there in by_side.items():
-        there.sort(key=lambda mark: mark.first)
-        found = next(_alike(there), None)
+    return {where: tuple(sorted(there, key=_first)) for where, there in by_side.items()}
+
+
+def collisions(marks: Marks) -> Iterator[Refuted]:
+    """Yield, for each side of each device, the first flow that looks like another's."""
+    for (node, side), there in marks.items():
+        found = next(_alike(there), None) if len(there) > 1 else None
         if found is not None:
             one, other = found
             reason = (
@@ -52,7 +59,11 @@ def collisions(marks: Iterable[Print]) -> Iterator[Refuted]:
             yield Refuted(Property.ONE_TO_ONE, other.start, *other.sent, node, reason)
 
 
-def _alike(ordered: list[Print]) -> Iterator[tuple[Print, Print]]:
+def _first(mark: Print) -> int:
+    return mark.first
+
+
+def _alike(ordered: tuple[Print, ...]) -> Iterator[tuple[Print, Print]]:
     """Yield pairs of prints that overlap, swept by their first address."""
     open_: list[Print] = []
     for mark in ordered:

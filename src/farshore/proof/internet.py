@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.fabric.model import Device, Direction, EndSystem, LinkEnd
 from farshore.proof import senders as sender_sets
-from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.account import Account, Packets, Property, two_sided_says
+from farshore.proof.box import Box
 from farshore.proof.crossing import Stream
 from farshore.proof.expected import Published
 from farshore.proof.flows import prints
-from farshore.proof.intervals import common, holds
-from farshore.proof.returning import Fault, strayed
-from farshore.proof.senders import anybody, somebody
+from farshore.proof.intervals import EVERY_ADDRESS, Intervals, common, holds, union, without
+from farshore.proof.returning import Clean, Fault, Strayed, strayed, unanswered
+from farshore.proof.senders import Senders, anybody
 from farshore.proof.spread import Arrival, Hop, Terrain, spread
 from farshore.proof.targets import Targets, anything
 from farshore.realm import RealmKind
@@ -22,13 +24,13 @@ _WHERE = {RealmKind.TENANT: "onto a tenant's WAN", RealmKind.LAKE: "into the lak
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """The Internet, looked at. ``answered`` are node, address and place of what it reaches."""
+    """The Internet, looked at. ``answered`` are the sources that reach a node, address and place, and are answered."""
 
     terrain: Terrain
     host: EndSystem
     published: Published
     account: Account
-    answered: set[tuple[str, int, int]]
+    answered: dict[tuple[str, int, int], Intervals]
 
     @property
     def start(self) -> LinkEnd:
@@ -37,26 +39,27 @@ class _Case:
 
 def internet_account(terrain: Terrain, host: EndSystem, published: Published) -> Account:
     """Look at everything that can come from the Internet."""
-    case = _Case(terrain, host, published, Account(host.name), set())
+    case = _Case(terrain, host, published, Account(host.name), {})
     case.account.touched.add(host.name)
     found = spread(terrain, case.start, Stream(anybody(host.address.realm), anything(host.address.realm)))
+    case.account.met.extend(found.met)
     for node, each in found.two_sided:
         packets = Packets(case.start, each.stream.senders, each.stream.targets)
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
     for hop in found.hops:
         _on_the_way(case, hop)
+    clean: Clean = {}
     for arrival in found.arrivals:
-        _arrived(case, arrival)
+        _arrived(case, arrival, tuple(strayed(terrain, arrival, clean)))
     _reach(case)
     return case.account
 
 
 def _on_the_way(case: _Case, hop: Hop) -> None:
-    case.account.touched.add(hop.node)
     node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
     if isinstance(node, Device) and node.policy is not None:
         case.account.prints.extend(prints(hop, node, case.start))
-    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
     case.account.count(Property.INTERNET, len(left.targets))
     if realm.kind in _WHERE:
         packets = Packets(case.start, left.senders, left.targets)
@@ -64,43 +67,70 @@ def _on_the_way(case: _Case, hop: Hop) -> None:
         case.account.refute(Property.INTERNET, packets, hop.node, reason)
 
 
-def _arrived(case: _Case, arrival: Arrival) -> None:
+def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None:
     account, stream, name = case.account, arrival.stream, arrival.node.name
-    account.touched.add(name)
-    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    account.reach(case.start, name, stream.senders, stream.targets)
+    whence = sender_sets.origins(stream.senders)
     for each in stream.targets:
-        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
         account.count(Property.NOTHING_ELSE, 1)
         if not case.published.offers(name, each):
             packets = Packets(case.start, stream.senders, (each,))
             account.refute(Property.NOTHING_ELSE, packets, name, f"{name} gets it, which is not published")
-    forged = sender_sets.those_once(stream.senders, common(whence, case.published.ours))
+    forged = sender_sets.those_once(stream.senders, without(whence, case.published.abroad))
     account.count(Property.FORGED, 1)
     if forged:
         packets = Packets(case.start, forged, stream.targets)
         account.refute(Property.FORGED, packets, name, f"{name} gets it, with a source that the Internet has not")
-    faults = tuple(strayed(case.terrain, arrival))
+    account.count(Property.FORGED, 1)
+    for hop, signers in _errors(case, arrival):
+        packets = Packets(
+            case.start, tuple(Senders(a, b, a, case.host.address.realm) for a, b in signers), stream.targets
+        )
+        reason = "an ICMP error about its flow gets on with a source that the Internet has not"
+        account.refute(Property.FORGED, packets, hop.node, reason)
     account.count(Property.RETURN_PATH, len(stream.targets))
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
         packets = Packets(case.start, fault.senders, fault.targets)
         account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
-    own = int(case.host.address.ip)
-    if holds(whence, own, own) and not faults and not any(hop.passage.doubtful for hop in arrival.path):
-        case.answered.update(
-            (name, each.first, place)
-            for each in stream.targets
-            if case.published.offers(name, each)
-            for place in range(each.low, each.high + 1)
-        )
+    if any(hop.passage.doubtful for hop in arrival.path):
+        return
+    sources = without(whence, unanswered(faults))
+    for each in stream.targets:
+        for place in arrival.heard(each) if case.published.offers(name, each) else ():
+            key = (name, each.first, place)
+            case.answered[key] = union((*case.answered.get(key, ()), *sources))
+
+
+def _errors(case: _Case, arrival: Arrival) -> Iterator[tuple[Hop, Intervals]]:
+    """Yield where errors about a flow get on with sources that the Internet has not, and those sources.
+
+    An error is let in by its destination alone, for any router on the way may have sent it. Where a box does not
+    translate the flow's source it leaves an error's as it is, and only the last guard asks for it.
+    """
+    sources = EVERY_ADDRESS
+    for hop in arrival.path:
+        box = case.terrain.box(case.terrain.fabric.nodes[hop.node])
+        came, went = ({each.realm for each in s.senders} for s in (hop.passage.arrived, hop.passage.left))
+        if not isinstance(box, Box) or not came & went:
+            return
+        guard = box.guard(hop.passage.egress, Direction.OUT)
+        sources = sources if guard is None else common(sources, guard.sources)
+        if beyond := without(sources, case.published.abroad):
+            yield hop, beyond
+            return
 
 
 def _reach(case: _Case) -> None:
     for (name, ip), places in case.published.places.items():
         for place in sorted(places):
             case.account.count(Property.REACH, 1)
-            if (name, ip, place) not in case.answered:
-                target = Targets(ip, ip, ip, place, place, case.host.address.realm)
-                packets = Packets(case.start, somebody(case.host.address), (target,))
+            sources = case.answered.get((name, ip, place), ())
+            if missing := without(case.published.abroad, sources):
+                own, realm = int(case.host.address.ip), case.host.address.realm
+                # The lab's own host makes the better example, where it is one.
+                first = missing[0][0] if holds(sources, own, own) else own
+                target = Targets(ip, ip, ip, place, place, realm)
+                packets = Packets(case.start, (Senders(first, first, first, realm),), (target,))
                 reason = f"{name} is not reached, or its reply does not come back"
                 case.account.refute(Property.REACH, packets, name, reason)

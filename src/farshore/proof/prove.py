@@ -9,18 +9,18 @@ from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.proof.account import Account, Property, Refuted
-from farshore.proof.expected import Expected, callers, expected, published
-from farshore.proof.flows import collisions
+from farshore.proof.expected import callers, expected, published
+from farshore.proof.flows import Marks, collisions, laid_out
 from farshore.proof.internet import internet_account
 from farshore.proof.provider_hosts import provider_account
 from farshore.proof.scene import Scene, scene
+from farshore.proof.side_by_side import mapped
 from farshore.proof.spread import Terrain
 from farshore.proof.tenants import tenant_account
 from farshore.walk.journey import profile_of
 from farshore.walk.profile import Profile
 
 Reporter = Callable[[int, int, str], None]
-_STEP = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +38,31 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """A fabric, proven or refuted. ``accounts`` go by the places that packets come from."""
+class Question:
+    """What is to be proven: a fabric, and the intent and plan that it was built from.
 
+    ``design`` is the one for all, None where the intent chooses; ``profile`` is that of every device that
+    filters, None takes each one's own.
+    """
+
+    intent: Intent
+    plan: Plan
+    fabric: Fabric
+    design: str | None = None
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A fabric, proven or refuted. ``accounts`` go by the places that packets come from.
+
+    The question, the fabric's tables and the marks of all flows are kept for the next proof, after a change.
+    """
+
+    question: Question
+    terrain: Terrain
     accounts: Mapping[str, Account]
+    marks: Marks
     verdicts: tuple[Verdict, ...]
 
     @property
@@ -59,45 +80,56 @@ def prove(
     profile: Profile | None = None,
     report: Reporter = lambda _done, _total, _what: None,
 ) -> Proof:
-    """Prove a fabric that was built from an intent and its plan. Pure.
-
-    ``design`` is the one for all, None where the intent chooses; ``profile`` is that of every device that
-    filters, None takes each one's own.
-    """
-    there = scene(fabric)
+    """Prove a fabric that was built from an intent and its plan."""
+    question = Question(intent, plan, fabric, design, profile)
     terrain = Terrain(fabric, profile_of(profile), {})
-    wanted = {name: expected(intent, plan, tenant, design) for name, tenant in intent.tenants.items()}
-    accounts: dict[str, Account] = {}
-    for number, (name, tenant) in enumerate(intent.tenants.items()):
-        if number % _STEP == 0:
-            report(number, len(intent.tenants), name)
-        accounts[name] = tenant_account(terrain, tenant.realm, there.grounds[name], wanted[name])
-    report(len(intent.tenants), len(intent.tenants), "")
-    for account in _others(intent, plan, terrain, there, wanted):
-        accounts[account.origin] = account
-    return Proof(accounts, verdicts(accounts.values()))
+    there = scene(fabric)
+    names, total = tuple(intent.tenants), len(intent.tenants)
+    looked = mapped(
+        lambda name: look_at(question, terrain, there, name), names, lambda done: report(done, total, names[done])
+    )
+    report(total, total, "")
+    accounts = dict(zip(names, looked, strict=True))
+    for name in (*there.provider, *there.internet):
+        accounts[name] = look_at(question, terrain, there, name)
+    marks = laid_out(mark for account in accounts.values() for mark in account.prints)
+    return Proof(question, terrain, accounts, marks, verdicts(accounts.values(), marks))
 
 
-def _others(
-    intent: Intent, plan: Plan, terrain: Terrain, there: Scene, wanted: Mapping[str, Expected]
-) -> Iterable[Account]:
-    may_call = callers(plan)
-    for host in there.provider:
-        yield provider_account(terrain, host, may_call, wanted)
-    for host in there.internet:
-        yield internet_account(terrain, host, published(intent))
+def look_at(question: Question, terrain: Terrain, there: Scene, origin: str) -> Account:
+    """Look at everything that can come from one place: a tenant, a host of the provider, or the Internet."""
+    intent, plan, design = question.intent, question.plan, question.design
+    if origin in there.provider:
+        reached = dict.fromkeys(reach.tenant for reach in intent.provider.reaches)
+        called = {name: expected(intent, plan, intent.tenants[name], design) for name in reached}
+        return provider_account(terrain, there.provider[origin], callers(plan), called)
+    if origin in there.internet:
+        return internet_account(terrain, there.internet[origin], published(intent))
+    tenant = intent.tenants[origin]
+    return tenant_account(terrain, tenant.realm, there.ground(origin), expected(intent, plan, tenant, design))
 
 
-def verdicts(accounts: Iterable[Account]) -> tuple[Verdict, ...]:
+def verdicts(accounts: Iterable[Account], marks: Marks) -> tuple[Verdict, ...]:
     """Gather what all accounts say, the smallest packet of each property first."""
-    listed = tuple(accounts)
-    refuted: dict[Property, list[Refuted]] = {what: [] for what in Property}
-    marks = tuple(mark for account in listed for mark in account.prints)
-    for found in (*(each for account in listed for each in account.refuted), *collisions(marks)):
-        refuted[found.what].append(found)
-    checked = {what: sum(account.checked.get(what, 0) for account in listed) for what in Property}
-    checked[Property.ONE_TO_ONE] = len(marks)
-    return tuple(Verdict(what, checked[what], tuple(sorted(refuted[what], key=_smallest))) for what in Property)
+    checked = dict.fromkeys(Property, 0)
+    refuted: list[Refuted] = []
+    for account in accounts:
+        for what, cases in account.checked.items():
+            checked[what] += cases
+        if account.refuted:
+            refuted += account.refuted
+    checked[Property.ONE_TO_ONE] += sum(map(len, marks.values()))
+    return summed_up(checked, (*refuted, *collisions(marks)))
+
+
+def summed_up(checked: Mapping[Property, int], refuted: Iterable[Refuted]) -> tuple[Verdict, ...]:
+    """Return a verdict on each property."""
+    by_property: dict[Property, list[Refuted]] = {what: [] for what in Property}
+    for found in refuted:
+        by_property[found.what].append(found)
+    return tuple(
+        Verdict(what, checked[what], tuple(sorted(found, key=_smallest))) for what, found in by_property.items()
+    )
 
 
 def _smallest(found: Refuted) -> tuple[int, int, int]:

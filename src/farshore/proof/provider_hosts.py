@@ -11,21 +11,24 @@ from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, LinkEnd
 from farshore.proof import senders as sender_sets
-from farshore.proof.account import Account, Packets, Property, Reached, two_sided_says
+from farshore.proof.account import Account, Packets, Property, two_sided_says
 from farshore.proof.crossing import Stream
 from farshore.proof.expected import Calls, Expected
 from farshore.proof.flows import prints
-from farshore.proof.intervals import EVERY_PORT, Intervals, holds, without
-from farshore.proof.returning import Fault, strayed
-from farshore.proof.senders import anybody, somebody
-from farshore.proof.spread import Arrival, Hop, Terrain, spread
+from farshore.proof.intervals import EVERY_PORT, Intervals, holds, union, without
+from farshore.proof.returning import Clean, Fault, Strayed, strayed
+from farshore.proof.senders import Senders, anybody
+from farshore.proof.spread import Arrival, Hop, Spread, Terrain, spread
 from farshore.proof.targets import Targets, anything
 from farshore.realm import LAKE, PROVIDER, RealmKind
+
+# For a node and the address that was called: the places at which it answers.
+_Answered = dict[tuple[str, int], set[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One host of the provider, looked at. ``callers`` are the addresses that may call tenants."""
+    """One host of the provider, looked at. ``callers`` are the addresses that may call, ``tenants`` whom they may."""
 
     terrain: Terrain
     host: EndSystem
@@ -38,24 +41,29 @@ class _Case:
         return LinkEnd(self.host.name, self.host.interface.name)
 
 
-def provider_account(terrain: Terrain, host: EndSystem, callers: Intervals, tenants: Mapping[str, Expected]) -> Account:
+def provider_account(
+    terrain: Terrain, host: EndSystem, callers: Mapping[str, int], tenants: Mapping[str, Expected]
+) -> Account:
     """Look at everything that can come from the wire of one of the provider's hosts, and at its own calls."""
-    case = _Case(terrain, host, callers, tenants, Account(host.name))
+    calling = union((ip, ip) for ip in callers.values())
+    case = _Case(terrain, host, calling, tenants, Account(host.name))
     case.account.touched.add(host.name)
     everything = Stream(anybody(host.address.realm), anything(host.address.realm))
-    for hop in spread(terrain, case.start, everything).hops:
-        case.account.touched.add(hop.node)
+    found = spread(terrain, case.start, everything)
+    case.account.met.extend(found.met)
+    for hop in found.hops:
         _on_the_way(case, hop)
-    if holds(callers, int(host.address.ip), int(host.address.ip)):
-        _own_calls(case)
+    if host.name in callers:
+        _own_calls(case, callers[host.name])
     return case.account
 
 
 def _on_the_way(case: _Case, hop: Hop) -> None:
-    node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
-    realm = next(interface.realm for interface in node.interfaces if interface.name == hop.passage.egress)
+    left = hop.passage.left
+    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
     packets = Packets(case.start, left.senders, left.targets)
-    case.account.count(Property.NOTHING_ELSE, 1)
+    for what in (Property.NOTHING_ELSE, Property.INTERNET):
+        case.account.count(what, 1)
     if realm.kind is RealmKind.INTERNET:
         case.account.refute(Property.INTERNET, packets, hop.node, "it goes on to the Internet")
     if realm.kind is not RealmKind.TENANT:
@@ -81,6 +89,9 @@ def _called(case: _Case, hop: Hop, expected: Expected, calls: Calls) -> None:
         if not here or not calls.offers(each.low, each.high):
             packets = Packets(case.start, left.senders, (each,))
             account.refute(Property.NOTHING_ELSE, packets, hop.node, f"it gets onto {wan}, which may not be called so")
+        elif not calls.means(each):
+            packets = Packets(case.start, left.senders, (each,))
+            account.refute(Property.NOTHING_ELSE, packets, hop.node, f"it gets onto {wan} for another than is called")
     account.count(Property.LEAKS, len(left.senders))
     for sender in left.senders:
         unknown = without((sender.now(),), calls.shown)
@@ -89,9 +100,9 @@ def _called(case: _Case, hop: Hop, expected: Expected, calls: Calls) -> None:
             account.refute(Property.LEAKS, shown, hop.node, f"{wan} sees a source that is not presented to it")
 
 
-def _own_calls(case: _Case) -> None:
+def _own_calls(case: _Case, address: int) -> None:
     """Look at the calls that the host makes from its own address: whom they reach, and whether they are answered."""
-    alone = somebody(case.host.address)
+    alone = (Senders(address, address, address, case.host.address.realm),)
     targets = tuple(
         Targets(first, last, first, *EVERY_PORT, PROVIDER if expected.calls.again else LAKE)
         for expected in case.tenants.values()
@@ -106,37 +117,57 @@ def _own_calls(case: _Case) -> None:
         box = case.terrain.fabric.nodes[hop.node]
         if isinstance(box, Device) and box.policy is not None:
             case.account.prints.extend(prints(hop, box, case.start))
-    answered: dict[str, set[int]] = {}
+    answered: _Answered = {}
+    clean: Clean = {}
     for arrival in found.arrivals:
         if arrival.node.address.realm.kind is RealmKind.TENANT and arrival.own:
-            _answered(case, arrival, answered)
+            _answered(case, arrival, answered, tuple(strayed(case.terrain, arrival, clean)))
+    if address != int(case.host.address.ip):
+        answered = {}  # the replies are for somebody else
     for expected in case.tenants.values():
         if expected.calls is not None:
-            _reach(case, expected.calls, answered)
+            _reach(case, expected.calls, alone, answered)
+            _carried(case, expected, alone, found)
 
 
-def _answered(case: _Case, arrival: Arrival, answered: dict[str, set[int]]) -> None:
+def _answered(case: _Case, arrival: Arrival, answered: _Answered, faults: tuple[Strayed, ...]) -> None:
     account, name, stream = case.account, arrival.node.name, arrival.stream
-    account.touched.add(name)
-    faults = tuple(strayed(case.terrain, arrival))
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
         packets = Packets(case.start, fault.senders, fault.targets)
         account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
-    whence, seen = sender_sets.origins(stream.senders), sender_sets.addresses(stream.senders)
+    account.reach(case.start, name, stream.senders, stream.targets)
     for each in stream.targets:
         account.count(Property.RETURN_PATH, 1)
-        account.reached.append(Reached(case.start, name, whence, (each.first, each.last), (each.low, each.high), seen))
         if not faults and not any(hop.passage.doubtful for hop in arrival.path):
-            answered.setdefault(name, set()).update(range(each.low, each.high + 1))
+            answered.setdefault((name, each.first), set()).update(arrival.heard(each))
 
 
-def _reach(case: _Case, calls: Calls, answered: Mapping[str, set[int]]) -> None:
+def _reach(case: _Case, calls: Calls, alone: tuple[Senders, ...], answered: _Answered) -> None:
     for name, dialled in calls.hosts.items():
         for place in sorted(calls.places):
             case.account.count(Property.REACH, 1)
-            if place not in answered.get(name, ()):
+            if place not in answered.get((name, dialled), ()):
                 target = Targets(dialled, dialled, dialled, place, place, case.host.address.realm)
-                packets = Packets(case.start, somebody(case.host.address), (target,))
+                packets = Packets(case.start, alone, (target,))
                 reason = f"{name} is not reached, or its reply does not come back"
                 case.account.refute(Property.REACH, packets, name, reason)
+
+
+def _carried(case: _Case, expected: Expected, alone: tuple[Senders, ...], found: Spread) -> None:
+    """Hold what gets onto a tenant's WAN against all that may be called there, whether a host has a name or not."""
+    calls = expected.calls
+    assert calls is not None  # noqa: S101 - the caller has looked
+    there = [
+        target
+        for hop in found.hops
+        if case.terrain.boxes[hop.node].realms[hop.passage.egress].name == expected.tenant and not hop.passage.doubtful
+        for target in hop.passage.left.targets
+    ]
+    for place in sorted(calls.places):
+        case.account.count(Property.REACH, 1)
+        carried = union((each.first, each.last) for each in there if each.low <= place <= each.high)
+        for first, last in without(calls.dialled, carried):
+            target = Targets(first, last, first, place, place, case.host.address.realm)
+            reason = f"the WAN of {expected.tenant} is not reached there"
+            case.account.refute(Property.REACH, Packets(case.start, alone, (target,)), expected.tenant, reason)

@@ -14,11 +14,12 @@ from enum import StrEnum
 from farshore.fabric.model import Direction
 from farshore.proof import senders as sender_sets
 from farshore.proof.box import Box
-from farshore.proof.crossing import Stream, routes_of
-from farshore.proof.intervals import Intervals, gaps, union
+from farshore.proof.crossing import Stream
+from farshore.proof.intervals import Intervals, gaps, holds, union
 from farshore.proof.senders import Senders
 from farshore.proof.spread import Arrival, Hop, Terrain
 from farshore.proof.targets import Targets
+from farshore.proof.ways import routes_of
 from farshore.walk.profile import Returning, Stage
 from farshore.walk.routing import Found
 
@@ -42,31 +43,37 @@ class Strayed:
     targets: tuple[Targets, ...]
 
 
-def strayed(terrain: Terrain, arrival: Arrival) -> Iterator[Strayed]:
-    """Yield, from the far end on, every hop at which replies go wrong; nothing where all of them come back."""
-    whence = sender_sets.origins(arrival.stream.senders)
+Clean = dict[int, bool]
+
+
+def strayed(terrain: Terrain, arrival: Arrival, clean: Clean) -> Iterator[Strayed]:
+    """Yield, from the far end on, every hop at which replies go wrong; nothing where all of them come back.
+
+    ``clean`` remembers, by the identity of hops, those at which nothing at all that passed them goes wrong on its
+    way back: then neither does what arrived of it. It is good for one spread.
+    """
     for hop in reversed(arrival.path):
-        box = terrain.box(terrain.fabric.nodes[hop.node])  # type: ignore[arg-type]
+        box = terrain.boxes[hop.node]
         if not isinstance(box, Box):
             continue  # a proxy answers on the connection that it was asked on
-        passage = hop.passage
-        went = Stream(
-            sender_sets.those_once(passage.left.senders, whence),
-            _asked(passage.left.targets, arrival.stream.targets),
-        )
-        came = Stream(
-            sender_sets.those_once(passage.arrived.senders, whence),
-            _asked(passage.arrived.targets, arrival.stream.targets),
-        )
-        yield from _at(box, hop, came, went, arrival)
+        if id(hop) not in clean:
+            clean[id(hop)] = next(_at(box, hop, hop.passage.arrived, hop.passage.left), None) is None
+        if not clean[id(hop)]:
+            yield from _of(box, hop, arrival.stream)
+
+
+def _of(box: Box, hop: Hop, whole: Stream) -> Iterator[Strayed]:
+    """Yield what goes wrong at one hop, for the part that arrived in the end."""
+    passage, whence = hop.passage, sender_sets.origins(whole.senders)
+    came, went = (
+        Stream(sender_sets.those_once(there.senders, whence), _asked(there.targets, whole.targets))
+        for there in (passage.arrived, passage.left)
+    )
+    yield from _at(box, hop, came, went)
 
 
 def _asked(there: tuple[Targets, ...], arrived: tuple[Targets, ...]) -> tuple[Targets, ...]:
     """Return the part of a hop's targets that arrived in the end."""
-    if len(arrived) == len(there) and all(
-        a[:2] == t[:2] and a[3:5] == t[3:5] for a, t in zip(arrived, there, strict=True)
-    ):
-        return there
     found = []
     for each in there:
         for wanted in arrived:
@@ -78,10 +85,10 @@ def _asked(there: tuple[Targets, ...], arrived: tuple[Targets, ...]) -> tuple[Ta
     return tuple(found)
 
 
-def _at(box: Box, hop: Hop, came: Stream, went: Stream, arrival: Arrival) -> Iterator[Strayed]:
+def _at(box: Box, hop: Hop, came: Stream, went: Stream) -> Iterator[Strayed]:
     """Yield what goes wrong at one device. ``went`` is what left it once, and is what the reply has as it comes."""
-    whole = arrival.stream
-    inward = box.guards.get((hop.passage.egress, Direction.IN))
+    whole = went
+    inward = box.guard(hop.passage.egress, Direction.IN)
     if inward is not None:
         yield from _refused_targets(hop, went.targets, inward.sources, whole)
         yield from _refused_senders(hop, went.senders, inward.destinations, whole)
@@ -96,7 +103,7 @@ def _at(box: Box, hop: Hop, came: Stream, went: Stream, arrival: Arrival) -> Ite
             yield from _routed_back(box, hop, looked_up, whole)
     if filters and Stage.ROUTE not in order and not (last_hop or box.profile.returning is not Returning.ROUTE):
         yield Strayed(hop.node, Fault.LOST, whole.senders, whole.targets)
-    outward = box.guards.get((hop.ingress, Direction.OUT))
+    outward = box.guard(hop.ingress, Direction.OUT)
     if outward is not None:
         yield from _refused_targets(hop, came.targets, outward.sources, whole)
         yield from _refused_senders(hop, came.senders, outward.destinations, whole)
@@ -123,6 +130,8 @@ def _routed_back(box: Box, hop: Hop, senders: tuple[Senders, ...], whole: Stream
 
 def _refused_senders(hop: Hop, senders: tuple[Senders, ...], allowed: Intervals, whole: Stream) -> Iterator[Strayed]:
     for each in senders:
+        if holds(allowed, *each.now()):
+            continue
         for first, last in gaps(allowed, *each.now()):
             some = each.which_are(first, last)
             if some is not None:
@@ -131,6 +140,8 @@ def _refused_senders(hop: Hop, senders: tuple[Senders, ...], allowed: Intervals,
 
 def _refused_targets(hop: Hop, targets: tuple[Targets, ...], allowed: Intervals, whole: Stream) -> Iterator[Strayed]:
     for each in targets:
+        if holds(allowed, each.at, each.end):
+            continue
         for first, last in gaps(allowed, each.at, each.end):
             yield Strayed(hop.node, Fault.GUARDED, whole.senders, (each.cut(first, last),))
 

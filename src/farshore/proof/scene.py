@@ -23,26 +23,33 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everywhere that packets come from. ``grounds`` go by the tenants' names."""
+    """Everywhere that packets come from: ``tenants`` by their names, the others by their nodes'."""
 
-    grounds: Mapping[str, Ground]
-    provider: tuple[EndSystem, ...]
-    internet: tuple[EndSystem, ...]
+    fabric: Fabric
+    tenants: Mapping[str, tuple[EndSystem, ...]]
+    provider: Mapping[str, EndSystem]
+    internet: Mapping[str, EndSystem]
+
+    def ground(self, tenant: str) -> Ground:
+        """Return a tenant's side of the fabric."""
+        return _ground(self.fabric, self.tenants[tenant])
 
 
 def scene(fabric: Fabric) -> Scene:
     """Find every place of a fabric that packets come from."""
     hosts: dict[str, list[EndSystem]] = {}
-    provider, internet = [], []
-    for node in fabric.end_systems:
-        match node.address.realm.kind:
-            case RealmKind.TENANT:
-                hosts.setdefault(node.address.realm.name, []).append(node)
-            case RealmKind.INTERNET:
-                internet.append(node)
-            case _:
-                provider.append(node)
-    return Scene({name: _ground(fabric, tuple(own)) for name, own in hosts.items()}, tuple(provider), tuple(internet))
+    provider, internet = {}, {}
+    for node in fabric.nodes.values():
+        if not isinstance(node, EndSystem):
+            continue
+        realm = node.address.realm
+        if realm.kind is RealmKind.TENANT:
+            hosts.setdefault(realm.name, []).append(node)
+        elif realm.kind is RealmKind.INTERNET:
+            internet[node.name] = node
+        else:
+            provider[node.name] = node
+    return Scene(fabric, {name: tuple(own) for name, own in hosts.items()}, provider, internet)
 
 
 def _ground(fabric: Fabric, hosts: tuple[EndSystem, ...]) -> Ground:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from farshore.proof.intervals import Interval, Intervals, clipped, union
+from farshore.proof.intervals import Interval, Intervals, clipped, holds, union
 from farshore.proof.layers import Layers
 from farshore.realm import Address, Realm
 from farshore.translation import FIRST_POOL_PORT, BasicNat, SourceTranslation
@@ -123,10 +123,12 @@ def those_now(senders: Iterable[Senders], addresses: Intervals) -> tuple[Senders
     found: list[Senders] = []
     for each in senders:
         here, end = each.now()
+        if holds(addresses, here, end):
+            found.append(each)
+            continue
         for first, last in clipped(addresses, here, end):
-            if first <= here and end <= last:
-                found.append(each)
-            elif (some := each.which_are(first, last)) is not None:
+            some = each.which_are(first, last)
+            if some is not None:
                 found.append(some)
     return tuple(found)
 
@@ -169,6 +171,22 @@ def translated(
             nat = next((nat for nat in stretch.entries if leaves is None or _outside(nat) == leaves), None)
             done.extend((some,) if nat is None else some.renamed(nat))
     return tuple(done)
+
+
+def unlike(senders: Iterable[Senders], others: tuple[Senders, ...]) -> tuple[Senders, ...]:
+    """Return those that have become something else than the others, sent from the same addresses, have.
+
+    Realms are left out: an address is seen without one. What none of the others was is left out as well.
+    """
+    by_bounds = {other[:2]: other for other in others}
+    found: list[Senders] = []
+    for each in senders:
+        same = by_bounds.get(each[:2])
+        for other in others if same is None else (same,):
+            some, like = each.which_were(other.first, other.last), other.which_were(each.first, each.last)
+            if some is not None and like is not None and some._replace(realm=like.realm) != like:
+                found.append(some)
+    return tuple(found)
 
 
 def _outside(nat: SourceTranslation) -> Realm:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
+from farshore.proof import senders as sender_sets
+from farshore.proof import targets as target_sets
 from farshore.proof.box import Box, Fronts
-from farshore.proof.crossing import Passage, Stream, TwoSided, cross, cross_proxy
+from farshore.proof.crossing import Crossed, Passage, Stream, TwoSided, cross, cross_proxy
+from farshore.proof.intervals import Intervals, of_port, union
+from farshore.proof.targets import Targets
 from farshore.walk.trace import MAX_HOPS, ProfileOf
 
 Boxes = dict[str, Box | Fronts]
@@ -35,11 +40,30 @@ class Arrival:
     stream: Stream
     own: bool
 
+    def heard(self, target: Targets) -> tuple[int, ...]:
+        """Return the places of a target that the end system listens at: nothing else is answered."""
+        return tuple(place for place in map(of_port, self.node.listens) if target.low <= place <= target.high)
+
+
+class Met(NamedTuple):
+    """A box that packets came to, whether it let any through: by which interface, from where and to what then.
+
+    ``egresses`` are the interfaces that some left by, and ``left`` the addresses of their senders afterwards.
+    """
+
+    node: str
+    ingress: str
+    senders: Intervals
+    targets: Intervals
+    egresses: tuple[str, ...]
+    left: Intervals
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """All that becomes of a set of packets: every hop, every arrival, and every look-up without one answer."""
+    """All that becomes of a set of packets: every box, hop and arrival, and every look-up without one answer."""
 
+    met: tuple[Met, ...]
     hops: tuple[Hop, ...]
     arrivals: tuple[Arrival, ...]
     two_sided: tuple[tuple[str, TwoSided], ...]
@@ -53,10 +77,11 @@ class Terrain:
     profile_of: ProfileOf
     boxes: Boxes
 
-    def box(self, node: Device | Proxy) -> Box | Fronts:
-        """Return a node's tables."""
+    def box(self, node: Node) -> Box | Fronts:
+        """Return a node's tables; an end system has none."""
         found = self.boxes.get(node.name)
         if found is None:
+            assert not isinstance(node, EndSystem)  # noqa: S101 - the callers have looked
             found = Box.of(node, self.profile_of(node)) if isinstance(node, Device) else Fronts.of(node)
             self.boxes[node.name] = found
         return found
@@ -64,6 +89,7 @@ class Terrain:
 
 @dataclass(slots=True)
 class _Found:
+    met: list[Met]
     hops: list[Hop]
     arrivals: list[Arrival]
     two_sided: list[tuple[str, TwoSided]]
@@ -71,9 +97,9 @@ class _Found:
 
 def spread(terrain: Terrain, start: LinkEnd, stream: Stream) -> Spread:
     """Follow a set of packets that a node sends out of an interface, on every way that they take."""
-    found = _Found([], [], [])
+    found = _Found([], [], [], [])
     _follow(terrain, terrain.fabric.far_ends[start], stream, (), found)
-    return Spread(tuple(found.hops), tuple(found.arrivals), tuple(found.two_sided))
+    return Spread(tuple(found.met), tuple(found.hops), tuple(found.arrivals), tuple(found.two_sided))
 
 
 def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...], found: _Found) -> None:
@@ -85,12 +111,21 @@ def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...
         return
     box = terrain.box(node)
     crossed = cross(box, end.interface, stream) if isinstance(box, Box) else cross_proxy(box, end.interface, stream)
+    found.met.append(_met(node.name, end.interface, crossed))
     found.two_sided.extend((node.name, each) for each in crossed.two_sided)
     for passage in crossed.passages:
         hop = Hop(node.name, end.interface, passage)
         found.hops.append(hop)
         onward = terrain.fabric.far_ends[LinkEnd(node.name, passage.egress)]
         _follow(terrain, onward, passage.left, (*path, hop), found)
+
+
+def _met(node: str, ingress: str, crossed: Crossed) -> Met:
+    admitted, passages = crossed.admitted, crossed.passages
+    left = union(interval for each in passages for interval in sender_sets.addresses(each.left.senders))
+    egresses = tuple(dict.fromkeys(each.egress for each in passages))
+    senders, targets = sender_sets.addresses(admitted.senders), target_sets.addresses(admitted.targets)
+    return Met(node, ingress, senders, targets, egresses, left)
 
 
 def _arrived(node: EndSystem, path: tuple[Hop, ...], stream: Stream) -> Iterator[Arrival]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from farshore.port import Port
-from farshore.proof.intervals import EVERY_PORT, Intervals, clipped, of_port, union
+from farshore.proof.intervals import EVERY_PORT, Intervals, clipped, holds, of_port, union
 from farshore.realm import Address, Realm
 
 
@@ -50,7 +50,14 @@ def something(address: Address, port: Port) -> Targets:
 
 def those_now(targets: Iterable[Targets], addresses: Intervals) -> tuple[Targets, ...]:
     """Return those that are now at these addresses."""
-    return tuple(each.cut(first, last) for each in targets for first, last in clipped(addresses, each.at, each.end))
+    found: list[Targets] = []
+    for each in targets:
+        here, end = each.at, each.end
+        if holds(addresses, here, end):
+            found.append(each)
+        else:
+            found.extend(each.cut(first, last) for first, last in clipped(addresses, here, end))
+    return tuple(found)
 
 
 def addresses(targets: Iterable[Targets]) -> Intervals:

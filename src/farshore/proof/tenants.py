@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.fabric.model import Device, LinkEnd
 from farshore.proof import senders as sender_sets
-from farshore.proof.account import Account, Packets, Property, Reached, Usual, two_sided_says
-from farshore.proof.box import Box
-from farshore.proof.crossing import Stream, cross, routes_of
+from farshore.proof.account import Account, Packets, Property, two_sided_says
+from farshore.proof.crossing import Stream
 from farshore.proof.expected import Expected, Offer
 from farshore.proof.flows import prints
 from farshore.proof.intervals import Intervals, common, holds, union, without
-from farshore.proof.returning import Fault, Strayed, strayed
+from farshore.proof.reach import Answered, reach
+from farshore.proof.returning import Clean, Fault, Strayed, strayed, unanswered
 from farshore.proof.scene import Ground
-from farshore.proof.senders import SHARED_BY_ALL, anybody
+from farshore.proof.senders import SHARED_BY_ALL, anybody, unlike
 from farshore.proof.spread import Arrival, Hop, Spread, Terrain, spread
 from farshore.proof.targets import Targets, anything
 from farshore.realm import Realm, RealmKind
-from farshore.walk.routing import Found
-
-# For one place of one service: the sources of which every packet arrived and was answered, by wire.
-Answered = dict[tuple[str, str, int, int], Intervals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +37,33 @@ class _Case:
 
 def tenant_account(terrain: Terrain, realm: Realm, ground: Ground, expected: Expected) -> Account:
     """Look at everything that can come from one tenant's WAN."""
-    case = _Case(terrain, realm, ground, expected, Account(expected.tenant, usual=_usual(ground, expected)))
+    case = _Case(terrain, realm, ground, expected, Account(expected.tenant))
     case.account.touched.update((ground.router, *(host.name for host in ground.hosts)))
     answered: Answered = {}
     for mouth in ground.mouths:
-        found = spread(terrain, mouth, Stream(anybody(realm), anything(realm)))
+        everything = Stream(anybody(realm), anything(realm))
+        found = spread(terrain, mouth, everything)
+        case.account.met.extend(found.met)
+        _plugged(case, mouth, everything)
         _look_ups(case, mouth, found)
         for hop in found.hops:
             _on_the_way(case, mouth, hop)
+        clean: Clean = {}
         for arrival in found.arrivals:
-            _arrived(case, mouth, arrival, answered)
-    _reach(case, answered)
+            _arrived(case, mouth, arrival, tuple(strayed(terrain, arrival, clean)), answered)
+    reach(terrain, ground, expected, case.account, answered)
     return case.account
 
 
-def _usual(ground: Ground, expected: Expected) -> tuple[Usual, ...]:
-    """Return what its hosts send every day."""
-    return tuple(
-        Usual(LinkEnd(host.name, host.interface.name), int(host.address.ip), offer.presented, place)
-        for host in ground.hosts
-        for offer in expected.offers.values()
-        for place in sorted(offer.places)
-    )
+def _plugged(case: _Case, mouth: LinkEnd, everything: Stream) -> None:
+    """See that a wire leads to where its own realm is expected: with equal addresses nothing else would show it."""
+    far = case.terrain.fabric.far_ends[mouth]
+    there = case.terrain.box(case.terrain.fabric.nodes[far.node]).realms[far.interface]
+    case.account.count(Property.ISOLATION, 1)
+    if there != case.realm:
+        packets = Packets(mouth, everything.senders, everything.targets)
+        reason = f"its WAN is plugged in where that of {there.name} belongs"
+        case.account.refute(Property.ISOLATION, packets, far.node, reason)
 
 
 def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
@@ -75,12 +76,13 @@ def _look_ups(case: _Case, mouth: LinkEnd, found: Spread) -> None:
 def _on_the_way(case: _Case, mouth: LinkEnd, hop: Hop) -> None:
     """Look at the wire that a set of packets leaves by: whose it is, and what may be seen there."""
     account, passage = case.account, hop.passage
-    account.touched.add(hop.node)
     node = case.terrain.fabric.nodes[hop.node]
     if isinstance(node, Device) and node.policy is not None:
         account.prints.extend(prints(hop, node, mouth))
-    realm = next(interface.realm for interface in node.interfaces if interface.name == passage.egress)
+    realm = case.terrain.boxes[hop.node].realms[passage.egress]
     left = passage.left
+    for what in (Property.ISOLATION, Property.INTERNET):
+        account.count(what, 1)
     account.count(Property.LEAKS, len(left.senders))
     match realm.kind:
         case RealmKind.TENANT:
@@ -106,17 +108,15 @@ def _on_the_way(case: _Case, mouth: LinkEnd, hop: Hop) -> None:
             account.refute(Property.LEAKS, Packets(mouth, shown, left.targets), hop.node, reason)
 
 
-def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, answered: Answered) -> None:
+def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, faults: tuple[Strayed, ...], answered: Answered) -> None:
     """Hold an arrival against what should arrive there; enter what is answered as it should be."""
     account, stream, name = case.account, arrival.stream, arrival.node.name
-    account.touched.add(name)
     whence = sender_sets.origins(stream.senders)
-    seen = sender_sets.addresses(stream.senders)
     offer = case.expected.offers.get(name) if arrival.own else None
+    account.reach(mouth, name, stream.senders, stream.targets)
     good = []
     for target in stream.targets:
         account.count(Property.NOTHING_ELSE, 1)
-        account.reached.append(Reached(mouth, name, whence, target[:2], (target.low, target.high), seen))
         if offer is None or not offer.holds(target):
             _unexpected(case, mouth, stream.senders, target, name)
         else:
@@ -129,7 +129,17 @@ def _arrived(case: _Case, mouth: LinkEnd, arrival: Arrival, answered: Answered) 
         reason = f"{name} gets it, though its source is none of the tenant's"
         bad = sender_sets.those_once(stream.senders, forged)
         account.refute(Property.FORGED, Packets(mouth, bad, tuple(good)), name, reason)
-    _replies(case, mouth, arrival, (common(whence, offer.sources), good), answered)
+    account.count(Property.ONE_TO_ONE, 1)
+    if strangers := unlike(stream.senders, offer.seen):
+        reason = f"{name} sees another source than the plan has it: who sent it would be answered wrongly"
+        account.refute(Property.ONE_TO_ONE, Packets(mouth, strangers, tuple(good)), name, reason)
+    for fault in faults:
+        _lost(case, mouth, fault)
+    account.count(Property.RETURN_PATH, len(good))
+    if not any(hop.passage.doubtful for hop in arrival.path):
+        # By a route that may be the wrong one nothing is sure to come.
+        sources = without(common(whence, offer.sources), unanswered(faults))
+        _enter(answered, mouth, arrival, good, sources)
 
 
 def _unexpected(
@@ -157,78 +167,15 @@ def _beyond(offer: Offer, target: Targets) -> tuple[Targets, ...]:
     return (target._replace(low=place, high=place),)
 
 
-def _replies(
-    case: _Case, mouth: LinkEnd, arrival: Arrival, good: tuple[Intervals, list[Targets]], answered: Answered
-) -> None:
-    sources, targets = good
-    faults = tuple(strayed(case.terrain, arrival))
-    case.account.count(Property.RETURN_PATH, len(targets))
-    lost = union((each.first, each.last) for fault in faults for each in fault.senders)
-    for fault in faults:
-        _lost(case, mouth, fault)
-    if any(hop.passage.doubtful for hop in arrival.path):
-        # By a route that is not the right one: no table can be relied on to do that.
-        return
+def _enter(answered: Answered, mouth: LinkEnd, arrival: Arrival, targets: list[Targets], sources: Intervals) -> None:
     for target in targets:
-        key = (mouth.interface, arrival.node.name, target.first, target.low)
-        for place in range(target.low, target.high + 1):
+        for place in arrival.heard(target):
             key = (mouth.interface, arrival.node.name, target.first, place)
-            answered[key] = union((*answered.get(key, ()), *without(sources, lost)))
+            before = answered.get(key)
+            answered[key] = sources if before is None else union((*before, *sources))
 
 
 def _lost(case: _Case, mouth: LinkEnd, fault: Strayed) -> None:
     reason = f"{fault.fault}, at {fault.node}"
     what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
     case.account.refute(what, Packets(mouth, fault.senders, fault.targets), fault.node, reason)
-
-
-# --- reach ---------------------------------------------------------------------------------------------
-
-
-def _reach(case: _Case, answered: Answered) -> None:
-    """Every offer, from every address that may use it, by the wire that the tenant's own router takes for it."""
-    box = case.terrain.box(case.terrain.fabric.nodes[case.ground.router])  # type: ignore[arg-type]
-    assert isinstance(box, Box)  # noqa: S101 - hosts stand behind routers
-    asked = tuple(
-        Targets(offer.presented, offer.presented, offer.presented, place, place, case.realm)
-        for offer in case.expected.offers.values()
-        for place in sorted(offer.places)
-    )
-    by_address = {offer.presented: offer for offer in case.expected.offers.values()}
-    for number, host in enumerate(case.ground.hosts):
-        plug = case.terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)].interface
-        start = LinkEnd(host.name, host.interface.name)
-        ip = int(host.address.ip)
-        alone = sender_sets.somebody(host.address)
-        ways = {
-            (target.first, target.low): passage.egress
-            for passage in cross(box, plug, Stream(alone, asked)).passages
-            for target in passage.left.targets
-            if not passage.doubtful
-        }
-        home = _leads_to(box, host, plug)
-        for target in asked:
-            offer = by_address[target.first]
-            if not holds(offer.sources, ip, ip):
-                continue  # in mode host it is not listed: it may not use anything
-            case.account.count(Property.REACH, 1)
-            egress = ways.get((target.first, target.low))
-            sources = answered.get((egress or "", offer.node, target.first, target.low), ())
-            if egress is None or not home or not holds(sources, ip, ip):
-                reason = f"{offer.service} is not reached, or its reply does not come back"
-                case.account.refute(Property.REACH, Packets(start, alone, (target,)), offer.node, reason)
-            elif number == 0 and (missing := without(offer.sources, sources)):
-                senders = tuple(sender_sets.Senders(a, b, a, case.realm) for a, b in missing)
-                end = LinkEnd(case.ground.router, egress)
-                reason = f"from there {offer.service} is not reached, or its reply does not come back"
-                case.account.refute(Property.REACH, Packets(end, senders, (target,)), offer.node, reason)
-
-
-def _leads_to(router: Box, host: EndSystem, plug: str) -> bool:
-    """Tell whether a tenant's router knows the way to a host."""
-    ip = int(host.address.ip)
-    for stretch in router.ways.over(ip, ip):
-        if stretch.entries:
-            right, _, found = routes_of(stretch.entries, host.address.realm, ip)
-            return found is Found.ROUTE and right is not None and right.interface == plug
-    return False

@@ -72,7 +72,8 @@ DEFAULT_SOURCE_PORT = 40000
 class Errand:
     """What is to be walked: from which host to which service, by the address at which the host knows it.
 
-    Where the service is not ``presented`` to the host, the destination is only worth trying.
+    Where the service is not ``presented`` to the host, the destination is only worth trying. With ``interface``
+    it is a packet that is made up and put on the wire there, with any ``source``, by a host or a router.
     """
 
     origin: str
@@ -81,19 +82,25 @@ class Errand:
     port: Port
     source_port: int = DEFAULT_SOURCE_PORT
     presented: bool = True
+    interface: str | None = None
+    source: Address | None = None
 
 
 def walk(fabric: Fabric, profile: Profile | None, errand: Errand, *, choices: Choices = AS_TOLD) -> Walk:
     """Walk a packet from a host to a service, and the reply back.
 
     ``profile`` stands in for that of every device that filters; None takes each device's own. The errand's
-    origin must be an end system of the fabric.
+    origin must be a node of the fabric: an end system, where it says no source.
     """
-    host = fabric.nodes[errand.origin]
-    assert isinstance(host, EndSystem)  # noqa: S101 - callers look hosts up first
+    node = fabric.nodes[errand.origin]
+    start = LinkEnd(node.name, errand.interface or node.interfaces[0].name)
+    source = errand.source
+    if source is None:
+        assert isinstance(node, EndSystem)  # noqa: S101 - callers look hosts up first
+        source = node.address
     target = errand.source_port if errand.port.protocol is Protocol.ICMP else errand.port.number
-    packet = Packet(errand.port.protocol, host.address, errand.destination, errand.source_port, target)
-    request = trace(fabric, profile_of(profile), LinkEnd(host.name, host.interface.name), packet, {}, choices=choices)
+    packet = Packet(errand.port.protocol, source, errand.destination, errand.source_port, target)
+    request = trace(fabric, profile_of(profile), start, packet, {}, choices=choices)
     steps = [_sending(errand, packet)]
     steps += _request_steps(fabric, request)
     traces = [request]
@@ -102,13 +109,27 @@ def walk(fabric: Fabric, profile: Profile | None, errand: Errand, *, choices: Ch
         answer = request.last_packet.answered()
         back = LinkEnd(server.name, server.interface.name)
         reply = trace(fabric, profile_of(profile), back, answer, request.memory, choices=choices)
+        reply, home = _as_far_as(node.name, reply)
         traces.append(reply)
-        steps += _reply_steps(fabric, reply, server, answer, host)
+        steps += _reply_steps(fabric, reply, server, answer, source)
+        steps += [_back_on_the_wire(home)] if home is not None else []
     elif server is not None:
         steps.append(_not_listening(server, request.last_packet, errand.port))
     numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
     name = "own" if profile is None else profile.name
     return Walk(fabric.design, name, errand.origin, errand.service, errand.port, numbered, tuple(traces))
+
+
+def _as_far_as(origin: str, reply: Trace) -> tuple[Trace, Hop | None]:
+    """Return a reply until it comes to the router that the packet was put on the wire of, and its hop there."""
+    for number, hop in enumerate(reply.hops):
+        if hop.node == origin and hop.crossing is not None:
+            return Trace(reply.hops[:number], reply.memory, None), hop
+    return reply, None
+
+
+def _back_on_the_wire(hop: Hop) -> Step:
+    return _step(hop.node, Direction.REPLY, wording.delivered(hop.packet), hop.packet, hop.packet)
 
 
 def profile_of(profile: Profile | None) -> ProfileOf:
@@ -122,6 +143,9 @@ def profile_of(profile: Profile | None) -> ProfileOf:
 
 
 def _sending(errand: Errand, packet: Packet) -> Step:
+    if errand.interface is not None:
+        state = wording.put_on(errand.interface)
+        return _step(errand.origin, Direction.REQUEST, wording.puts(packet, errand.port), packet, packet, state=state)
     action = wording.sends(packet, errand.service, presented=errand.presented)
     note = None if errand.presented else wording.not_presented(packet, errand.service)
     return _step(errand.origin, Direction.REQUEST, action, packet, packet, state=wording.sent(packet), note=note)
@@ -143,7 +167,7 @@ def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
         yield _crossing_step(node, hop, Direction.REQUEST)
 
 
-def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet, host: EndSystem) -> Iterator[Step]:
+def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet, asker: Address) -> Iterator[Step]:
     """The service's step takes in the plain routers behind it; from there on each device has its own."""
     hops = list(reply.hops)
     routers: list[Hop] = []
@@ -152,7 +176,7 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     events = tuple(event for hop in routers if hop.crossing is not None for event in hop.crossing.events)
     last = routers[-1].crossing if routers else None
     state = wording.routed_back(routers[-1].node, last) if last is not None else ""
-    note = wording.temporary_addresses(answer, host.address) if fabric.design == "single-nat" else None
+    note = wording.temporary_addresses(answer, asker) if fabric.design == "single-nat" else None
     yield _step(
         server.name, Direction.REPLY, wording.answers(answer), answer, answer, state=state, events=events, note=note
     )

@@ -24,6 +24,16 @@ def sends(packet: Packet, service: str, *, presented: bool = True) -> str:
     return f"{verb} {packet.destination.ip}, {known_by}"
 
 
+def puts(packet: Packet, port: Port) -> str:
+    """Say what somebody does who makes a packet up."""
+    return f"makes up a packet from {packet.source.ip} for {packet.destination.ip}, {port}"
+
+
+def put_on(interface: str) -> str:
+    """Say how a packet that was made up leaves."""
+    return f"put on the wire of its interface {interface}"
+
+
 def sent(packet: Packet) -> str:
     """Say how the packet leaves its host."""
     if packet.source.realm != packet.destination.realm:

@@ -1,0 +1,72 @@
+"""``farshore prove``: every property over all packets, or a counterexample that is itself a walk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from farshore.cli.progress import progress
+from farshore.design.catalogue import DESIGNS
+from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.lookup import find
+from farshore.walk.profiles import PROFILES
+
+if TYPE_CHECKING:
+    pass
+
+EXAMPLE = """\b
+Example:
+  farshore prove examples/article.yaml
+  farshore prove examples/article.yaml --design single-nat
+  farshore prove examples/ten-tenants.yaml --json | jq '.properties[] | {name, holds, checked}'
+
+\b
+Exit status: 0 every property holds, 1 one does not, 2 bad input.
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.argument("file", type=click.Path(path_type=Path, readable=False))
+@click.option("--design", metavar="D", help=f"One of {', '.join(DESIGNS)}; without it what the intent asks for.")
+@click.option(
+    "--profile",
+    metavar="P",
+    help=f"Every NAT device's order of operations, one of {', '.join(PROFILES)}; else its own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def prove(context: click.Context, *, file: Path, design: str | None, profile: str | None, as_json: bool) -> None:
+    """Prove, over all packets, that everyone reaches what they should and nothing else.
+
+    Anything at all is put on every wire: of every tenant, of the provider's hosts, of the Internet. What comes of
+    it, and of the replies, is held against the intent. Where a property fails, the packet that shows it is walked.
+    """
+    from farshore.cli.fabrics import read_fabric
+    from farshore.collector import without_collector
+    from farshore.proof import prove as proving
+    from farshore.proof.counterexample import counterexample
+
+    if design is not None:
+        find(DESIGNS, design, "design")
+    chosen = find(PROFILES, profile, "profile") if profile is not None else None
+    intent, plan, fabric = read_fabric(file, design)
+    with progress("proving") as report, without_collector():
+        proof = proving.prove(intent, plan, fabric, design=design, profile=chosen, report=report)
+    shown = {
+        verdict.what: counterexample(intent, plan, fabric, verdict.refuted[0], chosen)
+        for verdict in proof.verdicts
+        if not verdict.holds
+    }
+    if as_json:
+        from farshore.cli.prove_report import document
+
+        click.echo(json.dumps(document(fabric.design, proof.verdicts, shown), indent=2, ensure_ascii=False))
+    else:
+        from farshore.cli.console import output
+        from farshore.cli.prove_report import show
+
+        show(output(), fabric.design, proof.verdicts, shown, tuple(intent.tenants))
+    context.exit(EXIT_YES if proof.holds else EXIT_NO)

@@ -1,0 +1,210 @@
+"""What a change of the intent does: to addresses, and to who reaches what, from two proofs. Pure.
+
+Who reaches what is compared as sets of packets, exactly; then it is put into words. Whoever has no change here
+is proven to be untouched: the same packets reach the same services, and are seen there as before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, summarize_address_range
+
+from farshore.intent.model import Intent
+from farshore.plan.model import Plan, TenantPlan
+from farshore.proof.account import Account, Reached
+from farshore.proof.intervals import Intervals, port_at, union, without
+from farshore.proof.prove import Proof
+
+_MOST = 6
+
+
+class Kind(StrEnum):
+    """What sort of change it is."""
+
+    COMES = "comes"
+    GOES = "goes"
+    ADDRESS = "address"
+    GAINS = "gains"
+    LOSES = "loses"
+    SEEN = "seen"
+    CARRIED = "carried"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: ``whose`` is a tenant, a service, or who else packets come from; ``says`` is a clause."""
+
+    whose: str
+    kind: Kind
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two that are compared."""
+
+    intent: Intent
+    plan: Plan
+    proof: Proof
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """All changes, in the order of the files, and the tenants that have none."""
+
+    changes: tuple[Change, ...]
+    untouched: tuple[str, ...]
+
+    def outside(self, tenant: str) -> tuple[Change, ...]:
+        """Return what changes for anybody but one tenant."""
+        return tuple(change for change in self.changes if change.whose != tenant)
+
+
+def difference(old: Side, new: Side) -> Difference:
+    """Return what is different."""
+    changes = [*_services(old.plan, new.plan)]
+    for name in dict.fromkeys((*old.plan.tenants, *new.plan.tenants)):
+        changes += _tenant(old, new, name)
+    for name in dict.fromkeys((*old.proof.accounts, *new.proof.accounts)):
+        if name not in old.plan.tenants and name not in new.plan.tenants:
+            changes += _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
+    touched = {change.whose for change in changes}
+    both = (name for name in new.plan.tenants if name in old.plan.tenants)
+    return Difference(tuple(changes), tuple(name for name in both if name not in touched))
+
+
+# --- addresses ---------------------------------------------------------------------------------------
+
+
+def _services(old: Plan, new: Plan) -> Iterator[Change]:
+    for name in dict.fromkeys((*old.services, *new.services)):
+        before, after = old.services.get(name), new.services.get(name)
+        if before is None:
+            assert after is not None  # noqa: S101 - one of them has it
+            yield Change(name, Kind.COMES, f"is a service now, at {after.address.ip}, in the lake {after.lake.ip}")
+        elif after is None:
+            yield Change(name, Kind.GOES, "is no service any more")
+        else:
+            yield from _moved(name, "its address", str(before.address.ip), str(after.address.ip))
+            yield from _moved(name, "its address in the lake", str(before.lake.ip), str(after.lake.ip))
+
+
+def _tenant(old: Side, new: Side, name: str) -> Iterator[Change]:
+    before, after = old.plan.tenants.get(name), new.plan.tenants.get(name)
+    if before is None:
+        yield Change(name, Kind.COMES, "is a tenant now")
+    elif after is None:
+        yield Change(name, Kind.GOES, "is no tenant any more")
+    else:
+        for service in before.presents:
+            if service in after.presents:
+                was, now = (str(plan.presents[service].ip) for plan in (before, after))
+                yield from _moved(name, f"{service} is presented at", was, now)
+        yield from _lake(before, after, name)
+        yield from _carried(old.intent, new.intent, name)
+    yield from _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
+
+
+def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Change]:
+    known = {source.network: source for source in before.sources}
+    for source in after.sources:
+        was = known.get(source.network)
+        if was is not None:
+            blocks = [", ".join(str(block.network) for block in each.lake) for each in (was, source)]
+            yield from _moved(name, f"{source.network.network} in the lake is", *blocks)
+
+
+def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
+    """Yield what else the intent says of a tenant: by which design it is carried, and what it may use up."""
+    both = [each.service for each in old.tenants[name].subscriptions if each.service in _services_of(new, name)]
+    carriers = [{service: intent.design_of(name, service) for service in (*both, None)} for intent in (old, new)]
+    moved = {
+        service: (was, carriers[1][service]) for service, was in carriers[0].items() if was != carriers[1][service]
+    }
+    for service, (was, now) in moved.items() if None not in moved else ((None, moved[None]),):
+        what = "is" if service is None else f"{service} is"
+        yield Change(name, Kind.CARRIED, f"{what} carried by the {now} design, was by {was}")
+    for what, limits in (
+        ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
+        ("new sessions a second", [intent.tenants[name].rate for intent in (old, new)]),
+    ):
+        if limits[0] != limits[1]:
+            most = ["any number of" if limit is None else f"{limit:,}" for limit in limits]
+            yield Change(name, Kind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
+
+
+def _services_of(intent: Intent, tenant: str) -> set[str]:
+    return {each.service for each in intent.tenants[tenant].subscriptions}
+
+
+def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Change]:
+    if was != now:
+        yield Change(whose, Kind.ADDRESS, f"{what} {now}, was {was}")
+
+
+# --- who reaches what --------------------------------------------------------------------------------
+
+# What is reached at a node, by destination and place: from which sources.
+Relation = Mapping[tuple[str, int], Intervals]
+
+
+def _reach(old: Account | None, new: Account | None, whose: str) -> Iterator[Change]:
+    before, after = (account.reached if account is not None else [] for account in (old, new))
+    if _plain(before) == _plain(after):
+        return
+    was, now = _relation(before), _relation(after)
+    yield from _more(whose, Kind.GAINS, was, now)
+    yield from _more(whose, Kind.LOSES, now, was)
+    yield from _seen(whose, before, after)
+
+
+def _plain(reached: Iterable[Reached]) -> list[tuple[object, ...]]:
+    """Return what is reached and how it is seen, whatever wire it goes by."""
+    return sorted((each.node, each.sources, sorted(each.asked), each.seen) for each in reached)
+
+
+def _relation(reached: Iterable[Reached]) -> Relation:
+    found: dict[tuple[str, int], Intervals] = {}
+    for each in reached:
+        for _, _, low, high in each.asked:
+            for place in range(low, high + 1):
+                found[each.node, place] = union((*found.get((each.node, place), ()), *each.sources))
+    return found
+
+
+def _more(whose: str, kind: Kind, old: Relation, new: Relation) -> Iterator[Change]:
+    """Yield what the second holds and the first does not."""
+    for (node, place), sources in new.items():
+        had = old.get((node, place), ())
+        more = without(sources, had)
+        if more:
+            where = node.partition("/")[2] if node.startswith("provider/") else node
+            some = f" for {_addresses(more)}" if had or more != sources else ""
+            yield Change(whose, kind, f"{where} {port_at(place)}{some}")
+
+
+def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[Change]:
+    was, now = (_as_seen(each) for each in (old, new))
+    for node in sorted(was.keys() & now.keys()):
+        if was[node] != now[node]:
+            where = node.partition("/")[2] if node.startswith("provider/") else node
+            says = f"is seen by {where} as {_addresses(now[node])}, was {_addresses(was[node])}"
+            yield Change(whose, Kind.SEEN, says)
+
+
+def _as_seen(reached: Iterable[Reached]) -> dict[str, Intervals]:
+    found: dict[str, Intervals] = {}
+    for each in reached:
+        found[each.node] = union((*found.get(each.node, ()), *each.seen))
+    return found
+
+
+def _addresses(intervals: Intervals) -> str:
+    """Return addresses as prefixes, as few as can be."""
+    prefixes = [
+        prefix for first, last in intervals for prefix in summarize_address_range(IPv4Address(first), IPv4Address(last))
+    ]
+    listed = [str(p.network_address) if p.num_addresses == 1 else str(p) for p in prefixes[:_MOST]]
+    return ", ".join(listed) + (f" and {len(prefixes) - _MOST} more prefixes" if len(prefixes) > _MOST else "")

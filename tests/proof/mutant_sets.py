@@ -1,0 +1,136 @@
+"""Whether two fabrics do the same to every packet, by the proof's own engine.
+
+Anything at all is put on every wire that packets come from. Compared are all packets that get into another realm
+or arrive there, with what they were and have become, and those whose replies do not come back. Two things are left
+out. What stays in its own realm is nothing to anybody else. And nobody listens in the lake: a packet that one box
+no longer refuses, and the next one does, has got nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from farshore.fabric.model import Fabric, LinkEnd
+from farshore.proof.crossing import Stream
+from farshore.proof.returning import Clean, strayed
+from farshore.proof.scene import scene
+from farshore.proof.senders import Senders, anybody, somebody
+from farshore.proof.spread import Terrain, spread
+from farshore.proof.targets import anything
+from farshore.realm import Realm, RealmKind
+from farshore.walk.journey import profile_of
+
+# Streams by what is done to them and where.
+Seen = dict[tuple[str, ...], list[Stream]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where packets come from, and which: anything at all, or what a host sends by its own address."""
+
+    end: LinkEnd
+    realm: Realm
+    senders: tuple[Senders, ...]
+
+
+def starts(fabric: Fabric) -> Iterator[Start]:
+    """Yield every wire that packets come from."""
+    there = scene(fabric)
+    for tenant in there.tenants:
+        for mouth in there.ground(tenant).mouths:
+            realm = realm_at(fabric, mouth)
+            yield Start(mouth, realm, anybody(realm))
+    for host in fabric.end_systems:
+        realm, plug = host.address.realm, LinkEnd(host.name, host.interface.name)
+        yield Start(plug, realm, somebody(host.address))
+        if realm.kind is not RealmKind.TENANT:
+            yield Start(plug, realm, anybody(realm))
+
+
+def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:
+    """Return the realm of an interface."""
+    return next(each.realm for each in fabric.nodes[end.node].interfaces if each.name == end.interface)
+
+
+def seen(fabric: Fabric, start: Start) -> Seen:
+    """Return all that becomes of what a wire carries."""
+    terrain = Terrain(fabric, profile_of(None), {})
+    found = spread(terrain, start.end, Stream(start.senders, anything(start.realm)))
+    noted: Seen = {}
+    clean: Clean = {}
+    for hop in found.hops:
+        out = realm_at(fabric, LinkEnd(hop.node, hop.passage.egress))
+        if out.kind is not RealmKind.LAKE and out != realm_at(fabric, LinkEnd(hop.node, hop.ingress)):
+            noted.setdefault(("wire", hop.node, hop.passage.egress), []).append(hop.passage.left)
+    for arrival in found.arrivals:
+        if all(realm_at(fabric, LinkEnd(hop.node, hop.passage.egress)) == start.realm for hop in arrival.path):
+            continue
+        if not arrival.own:
+            continue  # whoever is there does not take it, and how it got into that realm is noted
+        noted.setdefault(("arrives", arrival.node.name), []).append(arrival.stream)
+        heard = tuple(
+            each._replace(low=place, high=place) for each in arrival.stream.targets for place in arrival.heard(each)
+        )
+        noted.setdefault(("heard", arrival.node.name), []).append(Stream(arrival.stream.senders, heard))
+        for fault in strayed(terrain, arrival, clean):
+            lost = noted.setdefault(("unanswered", arrival.node.name), [])
+            lost.append(Stream(fault.senders, fault.targets))
+        if any(hop.passage.doubtful for hop in arrival.path):
+            noted.setdefault(("doubtful", arrival.node.name), []).append(arrival.stream)
+    return noted
+
+
+def differences(good: Seen, other: Seen) -> Iterator[str]:
+    """Yield where two fabrics do not do the same."""
+    for place in dict.fromkeys((*good, *other)):
+        if not same(good.get(place, []), other.get(place, [])):
+            yield " ".join(place)
+
+
+def same(one: list[Stream], other: list[Stream]) -> bool:
+    """Tell whether two lists of sets hold the same packets: cut alike, they are the same cells."""
+    if one == other:
+        return True
+    both = (*one, *other)
+    sources = _cuts((s.first, s.last) for each in both for s in each.senders)
+    destinations = _cuts((t.first, t.last) for each in both for t in each.targets)
+    places = _cuts((t.low, t.high) for each in both for t in each.targets)
+    return _cells(one, sources, destinations, places) == _cells(other, sources, destinations, places)
+
+
+def _cuts(bounds: Iterable[tuple[int, int]]) -> list[int]:
+    return sorted({edge for first, last in bounds for edge in (first, last + 1)})
+
+
+def _cells(
+    streams: list[Stream], sources: list[int], destinations: list[int], places: list[int]
+) -> set[tuple[object, object]]:
+    found: set[tuple[object, object]] = set()
+    for stream in streams:
+        senders = {
+            sender.which_were(first, last)
+            for sender in stream.senders
+            for first, last in _between(sources, sender.first, sender.last)
+        }
+        targets = {
+            (
+                target.first + first - target.first,
+                target.at + first - target.first,
+                last - first,
+                low,
+                high,
+                target.realm,
+            )
+            for target in stream.targets
+            for first, last in _between(destinations, target.first, target.last)
+            for low, high in _between(places, target.low, target.high)
+        }
+        found.update((sender, target) for sender in senders for target in targets)
+    return found
+
+
+def _between(cuts: list[int], first: int, last: int) -> Iterator[tuple[int, int]]:
+    inside = [cut for cut in cuts if first <= cut <= last + 1]
+    yield from ((start, end - 1) for start, end in pairwise(inside))

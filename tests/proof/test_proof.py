@@ -1,0 +1,123 @@
+"""A whole proof: what it says of good intents, and of fabrics that somebody has broken."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from farshore.design.catalogue import build
+from farshore.fabric.model import Device, Direction, Fabric, Guard
+from farshore.intent.load import load
+from farshore.intent.model import Intent
+from farshore.plan.allocate import allocate
+from farshore.plan.model import Plan
+from farshore.proof.account import Property
+from farshore.proof.counterexample import counterexample
+from farshore.proof.prove import Proof, prove
+from farshore.proof.side_by_side import mapped
+from farshore.realm import Prefix
+from strategies import intents, mixed_intents
+
+ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
+
+
+def read(path: Path) -> tuple[Intent, Plan]:
+    intent = load(path).intent
+    assert intent is not None
+    return intent, planned(intent)
+
+
+def planned(intent: Intent) -> Plan:
+    plan = allocate(intent).plan
+    assert plan is not None
+    return plan
+
+
+def failing(proof: Proof) -> set[Property]:
+    return {verdict.what for verdict in proof.verdicts if not verdict.holds}
+
+
+@settings(max_examples=60)
+@given(mixed_intents())
+def test_whatever_designs_an_intent_asks_for_it_is_proven(intent: Intent) -> None:
+    plan = planned(intent)
+    proof = prove(intent, plan, build(intent, plan))
+    assert failing(proof) == set()
+
+
+@settings(max_examples=40)
+@given(intents())
+def test_each_design_that_carries_packets_is_proven(intent: Intent) -> None:
+    plan = planned(intent)
+    for design in ("lake", "last-hop"):
+        proof = prove(intent, plan, build(intent, plan, design), design=design)
+        assert failing(proof) == set()
+
+
+def meddled(fabric: Fabric, name: str, change: dict[str, object]) -> Fabric:
+    node = fabric.nodes[name]
+    nodes = {**fabric.nodes, name: replace(node, **change)}  # type: ignore[arg-type]
+    return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
+
+
+def test_a_lost_guard_lets_forged_sources_in() -> None:
+    """Without it a tenant's own lake addresses pass as sources on its WAN, and nobody can tell who it was."""
+    intent, plan = read(ARTICLE)
+    fabric = build(intent, plan)
+    near = fabric.nodes["customer-a/nat"]
+    assert isinstance(near, Device)
+    loose = meddled(fabric, near.name, {"guards": tuple(g for g in near.guards if g.interface != "wan")})
+    proof = prove(intent, plan, loose)
+    assert {Property.FORGED, Property.ONE_TO_ONE, Property.RETURN_PATH} <= failing(proof)
+    (forged, *_) = next(v.refuted for v in proof.verdicts if v.what is Property.FORGED)
+    shown = counterexample(intent, plan, loose, forged)
+    first = shown.walk.steps[0].before
+    assert str(first.source.ip) == "100.65.0.0"
+    assert shown.walk.traces[0].arrived_at is not None
+    assert shown.walk.traces[0].arrived_at.name == "provider/portal"
+    assert shown.cause.file == str(ARTICLE)
+
+
+def test_a_tenant_that_is_let_through_to_another_is_found() -> None:
+    intent, plan = read(ARTICLE)
+    fabric = build(intent, plan)
+    router = fabric.nodes["provider/nat"]
+    assert isinstance(router, Device)
+    assert router.policy is not None
+    # The far shore is a plain router now: whatever is sent to a lake address gets there.
+    loose = meddled(fabric, router.name, {"policy": None, "guards": ()})
+    near = fabric.nodes["customer-a/nat"]
+    assert isinstance(near, Device)
+    everything = Prefix.of(replace(next(iter(plan.services.values())).lake, ip=IPv4Address(0)))
+    everything = replace(everything, network=everything.network.supernet(new_prefix=0))
+    guards = tuple(
+        Guard(g.interface, g.direction, g.sources, (everything,))
+        if (g.interface, g.direction) in {("wan", Direction.IN), ("lake", Direction.OUT)}
+        else g
+        for g in near.guards
+    )
+    proof = prove(intent, plan, meddled(loose, near.name, {"guards": guards, "policy": None}))
+    assert not proof.holds
+    assert Property.REACH in failing(proof)
+
+
+def test_the_same_with_one_process_and_with_several() -> None:
+    """What processes hand in is put back in order."""
+    heard: list[int] = []
+    numbers = tuple(range(1203))
+    assert mapped(lambda number: number * number, numbers, heard.append) == [n * n for n in numbers]
+    assert heard[0] == 0
+
+
+def test_a_process_that_dies_is_heard_of() -> None:
+    def work(number: int) -> int:
+        if number == 1199:
+            raise SystemExit(3)
+        return number
+
+    with pytest.raises((ChildProcessError, SystemExit)):
+        mapped(work, tuple(range(1200)), lambda _done: None)

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from both_ways import TWO_SIDED, has, place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at
+from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_mouths
 
 from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
 from farshore.proof.crossing import Stream
 from farshore.proof.intervals import of_port
-from farshore.proof.returning import strayed
-from farshore.proof.scene import scene
+from farshore.proof.returning import Clean, strayed
 from farshore.proof.senders import anybody
 from farshore.proof.spread import Arrival, Terrain, spread
 from farshore.proof.targets import anything
@@ -33,17 +32,18 @@ profiles = st.none() | st.sampled_from(list(PROFILES.values()))
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that arrived where somebody listens, and the proof's arrival that it is of."""
+    """A request that arrived where somebody listens, the proof's arrival of it, and what that spread remembers."""
 
     start: LinkEnd
     packet: Packet
     request: Trace
     arrival: Arrival
+    clean: Clean
 
 
 def says_lost(terrain: Terrain, asked: Asked) -> bool:
     """Tell whether the proof says that a reply goes wrong."""
-    faults = list(strayed(terrain, asked.arrival))
+    faults = list(strayed(terrain, asked.arrival, asked.clean))
     return any(has(Stream(fault.senders, fault.targets), asked.packet) for fault in faults)
 
 
@@ -74,16 +74,19 @@ def _is_doubtful(hop: Hop) -> bool:
 
 def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.DataObject) -> list[Asked]:
     """Draw packets from a wire where a tenant's network ends, and keep those that are taken by who listens."""
-    mouths = [mouth for ground in scene(fabric).grounds.values() for mouth in ground.mouths]
-    start = data.draw(st.sampled_from(mouths))
+    start = data.draw(st.sampled_from(tenant_mouths(fabric)))
     realm = realm_at(fabric, start)
     found = spread(terrain, start, Stream(anybody(realm), anything(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
+    clean: Clean = {}
     drawn = (data.draw(packets(fabric, start, [arrival.stream for arrival in taken])) for _ in range(8))
-    return [asked for packet in drawn for asked in _asked(fabric, profile, start, packet, taken)]
+    return [asked for packet in drawn for asked in _asked(fabric, profile, start, packet, (taken, clean))]
 
 
-def _asked(fabric: Fabric, profile: ProfileOf, start: LinkEnd, packet: Packet, taken: list[Arrival]) -> Iterator[Asked]:
+def _asked(
+    fabric: Fabric, profile: ProfileOf, start: LinkEnd, packet: Packet, spread_out: tuple[list[Arrival], Clean]
+) -> Iterator[Asked]:
+    taken, clean = spread_out
     request = trace(fabric, profile, start, packet, {})
     arrived = request.arrived_at
     if arrived is None or any(map(_is_doubtful, request.hops)):
@@ -92,7 +95,7 @@ def _asked(fabric: Fabric, profile: ProfileOf, start: LinkEnd, packet: Packet, t
         way = [(hop.node, hop.ingress) for hop in request.hops[:-1]]
         its = [a for a in taken if has(a.stream, packet) and [(h.node, h.ingress) for h in a.path] == way]
         assert its or not way
-        yield from (Asked(start, packet, request, arrival) for arrival in its)
+        yield from (Asked(start, packet, request, arrival, clean) for arrival in its)
 
 
 def agree(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
@@ -155,6 +158,6 @@ def _is_refused(fabric: Fabric, asked: Asked) -> None:
     found = spread(terrain, asked.start, Stream(anybody(realm), anything(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
     # The request passes as before, for these guards stand on the other side.
-    (again,) = _asked(fabric, of, asked.start, asked.packet, taken)
+    (again,) = _asked(fabric, of, asked.start, asked.packet, (taken, {}))
     assert says_lost(terrain, again)
     assert not comes_back(fabric, of, again)

@@ -11,7 +11,7 @@ from both_ways import LAST_ADDRESS, edge_packets, packet_of
 from hypothesis import strategies as st
 
 from farshore.design.catalogue import DESIGNS, build
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Node, NodeKind, Proxy
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port
@@ -21,6 +21,7 @@ from farshore.proof.scene import scene
 from farshore.realm import Prefix, Realm
 from farshore.translation import BasicNat
 from farshore.walk.packet import Packet
+from farshore.walk.profiles import PROFILES
 from strategies import intents, mixed_intents
 
 # What can be taken out of a device, or stand in another order.
@@ -83,14 +84,33 @@ def _broken(draw: st.DrawFn, device: Device) -> Node:
         for row, route in enumerate(device.routes)
         for end in device.interfaces
     ]
+    # Narrower one way: what a guard lets through may get no answer.
+    narrower = [
+        replace(device, guards=(*device.guards[:row], tight, *device.guards[row + 1 :]))
+        for row, guard in enumerate(device.guards)
+        for tight in (*_without_one(guard, "sources"), *_without_one(guard, "destinations"))
+    ]
     ways = [
+        narrower,
+        narrower,
         [replace(device, guards=())],
+        [replace(device, profile=name) for name in PROFILES],
         [replace(device, last_hop=not device.last_hop)],
         [replace(device, **{table: rows[::-1]})],
         dropped,
         elsewhere,
     ]
     return draw(st.sampled_from([each for each in ways if each]).flatmap(st.sampled_from))
+
+
+def _without_one(guard: Guard, field: str) -> Iterator[Guard]:
+    """Yield a guard without each of its prefixes, and with one half of each."""
+    held: tuple[Prefix, ...] = getattr(guard, field)
+    for row, prefix in enumerate(held):
+        yield replace(guard, **{field: held[:row] + held[row + 1 :]})
+        if prefix.network.prefixlen < 32:
+            halves = (Prefix(prefix.realm, half) for half in prefix.network.subnets())
+            yield from (replace(guard, **{field: (*held[:row], half, *held[row + 1 :])}) for half in halves)
 
 
 def wires(fabric: Fabric) -> st.SearchStrategy[LinkEnd]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from both_ways import TWO_SIDED, has, place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at
 
-from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
 from farshore.proof.crossing import Stream
 from farshore.proof.intervals import of_port
 from farshore.proof.returning import strayed
@@ -78,20 +79,20 @@ def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.Data
     realm = realm_at(fabric, start)
     found = spread(terrain, start, Stream(anybody(realm), anything(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
-    sets = [arrival.stream for arrival in taken]
-    asked = []
-    for _ in range(8):
-        packet = data.draw(packets(fabric, start, sets))
-        request = trace(fabric, profile, start, packet, {})
-        arrived = request.arrived_at
-        if arrived is None or any(map(_is_doubtful, request.hops)):
-            continue
-        if place(packet) in {*map(of_port, arrived.listens)}:
-            way = [(hop.node, hop.ingress) for hop in request.hops[:-1]]
-            its = [a for a in taken if has(a.stream, packet) and [(h.node, h.ingress) for h in a.path] == way]
-            asked += [Asked(start, packet, request, arrival) for arrival in its]
-            assert its or not way
-    return asked
+    drawn = (data.draw(packets(fabric, start, [arrival.stream for arrival in taken])) for _ in range(8))
+    return [asked for packet in drawn for asked in _asked(fabric, profile, start, packet, taken)]
+
+
+def _asked(fabric: Fabric, profile: ProfileOf, start: LinkEnd, packet: Packet, taken: list[Arrival]) -> Iterator[Asked]:
+    request = trace(fabric, profile, start, packet, {})
+    arrived = request.arrived_at
+    if arrived is None or any(map(_is_doubtful, request.hops)):
+        return
+    if place(packet) in {*map(of_port, arrived.listens)}:
+        way = [(hop.node, hop.ingress) for hop in request.hops[:-1]]
+        its = [a for a in taken if has(a.stream, packet) and [(h.node, h.ingress) for h in a.path] == way]
+        assert its or not way
+        yield from (Asked(start, packet, request, arrival) for arrival in its)
 
 
 def agree(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
@@ -117,3 +118,43 @@ def test_it_does_so_where_something_is_wrong(fabric: Fabric, profile: Profile | 
 @given(doubtful_fabrics(), profiles, st.data())
 def test_it_does_so_where_a_route_is_in_doubt(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
     agree(fabric, profile, data)
+
+
+@settings(some, max_examples=40)
+@given(fabrics(), st.data())
+def test_a_guard_that_lets_no_reply_pass_is_seen(fabric: Fabric, data: st.DataObject) -> None:
+    """Whichever of the four it judges: where the reply comes from and goes to, as it comes in and as it goes out."""
+    of = profile_of(None)
+    for asked in requests(fabric, of, Terrain(fabric, of, {}), data)[:2]:
+        for hop in asked.arrival.path:
+            ends = (Direction.IN, hop.passage.egress), (Direction.OUT, hop.ingress)
+            for direction, interface in ends:
+                for field in ("sources", "destinations"):
+                    tight = _tightened(fabric, hop.node, (direction, interface), field)
+                    if tight is not None:
+                        _is_refused(tight, asked)
+
+
+def _tightened(fabric: Fabric, node: str, where: tuple[Direction, str], field: str) -> Fabric | None:
+    """Return a fabric in which one guard holds no prefixes any more; None where no guard stands there."""
+    device = fabric.nodes[node]
+    if not isinstance(device, Device) or not any((g.direction, g.interface) == where for g in device.guards):
+        return None
+
+    def tight(guard: Guard) -> Guard:
+        return replace(guard, **{field: ()}) if (guard.direction, guard.interface) == where else guard
+
+    nodes = dict(fabric.nodes) | {node: replace(device, guards=tuple(map(tight, device.guards)))}
+    return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
+
+
+def _is_refused(fabric: Fabric, asked: Asked) -> None:
+    of = profile_of(None)
+    terrain = Terrain(fabric, of, {})
+    realm = realm_at(fabric, asked.start)
+    found = spread(terrain, asked.start, Stream(anybody(realm), anything(realm)))
+    taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
+    # The request passes as before, for these guards stand on the other side.
+    (again,) = _asked(fabric, of, asked.start, asked.packet, taken)
+    assert says_lost(terrain, again)
+    assert not comes_back(fabric, of, again)

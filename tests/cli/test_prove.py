@@ -93,13 +93,15 @@ def test_a_box_that_routes_first_glitches_at_step_6_alone(monkeypatch: pytest.Mo
     assert found["no-ambiguity"]["counterexample"]["glitches"] == [6]
 
 
-def test_distinct_addresses_do_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("design", ["single-nat", "last-hop-plain"])
+def test_distinct_addresses_do_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, design: str) -> None:
     text = (REPOSITORY / "examples/article.yaml").read_text(encoding="utf-8")
     text = text.replace("networks: [10.1.1.0/24]           #", "networks: [10.9.9.0/24]  #")
     text = text.replace("address: 10.1.1.1 ", "address: 10.9.9.1 ")
+    before, customer, after = text.partition("  customer-b:")
     file = tmp_path / "distinct.yaml"
-    file.write_text(text, encoding="utf-8")
-    done = prove(monkeypatch, str(file), "--design", "single-nat")
+    file.write_text(before + customer + after.replace("10.1.1.", "10.8.8."), encoding="utf-8")
+    done = prove(monkeypatch, str(file), "--design", design)
     assert done.exit_code == EXIT_YES, done.output
 
 

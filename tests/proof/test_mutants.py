@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import pytest
 from mutant_fabrics import CASES, Good, good
@@ -13,7 +14,7 @@ from mutant_sets import Seen, differences, seen, starts
 from mutant_walks import Walks
 from mutants import Mutant
 from mutants_rules import mutants
-from mutants_table import EQUIVALENT, GOLDEN, SURVIVED, listed, table
+from mutants_table import BEGIN, END, EQUIVALENT, GOLDEN, SURVIVED, listed, table
 
 from farshore.fabric.model import Fabric
 from farshore.proof.account import Property
@@ -143,3 +144,15 @@ FOUND = (
 def test_what_only_mutants_showed_is_refuted(name: str, what: str, refuted_by: str) -> None:
     mutant = next(mutant for mutant in mutants(good(name).fabric) if mutant.what == what)
     assert refuted_by in refuting(good(name), mutant)
+
+
+def test_the_document_has_the_score(request: pytest.FixtureRequest) -> None:
+    path = Path(__file__).parents[2] / "docs" / "proof.md"
+    before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    shown, end, after = rest.partition(END)
+    assert begin
+    assert end
+    if request.config.getoption("--update-goldens"):
+        path.write_text(before + begin + table() + end + after, encoding="utf-8")
+        shown = table()
+    assert shown == table()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from farshore.design.catalogue import build
 from farshore.fabric.model import Device, Direction, Fabric, Guard
-from farshore.intent.load import load
+from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
@@ -20,6 +20,7 @@ from farshore.proof.counterexample import counterexample
 from farshore.proof.prove import Proof, prove
 from farshore.proof.side_by_side import mapped
 from farshore.realm import Prefix
+from farshore.walk.profiles import PROFILES
 from strategies import intents, mixed_intents
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
@@ -121,3 +122,27 @@ def test_a_process_that_dies_is_heard_of() -> None:
 
     with pytest.raises((ChildProcessError, SystemExit)):
         mapped(work, tuple(range(1200)), lambda _done: None)
+
+
+CALLED = """\
+version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  source: [10.250.0.0/16]
+  hosts: {monitor: 10.1.1.50}
+  reaches: [{tenant: customer-a, ports: [tcp/22, icmp]}]
+  services: {portal: {address: 10.1.1.1, ports: [tcp/443], internet: 203.0.113.10}}
+tenants:
+  customer-a: {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal], hosts: {alice: 10.1.1.1}}
+  customer-b: {networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal], hosts: {bill: 10.1.1.1}}
+"""
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("source", ["", "  source: [10.250.0.0/16]\n"])
+def test_calls_are_carried_whatever_a_box_does_first(profile: str, source: str) -> None:
+    intent = load_text(CALLED.replace("  source: [10.250.0.0/16]\n", source), "intent.yaml").intent
+    assert intent is not None
+    plan = planned(intent)
+    assert failing(prove(intent, plan, build(intent, plan), profile=PROFILES[profile])) == set()

@@ -61,7 +61,15 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
         for translation in source.provider_translations
     )
     routes = dict.fromkeys(intent.provider.networks, "provider")
-    discards: dict[Prefix, None] = {plan.lake: None} | {t.outside: None for t in onward}
+    # What no flow explains goes nowhere. What may be called leads to its tenant, for boxes that route first.
+    unexplained: dict[Prefix, str | None] = {plan.lake: None, **{t.outside: None for t in onward}}
+    unexplained |= {
+        translation.outside: toward(tenant.name)
+        for tenant in plan.tenants.values()
+        if intent.reached(tenant.name)
+        for source in tenant.sources
+        for translation in source.provider_translations
+    }
     permits = tuple(
         Permit(LAKE, PROVIDER, Prefix.of(s.lake), Prefix.of(s.address), port, s.name)
         for s in plan.services.values()
@@ -85,7 +93,7 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
             *(Route(block, toward(side.tenant)) for side in sides for block in side.lake_sources),
             # For boxes that route before they translate: the services' lake addresses lead to the provider.
             *(Route(service.inside, "provider") for service in services),
-            *(Route(prefix, interface) for prefix, interface in (routes | discards).items()),
+            *(Route(prefix, interface) for prefix, interface in (routes | unexplained).items()),
         ),
         destination_nat=(*services, *_inward(intent, plan)),
         source_nat=(*onward, *callers),

@@ -45,10 +45,12 @@ def counterexample(
     found = _usual(intent, plan, fabric, found)
     walked = walk(fabric, profile, _errand(intent, plan, fabric, found))
     place, says = _line(intent, plan, fabric, found)
-    # What is not reached is held up somewhere on the way.
-    glitch = next((step.at for step in walked.steps if not step.ok), None)
-    device = glitch if glitch is not None and found.what is Property.REACH else found.node
-    cause = Cause(device, _rule(walked, device), intent.file, place, says)
+    device, rule = found.node, _rule(walked, found.node)
+    glitch = next((step for step in walked.steps if not step.ok), None)
+    if glitch is not None and found.what is Property.REACH:
+        # What is not reached is held up somewhere on the way.
+        device, rule = glitch.at, glitch.reason or rule
+    cause = Cause(device, rule, intent.file, place, says)
     return Counterexample(found.what, found.reason, walked, cause)
 
 

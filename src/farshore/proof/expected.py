@@ -19,6 +19,9 @@ from farshore.proof.targets import Targets
 from farshore.realm import INTERNET, PROVIDER, Prefix
 from farshore.translation import SourceTranslation
 
+# The design by which services see tenants' own addresses.
+_PLAIN = "last-hop-plain"
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -112,6 +115,8 @@ def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> 
         node = names.service(service)
         own = int(plan.services[service].lake.ip)
         seen = again if carrier == DesignName.LAKE else in_lake
+        if carrier == _PLAIN:
+            seen = tuple(Senders(first, last, first, PROVIDER) for first, last in crossing)
         if by_proxy:
             seen = tuple(Senders(first, last, own, PROVIDER, SHARED_BY_ALL) for first, last in networks)
         offers[node] = Offer(service, node, sources, int(presented.ip), places, seen)
@@ -122,7 +127,7 @@ def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> 
         offers,
         union((*crossing, *networks)) if DesignName.APPLIANCE in carriers else crossing,
         lake,
-        _known(tenant_plan, lake, carriers | {general}),
+        crossing if design == _PLAIN else _known(tenant_plan, lake, carriers | {general}),
         _calls(intent, plan, tenant, again) if general == DesignName.LAKE else None,
         {names.host(tenant.name, host.name): int(host.address.ip) for host in tenant.hosts},
     )

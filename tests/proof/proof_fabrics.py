@@ -116,9 +116,15 @@ def _without_one(guard: Guard, field: str) -> Iterator[Guard]:
 def wires(fabric: Fabric) -> st.SearchStrategy[LinkEnd]:
     """Return an end of any link, most often one where a host stands or a tenant's network ends."""
     ends = list(fabric.far_ends)
-    mouths = [end for ground in scene(fabric).grounds.values() for end in ground.mouths]
+    tenants = tenant_mouths(fabric)
     hosts = [end for end in ends if isinstance(fabric.nodes[end.node], EndSystem)]
-    return st.sampled_from(mouths) | st.sampled_from(mouths) | st.sampled_from(hosts) | st.sampled_from(ends)
+    return st.sampled_from(tenants) | st.sampled_from(tenants) | st.sampled_from(hosts) | st.sampled_from(ends)
+
+
+def tenant_mouths(fabric: Fabric) -> list[LinkEnd]:
+    """Return the interfaces by which tenants' networks end at the provider."""
+    there = scene(fabric)
+    return [mouth for name in there.tenants for mouth in there.ground(name).mouths]
 
 
 def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:

@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 from both_ways import TWO_SIDED, has, place
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at
+from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_mouths
 
 from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
 from farshore.proof.crossing import Stream
 from farshore.proof.intervals import of_port
 from farshore.proof.returning import strayed
-from farshore.proof.scene import scene
 from farshore.proof.senders import anybody
 from farshore.proof.spread import Arrival, Terrain, spread
 from farshore.proof.targets import anything
@@ -43,7 +42,7 @@ class Asked:
 
 def says_lost(terrain: Terrain, asked: Asked) -> bool:
     """Tell whether the proof says that a reply goes wrong."""
-    faults = list(strayed(terrain, asked.arrival))
+    faults = list(strayed(terrain, asked.arrival, {}))
     return any(has(Stream(fault.senders, fault.targets), asked.packet) for fault in faults)
 
 
@@ -74,8 +73,7 @@ def _is_doubtful(hop: Hop) -> bool:
 
 def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.DataObject) -> list[Asked]:
     """Draw packets from a wire where a tenant's network ends, and keep those that are taken by who listens."""
-    mouths = [mouth for ground in scene(fabric).grounds.values() for mouth in ground.mouths]
-    start = data.draw(st.sampled_from(mouths))
+    start = data.draw(st.sampled_from(tenant_mouths(fabric)))
     realm = realm_at(fabric, start)
     found = spread(terrain, start, Stream(anybody(realm), anything(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]

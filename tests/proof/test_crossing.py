@@ -23,7 +23,7 @@ from farshore.walk.profile import Profile
 from farshore.walk.profiles import PROFILES
 from strategies import TENANT_A, TENANT_B, boxes, narrow_packets, proxies
 
-many = settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 AS_HELD = Choices(held_route, kept_port)
 profiles = st.sampled_from(list(PROFILES.values()))
 Outcome = tuple[str, Now]

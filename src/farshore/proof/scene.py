@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd
@@ -33,10 +33,6 @@ class Scene:
     def ground(self, tenant: str) -> Ground:
         """Return a tenant's side of the fabric."""
         return _ground(self.fabric, self.tenants[tenant])
-
-    def grounds(self) -> Iterator[Ground]:
-        """Yield every tenant's side of the fabric."""
-        return (_ground(self.fabric, hosts) for hosts in self.tenants.values())
 
 
 def scene(fabric: Fabric) -> Scene:

@@ -60,10 +60,12 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
 
 def _proven(file: Path, design: str | None, report: Reporter) -> Side:
     from farshore.cli.fabrics import read_fabric
-    from farshore.collector import without_collector
+    from farshore.collector import kept_for_good, without_collector
     from farshore.proof.change import Side
     from farshore.proof.prove import prove
 
-    intent, plan, fabric = read_fabric(file, design)
     with without_collector():
-        return Side(intent, plan, prove(intent, plan, fabric, design=design, report=report))
+        intent, plan, fabric = read_fabric(file, design)
+        side = Side(intent, plan, prove(intent, plan, fabric, design=design, report=report))
+        kept_for_good()
+    return side

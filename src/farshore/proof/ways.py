@@ -31,7 +31,8 @@ class Part(NamedTuple):
 
     def cut(self, first: int, last: int) -> Part:
         """Return what of it is now between two bounds."""
-        return self._replace(now=self.now.cut(first, last))
+        now = self.now.cut(first, last)
+        return self if now is self.now else Part(now, self.egress, self.leaves, self.doubtful)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,8 @@ def ways_of(box: Box, realm: Realm, order: tuple[Stage, ...], target: Targets) -
     ways = box.known.get(key)
     if ways is None:
         two_sided: list[tuple[Targets, Found]] = []
-        parts: Iterable[Part] = (Part(target._replace(first=target.at, last=target.end)),)
+        at, end, low, high = target.at, target.end, target.low, target.high
+        parts: Iterable[Part] = (Part(Targets(at, end, at, low, high, target.realm)),)
         for stage in order:
             parts = _stage(stage, box, realm, parts, two_sided)
         # Only now is anything done: the stages hand one part after the other on.
@@ -86,7 +88,9 @@ def _new_destinations(box: Box, realm: Realm, parts: Iterable[Part]) -> Iterator
             if stretch.entries:
                 nat = stretch.entries[0]
                 shift = int(nat.outside.network.network_address) - int(nat.inside.network.network_address)
-                some = some._replace(now=some.now._replace(at=some.now.at + shift, realm=nat.outside.realm))
+                sent, last, at, low, high, _ = some.now
+                now = Targets(sent, last, at + shift, low, high, nat.outside.realm)
+                some = Part(now, some.egress, some.leaves, some.doubtful)
             yield some
 
 
@@ -101,7 +105,7 @@ def _routed(box: Box, parts: Iterable[Part], two_sided: list[tuple[Targets, Foun
             if doubtful:
                 two_sided.append((some.now, found))
             if right is not None and right.interface is not None:
-                yield some._replace(egress=right.interface, doubtful=doubtful or part.doubtful)
+                yield Part(some.now, right.interface, some.leaves, doubtful or part.doubtful)
             if doubtful and held is not None and held.interface is not None and held is not right:
                 yield some._replace(egress=held.interface, doubtful=True)
 
@@ -130,5 +134,6 @@ def _permitted(box: Box, realm: Realm, parts: Iterable[Part]) -> Iterator[Part]:
                 if leaves in (None, p.egress) and now.low <= p.port <= now.high
             )
             some = now.cut(stretch.first + shift, stretch.last + shift) if places else now
+            sent, end, at, _, _, realm_now = some
             for first, last in places:
-                yield part._replace(now=some._replace(low=first, high=last))
+                yield Part(Targets(sent, end, at, first, last, realm_now), part.egress, part.leaves, part.doubtful)

@@ -8,7 +8,6 @@ With --walk every pair is walked as well, the naive way: each tenant's host to e
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from dataclasses import replace
@@ -26,6 +25,8 @@ from farshore.proof.again import prove_again
 from farshore.proof.prove import Question, prove
 from farshore.walk.journey import walk
 
+from .memory import peak_mib
+
 
 def main() -> None:
     """Print seconds and mebibytes as JSON."""
@@ -39,12 +40,11 @@ def main() -> None:
         done = time.perf_counter()
     assert proof.holds
     assert again.holds
-    processes = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     answer = {
         "prove_seconds": proven - begun,
         "prove_tenant": (proven - begun) / len(intent.tenants),
         "again_seconds": done - proven,
-        "prove_mib": sum(resource.getrusage(which).ru_maxrss for which in processes) / 1024,
+        "prove_mib": peak_mib(),
     }
     if "--walk" in sys.argv:
         answer["walk_seconds"] = _walked(intent, plan, fabric)

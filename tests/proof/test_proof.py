@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -146,3 +148,25 @@ def test_calls_are_carried_whatever_a_box_does_first(profile: str, source: str) 
     assert intent is not None
     plan = planned(intent)
     assert failing(prove(intent, plan, build(intent, plan), profile=PROFILES[profile])) == set()
+
+
+def test_a_process_that_is_ended_says_nothing_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
+    here = os.getpid()
+
+    def work(number: int) -> int:
+        if os.getpid() != here:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return number
+
+    def ended(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if len(os.sched_getaffinity(0)) == 1:
+        pytest.skip("with one processor there is one process")
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        with pytest.raises(ChildProcessError):
+            mapped(work, tuple(range(1200)), lambda _done: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert "Traceback" not in capfd.readouterr().err

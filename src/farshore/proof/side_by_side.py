@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -52,5 +53,8 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item], report: Callab
 
 
 def _hand_in(work: Callable[[Item], Result], share: Sequence[Item], sending: Connection) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Whoever ends the program hears of it from the process that was started, and from that one alone.
+        signal.signal(number, signal.SIG_DFL)
     sending.send([work(item) for item in share])
     sending.close()

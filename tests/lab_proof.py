@@ -9,18 +9,18 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from farshore.conformance.check import Check, Exchange, Injection, Outcome
+from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import build
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd, Proxy
 from farshore.intent.load import load
 from farshore.intent.model import Intent
-from farshore.lab.check import Check, Outcome, Talk, Throw
-from farshore.lab.expectations import expectations
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
-from farshore.proof.asked import Arrived, Asked
+from farshore.proof.query import Arrived, Query
 from farshore.realm import LAKE, Address, Realm, RealmKind
-from farshore.walk.journey import profile_of
+from farshore.walk.tell.journey import profile_of
 
 # A look-up on the way has no one right answer: the proof counts it as not reached, a real table does one or the other.
 DOUBTFUL = "doubtful"
@@ -72,9 +72,11 @@ def differences(judged: Mapping[str, Judged], observed: Mapping[str, str]) -> di
 
 def verdicts(plan: Plan, fabric: Fabric, checks: Sequence[Check]) -> dict[str, Judged]:
     """Ask the proof for every check, by name."""
-    lab = _Lab(plan, fabric, Asked.of(fabric, profile_of(None)))
-    talks = Counter(mark for check in checks if isinstance(check.attempt, Talk) for mark in lab.marks(check.attempt))
-    return {check.name: lab.judged(check, talks) for check in checks}
+    lab = _Lab(plan, fabric, Query.of(fabric, profile_of(None)))
+    exchanges = Counter(
+        mark for check in checks if isinstance(check.attempt, Exchange) for mark in lab.marks(check.attempt)
+    )
+    return {check.name: lab.judged(check, exchanges) for check in checks}
 
 
 # How an exchange looks where it arrives: at which node, from which source and ports, from which one, and to which.
@@ -85,60 +87,60 @@ _Mark = tuple[str, IPv4Address, tuple[int, int], int, Port]
 class _Lab:
     plan: Plan
     fabric: Fabric
-    asked: Asked
+    asked: Query
 
-    def judged(self, check: Check, talks: Counter[_Mark]) -> Judged:
+    def judged(self, check: Check, exchanges: Counter[_Mark]) -> Judged:
         attempt = check.attempt
-        if isinstance(attempt, Throw):
+        if isinstance(attempt, Injection):
             return Judged(check, self._thrown(attempt), alike=False)
-        alike = any(talks[mark] > 1 for mark in self.marks(attempt))
+        alike = any(exchanges[mark] > 1 for mark in self.marks(attempt))
         return Judged(check, self._talked(check.name, attempt), alike)
 
-    def marks(self, talk: Talk) -> Iterable[_Mark]:
-        for each in self._answers(talk):
+    def marks(self, exchange: Exchange) -> Iterable[_Mark]:
+        for each in self._answers(exchange):
             # A proxy's connections have ports of their own, each another.
             if not self._proxy(each):
-                yield each.node, each.source, each.ports, talk.source_port, talk.port
+                yield each.node, each.source, each.ports, exchange.source_port, exchange.port
 
     # --- exchanges ---
 
-    def _talked(self, name: str, talk: Talk) -> str:
+    def _talked(self, name: str, exchange: Exchange) -> str:
         """Return what comes of an exchange, in the words of ``Fetched.difference``."""
-        answers = self._answers(talk)
+        answers = self._answers(exchange)
         if not answers:
             return Outcome.BLOCK
         if any(each.doubtful for each in answers):
             return DOUBTFUL
         (there,) = answers
-        if not name.startswith((f"{talk.node} reaches {there.node} ", f"{talk.node} reaches {_short(there)} ")):
-            return f"{_short(there)} answered instead of {talk.service}"
-        if there.source != talk.seen_as:
-            return f"seen as {there.source} instead of {talk.seen_as}"
+        if not name.startswith((f"{exchange.node} reaches {there.node} ", f"{exchange.node} reaches {_short(there)} ")):
+            return f"{_short(there)} answered instead of {exchange.service}"
+        if there.source != exchange.seen_as:
+            return f"seen as {there.source} instead of {exchange.seen_as}"
         # A proxy takes any port at all, which is the same set as that of those who keep their own.
         ports = _PROXY_PORTS if self._proxy(there) else None if there.ports == _ALL_PORTS else there.ports
-        if ports != talk.seen_ports:
-            return f"seen from ports {ports} instead of {talk.seen_ports}"
+        if ports != exchange.seen_ports:
+            return f"seen from ports {ports} instead of {exchange.seen_ports}"
         return Outcome.REACH
 
-    def _answers(self, talk: Talk) -> tuple[Arrived, ...]:
-        start = self._node(talk.node).interface.name
-        there = self._arrivals(LinkEnd(talk.node, start), talk.source, talk.destination, talk.port)
-        return tuple(each for each in there if each.answered and talk.port in self._node(each.node).listens)
+    def _answers(self, exchange: Exchange) -> tuple[Arrived, ...]:
+        start = self._node(exchange.node).interface.name
+        there = self._arrivals(LinkEnd(exchange.node, start), exchange.source, exchange.destination, exchange.port)
+        return tuple(each for each in there if each.answered and exchange.port in self._node(each.node).listens)
 
     # --- made-up packets ---
 
-    def _thrown(self, throw: Throw) -> str:
+    def _thrown(self, injection: Injection) -> str:
         """Return who hears a made-up packet, whoever it is for; a proxy that it comes to answers instead of a node."""
-        packet = throw.packet
+        packet = injection.packet
         port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
-        there = self._arrivals(LinkEnd(throw.node, throw.interface), packet.source, packet.destination, port)
-        heard = {self._proxy(each) or each.node for each in there} - {throw.node}
+        there = self._arrivals(LinkEnd(injection.node, injection.interface), packet.source, packet.destination, port)
+        heard = {self._proxy(each) or each.node for each in there} - {injection.node}
         if not heard:
             return Outcome.BLOCK
         if any(each.doubtful for each in there):
             return DOUBTFUL
-        if throw.target is not None and heard - {throw.owner} != {throw.target}:
-            return f"reached {', '.join(sorted(heard))} instead of {throw.target}"
+        if injection.target is not None and heard - {injection.owner} != {injection.target}:
+            return f"reached {', '.join(sorted(heard))} instead of {injection.target}"
         return Outcome.REACH
 
     # --- both ---

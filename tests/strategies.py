@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from hypothesis import strategies as st
 
+from farshore.caller_identity import ProxyProtocol, SignedHeader
 from farshore.fabric.model import (
     Device,
     Direction,
@@ -32,11 +33,10 @@ from farshore.intent.model import (
     Subscription,
     Tenant,
 )
-from farshore.introduction import ProxyProtocol, SignedHeader
 from farshore.port import Port, Protocol
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
+from farshore.semantics.packet import Packet
 from farshore.translation import POOL_PORTS, BasicNat, PortBlockNapt
-from farshore.walk.packet import Packet
 
 LEAST_PORTS = 64
 FILE = "intent.yaml"

@@ -21,7 +21,22 @@ EXAMPLES = sorted(REPOSITORY.glob("examples/*.yaml"))
 ARCHITECTURE = REPOSITORY / "docs" / "architecture.md"
 BEGIN, END = "<!-- modules -->\n", "<!-- /modules -->\n"
 # From the top of the house down, as the import contract has it.
-FLOORS = ("cli", "lab", "comparison", "proof", "engine", "walk", "design", "fabric", "plan", "intent")
+FLOORS = (
+    "cli",
+    "lab",
+    "conformance",
+    "traffic",
+    "comparison",
+    "proof",
+    "walk",
+    "engine",
+    "machine",
+    "semantics",
+    "design",
+    "fabric",
+    "plan",
+    "intent",
+)
 # Registries of packages are the machine's business. In two parts, so that no name of one stands here either.
 REGISTRIES = [f"{host}.{domain}" for host, domain in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"))]
 TEXT = {".cfg", ".in", ".ini", ".md", ".py", ".toml", ".txt", ".yaml", ".yml", ""}

@@ -23,7 +23,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Position:
     """A place in a file, both numbers counted from 1, columns in characters."""
 
     line: int = 1
@@ -35,15 +35,15 @@ class Diagnostic:
     """One fault of an input: where it is, what is wrong, and what to write instead."""
 
     file: str
-    place: Place
+    position: Position
     problem: str
-    mend: str
+    fix: str
     severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         """Return ``file:line:column: what is wrong; what to write instead``."""
         warning = "warning: " if self.severity is Severity.WARNING else ""
-        return f"{self.file}:{self.place.line}:{self.place.column}: {warning}{self.problem}; {self.mend}"
+        return f"{self.file}:{self.position.line}:{self.position.column}: {warning}{self.problem}; {self.fix}"
 
 
 class FarshoreError(Exception):
@@ -70,6 +70,6 @@ class UsageError(FarshoreError):
 
 
 class MachineError(FarshoreError):
-    """This machine cannot do it: a tool or a right is missing. The message names the mend."""
+    """This machine cannot do it: a tool or a right is missing. The message names the fix."""
 
     exit_status = EXIT_MACHINE

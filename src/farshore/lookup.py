@@ -28,7 +28,7 @@ def find(known: Mapping[str, Found], name: str, kind: str, where: str = "") -> F
 def unknown(kind: str, name: str, known: Collection[str], where: str = "") -> str:
     """Return ``no host 'alise' in customer-a; did you mean alice?``, or what there is where nothing is near."""
     place = f" in {where}" if where else ""
-    return f"no {kind} {_shown(name)}{place}; {_mend(name, known)}"
+    return f"no {kind} {_shown(name)}{place}; {_fix(name, known)}"
 
 
 def near(name: str, known: Collection[str]) -> tuple[str, ...]:
@@ -49,7 +49,7 @@ def _shared(one: str, other: str) -> int:
     return next((position for position, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
-def _mend(name: str, known: Collection[str]) -> str:
+def _fix(name: str, known: Collection[str]) -> str:
     if not known:
         return "there is none at all"
     nearest = near(name, known)

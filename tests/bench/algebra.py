@@ -26,12 +26,12 @@ from farshore.design.names import tenant_nat
 from farshore.fabric.model import Device
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
-from farshore.proof.box import Box
-from farshore.proof.crossing import Stream, cross
-from farshore.proof.intervals import EVERY_PORT
-from farshore.proof.senders import anybody
-from farshore.proof.targets import anything
-from farshore.walk.profiles import PROFILES
+from farshore.proof.sets.intervals import EVERY_PORT
+from farshore.proof.sets.senders import anybody
+from farshore.proof.sets.targets import anything
+from farshore.proof.spread.crossing import Stream, cross
+from farshore.proof.spread.tables import DeviceTables
+from farshore.semantics.profiles import PROFILES
 
 from ..proof.diagram import Diagram, leaving, on_the_wire, through
 from .intents import many_tenants
@@ -80,7 +80,7 @@ def by_intervals(devices: tuple[Device, ...]) -> int:
     leave = 0
     for device in devices:
         realm = device.source_nat[0].inside.realm
-        crossed = cross(Box.of(device, PROFILE), ingress(device), Stream(anybody(realm), anything(realm)))
+        crossed = cross(DeviceTables.of(device, PROFILE), ingress(device), Stream(anybody(realm), anything(realm)))
         for passage in crossed.passages:
             senders = sum(each.last - each.first + 1 for each in passage.left.senders)
             targets = passage.left.targets

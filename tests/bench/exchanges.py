@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.places import namespace_name
+from farshore.engine.nftables.namespaces import namespace_name
+from farshore.machine import namespace
 
 _ACCEPTORS = 2
 _BACKLOG = 4096

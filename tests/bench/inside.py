@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.places import namespace_name
-from farshore.lab import worlds
-from farshore.lab.place import place
+from farshore.engine.nftables.namespaces import namespace_name
+from farshore.lab.registry import port_index
+from farshore.machine import namespace
+from farshore.machine import world as worlds
 
 from . import exchanges
 from .summary import percentile
@@ -97,7 +97,7 @@ _REQUESTS: Mapping[str, Callable[..., dict[str, float] | None]] = {
 
 def main() -> None:
     """Enter the lab and answer until standard input ends."""
-    record = place(sys.argv[1]).read()
+    record = port_index(sys.argv[1]).read()
     assert record is not None
     worlds.enter(record)
     for line in sys.stdin:

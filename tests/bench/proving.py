@@ -13,17 +13,17 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from farshore.collector import without_collector
-from farshore.comparison.compare import errands
+from farshore.comparison.compare import probes
 from farshore.design.catalogue import build
 from farshore.fabric.model import Fabric
+from farshore.gc_pause import without_collector
 from farshore.intent.load import load
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
-from farshore.proof.again import prove_again
+from farshore.proof.incremental import prove_again
 from farshore.proof.prove import Question, prove
-from farshore.walk.journey import walk
+from farshore.walk.tell.journey import walk
 
 from .memory import peak_mib
 
@@ -93,7 +93,7 @@ def _old_entries(old: tuple[object, ...], new: tuple[object, ...]) -> list[objec
 
 def _walked(intent: Intent, plan: Plan, fabric: Fabric) -> float:
     begun = time.perf_counter()
-    assert all(walk(fabric, None, errand).delivered for errand in errands(intent, plan, fabric))
+    assert all(walk(fabric, None, probe).delivered for probe in probes(intent, plan, fabric))
     return time.perf_counter() - begun
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bench.variants import SERVICE_NODE, Kind, Variant, variants
-from farshore.engine.netfilter.desired import compile_fabric
+from farshore.engine.nftables.desired import compile_fabric
 
 
 @pytest.fixture(scope="module")

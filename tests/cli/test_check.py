@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from farshore.cli.check import check
 from farshore.cli.inputs import MOST_SHOWN, read_intent, read_plan, shortened
-from farshore.errors import BadInputError, Diagnostic, Place
+from farshore.errors import BadInputError, Diagnostic, Position
 
 INTENT = """version: 1
 provider:
@@ -86,7 +86,7 @@ def test_json_of_a_bad_file(path: Path) -> None:
         "column": 50,
         "severity": "error",
         "problem": "service portal: ports: there is no port tcp/0",
-        "mend": "write a number from 1 to 65535",
+        "fix": "write a number from 1 to 65535",
     }
     assert done.stderr == ""
     assert done.exit_code == 2
@@ -114,7 +114,7 @@ def test_read_intent_raises_errors_without_warnings(path: Path) -> None:
     path.write_text(INTENT.replace("198.18.0.0/16", "100.64.0.0/10").replace("tcp/443", "tcp/0"))
     with pytest.raises(BadInputError) as caught:
         read_intent(path)
-    assert [each.place for each in caught.value.diagnostics] == [Place(6, 50)]
+    assert [each.position for each in caught.value.diagnostics] == [Position(6, 50)]
 
 
 def test_read_plan_raises_what_does_not_suffice(path: Path) -> None:
@@ -124,8 +124,8 @@ def test_read_plan_raises_what_does_not_suffice(path: Path) -> None:
 
 
 def test_shortened() -> None:
-    some = tuple(Diagnostic("f", Place(line), "p", "m") for line in range(1, MOST_SHOWN + 1))
+    some = tuple(Diagnostic("f", Position(line), "p", "m") for line in range(1, MOST_SHOWN + 1))
     assert shortened(some) == some
-    more = (*some, Diagnostic("f", Place(200, 3), "p", "m"), Diagnostic("f", Place(201), "p", "m"))
+    more = (*some, Diagnostic("f", Position(200, 3), "p", "m"), Diagnostic("f", Position(201), "p", "m"))
     assert len(shortened(more)) == MOST_SHOWN + 1
-    assert str(shortened(more)[-1]) == "f:200:3: 2 more follow from here; mend the others first"
+    assert str(shortened(more)[-1]) == "f:200:3: 2 more follow from here; fix the others first"

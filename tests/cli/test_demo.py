@@ -18,14 +18,14 @@ from farshore.cli.demo_path import Call, path
 from farshore.cli.demo_report import Findings
 from farshore.cli.main import cli
 from farshore.cli.picture import ascii_picture, picture
+from farshore.conformance.check import Exchange, Outcome
+from farshore.conformance.check import Result as CheckResult
+from farshore.conformance.topology import Topology
 from farshore.design.catalogue import build
 from farshore.intent.load import load_text
-from farshore.lab.check import Outcome, Talk
-from farshore.lab.check import Result as CheckResult
-from farshore.lab.fetch import Fetched, Seen
-from farshore.lab.scene import Scene
 from farshore.plan.allocate import allocate
 from farshore.realm import tenant_realm
+from farshore.traffic.fetch import Fetched, Seen
 
 WIDEST = 80
 ESCAPE = "\x1b["
@@ -58,9 +58,10 @@ def drawn(intent_text: str, *tenants: str) -> Text:
     plan = allocate(intent).plan
     assert plan is not None
     fabric = build(intent, plan, "lake")
-    scene = Scene.of(intent, plan, fabric)
+    topology = Topology.of(intent, plan, fabric)
     calls = [
-        Call(scene.hosts[name][0], plan.tenants[name].presents["portal"], scene.ports("portal")[0]) for name in tenants
+        Call(topology.hosts[name][0], plan.tenants[name].presents["portal"], topology.ports("portal")[0])
+        for name in tenants
     ]
     return picture(fabric, calls, Marks(tuple(intent.tenants)))
 
@@ -79,8 +80,11 @@ def test_everybody_has_the_same_address_and_calls_from_the_same_port(case: Case)
         "customer-b/bill": "10.1.1.1",
         "provider/portal": "10.1.1.1",
     }
-    assert len({(talk.source, talk.source_port, talk.destination, talk.port) for talk in case.fetches}) == 1
-    assert [str(talk.seen_as) for talk in case.fetches] == ["100.65.0.1", "100.65.1.1"]
+    assert (
+        len({(exchange.source, exchange.source_port, exchange.destination, exchange.port) for exchange in case.fetches})
+        == 1
+    )
+    assert [str(exchange.seen_as) for exchange in case.fetches] == ["100.65.0.1", "100.65.1.1"]
 
 
 def test_who_refuses_what(case: Case) -> None:
@@ -107,10 +111,10 @@ def test_the_picture_is_the_one_in_the_readme(case: Case) -> None:
 
 
 def test_the_picture_shows_what_the_portal_is_to_see(case: Case) -> None:
-    for call, talk in zip(case.calls, case.fetches, strict=True):
+    for call, exchange in zip(case.calls, case.fetches, strict=True):
         legs, end = path(case.fabric, call)
         assert end is case.service
-        assert (legs[-1].source.ip, legs[-1].destination) == (talk.seen_as, case.service.address)
+        assert (legs[-1].source.ip, legs[-1].destination) == (exchange.seen_as, case.service.address)
 
 
 def test_the_picture_follows_the_plan() -> None:
@@ -213,9 +217,9 @@ def test_a_fetch_that_differs(case: Case, seen: Seen | None, says: str, monkeypa
 
 
 def test_a_port_of_the_host_s_own_block_is_as_planned(case: Case) -> None:
-    talk: Talk = replace(case.fetches[0], seen_ports=(1024, 1151))
+    exchange: Exchange = replace(case.fetches[0], seen_ports=(1024, 1151))
     answers = {
-        port: Fetched(Seen("portal", 80, "100.65.0.1", port), None).difference(talk) for port in (1023, 1024, 1151)
+        port: Fetched(Seen("portal", 80, "100.65.0.1", port), None).difference(exchange) for port in (1023, 1024, 1151)
     }
     assert answers == {1023: "seen from port 1023 instead of 1024-1151", 1024: None, 1151: None}
 

@@ -10,11 +10,11 @@ from click.testing import CliRunner, Result
 
 from farshore.cli.lab_report import print_json, print_text
 from farshore.cli.main import cli
+from farshore.conformance import check
+from farshore.conformance.check import Outcome
 from farshore.errors import EXIT_BAD_INPUT, UsageError
-from farshore.lab import check
-from farshore.lab.check import Outcome
 from farshore.lab.execute import ProgramNotFoundError
-from farshore.lab.place import Record, place, start_time
+from farshore.lab.registry import Record, entry, start_time
 from lab_proof import disagreeing
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
@@ -42,7 +42,7 @@ def refused(*words: str) -> str:
 def remember(name: str, pid: int, started: int) -> Record:
     """Write the record of a lab whose first process this is."""
     record = Record(name, pid, started, "lake", ARTICLE, "2026-01-02T03:04:05+00:00", NODES)
-    here = place(name)
+    here = entry(name)
     here.folder.mkdir(parents=True)
     here.lock_path.touch()
     here.write(record)
@@ -96,7 +96,7 @@ def test_a_name_that_no_lab_can_have(name: str, labs: Path) -> None:
 def test_status_of_the_living_and_the_dead() -> None:
     alive("one")
     dead("two")
-    place("three").folder.mkdir()
+    entry("three").folder.mkdir()
     lines = run("status").stdout.splitlines()
     assert lines == [
         f"one: up, lake of {ARTICLE}, since 2026-01-02T03:04:05+00:00",
@@ -143,7 +143,7 @@ def test_exec_needs_a_program() -> None:
 
 
 def test_exec_in_a_lab_that_is_still_being_made_or_was_never_finished() -> None:
-    place("one").folder.mkdir(parents=True)
+    entry("one").folder.mkdir(parents=True)
     assert "is not up; remove what is left of it" in refused("exec", "customer-a/alice", "true")
 
 

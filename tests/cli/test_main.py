@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from farshore import __version__
 from farshore.cli import main as entrance
 from farshore.cli.main import COMMANDS, cli
-from farshore.errors import BadInputError, Diagnostic, FarshoreError, MachineError, Place, UsageError
+from farshore.errors import BadInputError, Diagnostic, FarshoreError, MachineError, Position, UsageError
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
 # What takes long to import, and what a command that does not need it must not wait for.
@@ -101,9 +101,11 @@ def test_a_wrong_command_line_is_bad_input(words: tuple[str, ...], says: str, tm
         (UsageError("there is no lab"), 2, "there is no lab\n"),
         (MachineError("nft is not installed: run this"), 3, "nft is not installed: run this\n"),
         (
-            BadInputError((Diagnostic("f.yaml", Place(2, 3), "bad", "mend"), Diagnostic("f.yaml", Place(), "b", "m"))),
+            BadInputError(
+                (Diagnostic("f.yaml", Position(2, 3), "bad", "fix"), Diagnostic("f.yaml", Position(), "b", "m"))
+            ),
             2,
-            "f.yaml:2:3: bad; mend\nf.yaml:1:1: b; m\n",
+            "f.yaml:2:3: bad; fix\nf.yaml:1:1: b; m\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from farshore.design.catalogue import build
 from farshore.design.lake import provider_sources
 from farshore.design.names import PROVIDER_NAT
-from farshore.engine.netfilter.ruleset import ruleset
+from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Device, Direction, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate

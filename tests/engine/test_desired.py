@@ -8,9 +8,9 @@ import engine_cases
 import pytest
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from farshore.engine.netfilter import requests
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.state import NEXT_HOP, DesiredRoute, DesiredState
+from farshore.engine.nftables import requests
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.state import NEXT_HOP, DesiredRoute, DesiredState
 from farshore.fabric.model import EndSystem, Fabric
 
 FABRICS = [engine_cases.article(), engine_cases.modes()]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.netfilter import nft
-from farshore.engine.netfilter.actual import ActualInterface, ActualNode
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.difference import difference
-from farshore.engine.netfilter.state import DesiredNode, DesiredRoute
+from farshore.engine.nftables import nft
+from farshore.engine.nftables.actual import ActualInterface, ActualNode
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.difference import difference
+from farshore.engine.nftables.state import DesiredNode, DesiredRoute
 
 DESIRED = compile_fabric(engine_cases.article())
 ALICE, CE, NAT = "customer-a/alice", "customer-a/ce", "customer-a/nat"

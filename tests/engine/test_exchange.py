@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farshore.engine.netfilter.exchange import exchange
+from farshore.engine.nftables.ruleset_update import exchange
 
 WANTED = """\
 table inet farshore_filter {

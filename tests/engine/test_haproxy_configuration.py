@@ -10,8 +10,8 @@ import pytest
 
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.configuration import Surroundings, configuration
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.places import instance_name, namespace_name
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.namespaces import instance_name, namespace_name
 from farshore.fabric.model import Fabric, Proxy
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate

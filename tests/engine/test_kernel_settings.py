@@ -5,7 +5,7 @@ from __future__ import annotations
 import engine_cases
 import pytest
 
-from farshore.engine.netfilter.kernel_settings import kernel_settings
+from farshore.engine.nftables.kernel_settings import kernel_settings
 
 FORWARDING = "net/ipv4/ip_forward"
 FILTERING = {"customer-a/nat", "customer-b/nat", "provider/nat", "provider/edge"}

@@ -9,9 +9,9 @@ import engine_cases
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.netfilter import last_hop
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.state import MAIN_TABLE, DesiredRoute, DesiredRule, RuleAction
+from farshore.engine.nftables import last_hop
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.state import MAIN_TABLE, DesiredRoute, DesiredRule, RuleAction
 from farshore.fabric.model import Device, Interface
 from farshore.realm import PROVIDER, tenant_realm
 

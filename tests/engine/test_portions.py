@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.netfilter.portions import ELEMENTS_AT_ONCE, portions
+from farshore.engine.nftables.batches import ELEMENTS_AT_ONCE, portions
 
 
 def rule_set(sizes: list[int]) -> str:

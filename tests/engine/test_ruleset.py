@@ -11,8 +11,8 @@ import engine_cases
 import pytest
 
 from farshore.design.names import PROVIDER_LAST_HOP, PROVIDER_NAT
-from farshore.engine.netfilter.exchange import exchange
-from farshore.engine.netfilter.ruleset import FILTER_TABLE, ruleset
+from farshore.engine.nftables.ruleset import FILTER_TABLE, ruleset
+from farshore.engine.nftables.ruleset_update import exchange
 from farshore.fabric.model import Device, Fabric
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -29,9 +29,9 @@ def test_places_are_inside_the_file(path: Path) -> None:
     text = path.read_bytes().decode()
     lines = text.split("\n")
     for diagnostic in load_text(text, path.name).diagnostics:
-        place = diagnostic.place
-        assert 1 <= place.line <= len(lines)
-        assert 1 <= place.column <= len(lines[place.line - 1].rstrip("\r")) + 1
+        position = diagnostic.position
+        assert 1 <= position.line <= len(lines)
+        assert 1 <= position.column <= len(lines[position.line - 1].rstrip("\r")) + 1
 
 
 def test_there_are_many() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 
 from farshore.intent.calling_collisions import calling_collisions
-from farshore.intent.carrying import uncarried
+from farshore.intent.capabilities import uncarried
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
 from farshore.intent.nearest import Nearest
-from farshore.intent.parts import Parts
+from farshore.intent.salvage import Salvage
 from strategies import intents, mixed_intents
 
 EVERYTHING = """\
@@ -68,7 +68,7 @@ def test_one_design_for_all_does_not() -> None:
 
 @given(mixed_intents())
 def test_what_is_drawn_for_other_tests_is_good(intent: Intent) -> None:
-    parts = Parts(intent.provider, intent.provider.services, intent.tenants, intent.tenants, {}, ())
+    parts = Salvage(intent.provider, intent.provider.services, intent.tenants, intent.tenants, {}, ())
     assert list(calling_collisions(intent.file, parts, intent.provider, Nearest())) == []
     assert uncarried(intent) == ()
 

@@ -182,4 +182,4 @@ def test_a_hundred_errors_are_enough(tmp_path: Path) -> None:
     path.write_text(f"{HEAD}    networks:\n" + "      - x\n" * 250)
     lines = check(path).stderr.splitlines()
     assert len(lines) == 101
-    assert lines[-1] == f"{path}:111:9: 150 more follow from here; mend the others first"
+    assert lines[-1] == f"{path}:111:9: 150 more follow from here; fix the others first"

@@ -96,13 +96,13 @@ def survives(text: str) -> None:
     loaded = load_text(text, "fuzz.yaml")
     refused = any(each.severity is Severity.ERROR for each in loaded.diagnostics)
     assert refused == (loaded.intent is None)
-    assert list(loaded.diagnostics) == sorted(loaded.diagnostics, key=lambda each: each.place)
+    assert list(loaded.diagnostics) == sorted(loaded.diagnostics, key=lambda each: each.position)
     lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for each in loaded.diagnostics:
         assert "\n" not in str(each)
         assert str(each).isprintable()
-        assert 1 <= each.place.line <= len(lines)
-        assert 1 <= each.place.column <= len(lines[each.place.line - 1]) + 1
+        assert 1 <= each.position.line <= len(lines)
+        assert 1 <= each.position.column <= len(lines[each.position.line - 1]) + 1
 
 
 def test_the_good_files_are_good() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farshore.errors import Place, Severity
+from farshore.errors import Position, Severity
 from farshore.intent.collisions import collisions
 from farshore.intent.load import Loaded, load, load_text
 from farshore.intent.model import Host, Intent, Mode, Network, Provider, Service, Subscription, Tenant
@@ -124,7 +124,7 @@ def test_a_source_mode_for_each_network() -> None:
         ("sources: prefix", "sources: {10.7.0.0/16: {pool: 64}, 10.1.1.0/24: host}"),
     ).networks
     assert [(each.mode, each.pool_size) for each in found] == [(Mode.HOST, 0), (Mode.POOL, 64), (Mode.PREFIX, 0)]
-    assert [each.mode_place for each in found] == [Place(13, 53), Place(13, 28), found[2].place]
+    assert [each.mode_position for each in found] == [Position(13, 53), Position(13, 28), found[2].position]
 
 
 @pytest.mark.parametrize("pin", ["10.2.2.9", "'10.2.2.9'"])
@@ -141,8 +141,8 @@ def test_services_as_a_mapping_without_pins(nothing: str) -> None:
 def test_a_source_of_the_provider() -> None:
     provider = changed(("source: keep", "source: [10.9.0.0/16, 10.10.0.0/24]")).provider
     assert [str(each) for each in provider.source] == ["10.9.0.0/16 (provider)", "10.10.0.0/24 (provider)"]
-    assert provider.source_places == (Place(6, 12), Place(6, 25))
-    assert provider.source_place == Place(6, 11)
+    assert provider.source_places == (Position(6, 12), Position(6, 25))
+    assert provider.source_position == Position(6, 11)
 
 
 @pytest.mark.parametrize("name", ["on", "no", "y", "123", "1e3", "0x10", "2024-01-01", "0o17", "010", "true", "a" * 63])
@@ -173,21 +173,29 @@ def test_places() -> None:
     intent = good(ARTICLE)
     provider, alice = intent.provider, intent.tenants["customer-a"]
     portal = provider.services["portal"]
-    assert (provider.place, provider.lake_place, provider.source_place) == (Place(2, 1), Place(5, 9), Place(6, 11))
-    assert provider.network_places == (Place(4, 14),)
-    assert (portal.place, portal.address_place, portal.internet_place) == (Place(8, 5), Place(8, 23), Place(8, 101))
-    assert portal.port_places == (Place(8, 41), Place(8, 50), Place(8, 58))
-    assert (alice.place, alice.presents_place) == (Place(10, 3), Place(12, 15))
-    assert (alice.networks[0].place, alice.networks[0].mode_place) == (Place(11, 16), Place(13, 14))
-    assert (alice.hosts[0].place, alice.hosts[0].address_place) == (Place(15, 13), Place(15, 20))
-    assert alice.subscriptions[0].place == Place(14, 16)
+    assert (provider.position, provider.lake_position, provider.source_position) == (
+        Position(2, 1),
+        Position(5, 9),
+        Position(6, 11),
+    )
+    assert provider.network_places == (Position(4, 14),)
+    assert (portal.position, portal.address_position, portal.internet_position) == (
+        Position(8, 5),
+        Position(8, 23),
+        Position(8, 101),
+    )
+    assert portal.port_places == (Position(8, 41), Position(8, 50), Position(8, 58))
+    assert (alice.position, alice.presents_position) == (Position(10, 3), Position(12, 15))
+    assert (alice.networks[0].position, alice.networks[0].mode_position) == (Position(11, 16), Position(13, 14))
+    assert (alice.hosts[0].position, alice.hosts[0].address_position) == (Position(15, 13), Position(15, 20))
+    assert alice.subscriptions[0].position == Position(14, 16)
 
 
 def test_columns_count_characters() -> None:
     loaded = load_text(ARTICLE.replace("name: acme", "name: 'ä→𝄞' "), "intent.yaml")
-    assert [each.place for each in loaded.diagnostics if each.severity is Severity.ERROR] == [Place(3, 9)]
+    assert [each.position for each in loaded.diagnostics if each.severity is Severity.ERROR] == [Position(3, 9)]
     loaded = load_text(ARTICLE.replace("alice:", "𝄞𝄞: 10.1.1.2, alice:"), "intent.yaml")
-    assert [each.place for each in loaded.diagnostics if each.severity is Severity.ERROR] == [Place(15, 13)]
+    assert [each.position for each in loaded.diagnostics if each.severity is Severity.ERROR] == [Position(15, 13)]
 
 
 @pytest.mark.parametrize("mark", ["\ufeff", ""])
@@ -197,7 +205,7 @@ def test_line_ends_and_byte_order_mark(mark: str, line_end: str, tmp_path: Path)
     path.write_bytes((mark + ARTICLE.replace("\n", line_end)).encode())
     loaded = load(path)
     assert loaded.intent is not None
-    assert loaded.intent.tenants["customer-a"].presents_place == Place(12, 15)
+    assert loaded.intent.tenants["customer-a"].presents_position == Position(12, 15)
 
 
 def warnings(loaded: Loaded) -> list[str]:
@@ -231,7 +239,7 @@ def test_an_unreadable_lake_collides_with_nobody() -> None:
         "[10.1.1.0/24] ", "[10.1.1.0/24, 100.64.0.0/24]"
     )
     loaded = load_text(text, "i")
-    assert [each.place for each in loaded.diagnostics] == [Place(5, 9)]
+    assert [each.position for each in loaded.diagnostics] == [Position(5, 9)]
 
 
 @pytest.mark.parametrize(

@@ -38,13 +38,13 @@ NOT_OF_CALLS = (CALLS, ("[portal]", "[portel]"))
 
 
 def said(*changes: tuple[str, str]) -> list[str]:
-    """Return what is said of the good file after these changes, without the mends."""
+    """Return what is said of the good file after these changes, without the fixes."""
     text = GOOD
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
     found = load_text(text, "i").diagnostics
-    return [f"{each.place.line}:{each.place.column}: {each.problem}" for each in found]
+    return [f"{each.position.line}:{each.position.column}: {each.problem}" for each in found]
 
 
 def test_the_good_file_is_good() -> None:
@@ -187,9 +187,9 @@ def test_faults_are_bounded() -> None:
 def test_looking_for_near_names_is_bounded() -> None:
     nearest = Nearest()
     for _ in range(200):
-        assert nearest.mend("portel", ("portal",), "there are {known}") == "did you mean 'portal'?"
-    assert nearest.mend("portel", ("portal",), "there are {known}") == "there are portal"
-    assert Nearest().mend("portal" * 100, ("portal" * 100,), "there are {known}").startswith("there are portal")
+        assert nearest.fix("portel", ("portal",), "there are {known}") == "did you mean 'portal'?"
+    assert nearest.fix("portel", ("portal",), "there are {known}") == "there are portal"
+    assert Nearest().fix("portal" * 100, ("portal" * 100,), "there are {known}").startswith("there are portal")
 
 
 def test_after_too_many_faults_only_those_are_told() -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farshore.errors import Place
+from farshore.errors import Position
 from farshore.intent.network_table import (
     NetworkTable,
     Placed,
@@ -25,7 +25,7 @@ NETWORKS = st.builds(
     lambda address, length: IPv4Network((int(address), length), strict=False), ADDRESSES, st.integers(22, 32)
 )
 PLACED = st.lists(NETWORKS, max_size=12).map(
-    lambda networks: tuple(Placed(network, Place(line)) for line, network in enumerate(networks, 1))
+    lambda networks: tuple(Placed(network, Position(line)) for line, network in enumerate(networks, 1))
 )
 
 
@@ -57,7 +57,7 @@ def test_overlap_and_its_name(one: IPv4Network, other: IPv4Network) -> None:
 def test_overlapping_pairs(networks: tuple[Placed, ...]) -> None:
     pairs = overlapping_pairs(networks)
     for later, earlier in pairs:
-        assert later.place > earlier.place
+        assert later.position > earlier.position
         assert later.network.overlaps(earlier.network)
     expected = {
         each for each in networks for other in networks if each is not other and each.network.overlaps(other.network)

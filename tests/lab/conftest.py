@@ -9,7 +9,7 @@ import lab_life
 import pytest
 
 from farshore.lab import lifecycle
-from farshore.lab.place import FOLDER_VARIABLE, all_places
+from farshore.lab.registry import FOLDER_VARIABLE, all_entries
 
 
 @pytest.fixture
@@ -20,5 +20,5 @@ def labs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     yield folder
     for pid in lab_life.processes(folder):
         lab_life.kill(pid)
-    for here in all_places():
+    for here in all_entries():
         lifecycle.down(here)

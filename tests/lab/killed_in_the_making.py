@@ -13,7 +13,7 @@ import lab_life
 from farshore.errors import FarshoreError
 from farshore.lab import lifecycle
 from farshore.lab.job import STAY
-from farshore.lab.place import place, start_time
+from farshore.lab.registry import entry, start_time
 
 _keepers: list[int] = []
 
@@ -30,7 +30,7 @@ def kill_keeper(_name: str) -> None:
 
 def kill_first(name: str) -> None:
     """Kill the first process of the lab, if there is one yet."""
-    record = place(name).read()
+    record = entry(name).read()
     if record is not None:
         lab_life.kill(record.pid)
         lab_life.until(lambda: start_time(record.pid) is None)

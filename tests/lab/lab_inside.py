@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from farshore.lab.place import Record
+from farshore.lab.registry import Record
 
 
 def inside(record: Record, node: str, *command: str) -> None:

@@ -18,7 +18,7 @@ from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load
 from farshore.lab import lifecycle
-from farshore.lab.place import FOLDER_VARIABLE, all_places, only
+from farshore.lab.registry import FOLDER_VARIABLE, all_entries, only
 from farshore.plan.allocate import allocate
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
@@ -84,7 +84,7 @@ def machine() -> dict[str, list[str]]:
 
 def down(name: str) -> None:
     """Take a lab down, as the command does; there may be nothing to take."""
-    if any(here.name == name for here in all_places()):
+    if any(here.name == name for here in all_entries()):
         lifecycle.down(only(name))
 
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from lab_intents import MIXED
 
+from farshore.conformance.check import Check, Exchange, Injection, Outcome
+from farshore.conformance.expectations import expectations
+from farshore.conformance.topology import INJECTED_SOURCE_PORT, SHARED_SOURCE_PORT, Topology
 from farshore.design.catalogue import build
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent, Mode
-from farshore.lab.check import Check, Outcome, Talk, Throw
-from farshore.lab.expectations import expectations
-from farshore.lab.scene import SHARED_SOURCE_PORT, THROWN_SOURCE_PORT, Scene
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from strategies import intents
@@ -35,31 +35,33 @@ def complete(intent: Intent, plan: Plan, fabric: Fabric, checks: tuple[Check, ..
     assert len({check.name for check in checks}) == len(checks)
     outcomes = [check.expected for check in checks]
     assert outcomes == sorted(outcomes, key=lambda outcome: outcome is Outcome.BLOCK)
-    talks = [check.attempt for check in checks if isinstance(check.attempt, Talk)]
-    throws = [check.attempt for check in checks if isinstance(check.attempt, Throw)]
-    scene = Scene.of(intent, plan, fabric)
-    tried = {(talk.node, talk.destination, talk.port) for talk in talks}
-    for tenant, hosts in scene.hosts.items():
+    exchanges = [check.attempt for check in checks if isinstance(check.attempt, Exchange)]
+    injections = [check.attempt for check in checks if isinstance(check.attempt, Injection)]
+    topology = Topology.of(intent, plan, fabric)
+    tried = {(exchange.node, exchange.destination, exchange.port) for exchange in exchanges}
+    for tenant, hosts in topology.hosts.items():
         wanted = {
             (host.name, plan.tenants[tenant].presents[subscription.service].ip, port)
             for host in hosts
             for subscription in intent.tenants[tenant].subscriptions
-            for port in scene.ports(subscription.service)
+            for port in topology.ports(subscription.service)
         }
         sessions = intent.tenants[tenant].sessions
         # Two of a tenant's sessions are for the made-up packets that must arrive.
         room = len(wanted) if sessions is None else max(1, sessions - 2)
         assert len(wanted & tried) == min(len(wanted), room)
-    assert {talk.source_port for talk in talks} <= {SHARED_SOURCE_PORT}
-    for throw in throws:
-        interfaces = {interface.name for interface in fabric.nodes[throw.node].interfaces}
-        assert throw.interface in interfaces
-        assert throw.packet.source_port != SHARED_SOURCE_PORT or throw.packet.source_port == THROWN_SOURCE_PORT
-        assert throw.target is None or isinstance(fabric.nodes[throw.target], EndSystem)
+    assert {exchange.source_port for exchange in exchanges} <= {SHARED_SOURCE_PORT}
+    for injection in injections:
+        interfaces = {interface.name for interface in fabric.nodes[injection.node].interfaces}
+        assert injection.interface in interfaces
+        assert (
+            injection.packet.source_port != SHARED_SOURCE_PORT or injection.packet.source_port == INJECTED_SOURCE_PORT
+        )
+        assert injection.target is None or isinstance(fabric.nodes[injection.target], EndSystem)
     assert all(
         (check.expected is Outcome.REACH) == (check.attempt.target is not None)
         for check in checks
-        if isinstance(check.attempt, Throw)
+        if isinstance(check.attempt, Injection)
     )
 
 
@@ -85,17 +87,17 @@ def test_any_intent(intent: Intent) -> None:
 
 
 def test_nobody_is_forbidden_what_is_its_right() -> None:
-    """No packet that must be blocked is one that a talk of the same host would send."""
+    """No packet that must be blocked is one that an exchange of the same host would send."""
     intent = load(EXAMPLES[0]).intent
     assert intent is not None
     _, plan, fabric, checks = worked_out(intent, allocate(intent).plan)
     allowed = {
         (check.attempt.node, check.attempt.destination, check.attempt.port)
         for check in checks
-        if isinstance(check.attempt, Talk)
+        if isinstance(check.attempt, Exchange)
     }
     for check in checks:
-        if isinstance(check.attempt, Throw) and check.expected is Outcome.BLOCK:
+        if isinstance(check.attempt, Injection) and check.expected is Outcome.BLOCK:
             packet, node = check.attempt.packet, fabric.nodes[check.attempt.node]
             honest = isinstance(node, EndSystem) and packet.source == node.address.ip
             same = [p for n, d, p in allowed if (n, d) == (check.attempt.node, packet.destination)]
@@ -110,7 +112,9 @@ def test_no_more_talks_than_a_tenant_may_have_sessions() -> None:
     name, tenant = next(iter(intent.tenants.items()))
     limited = replace(intent, tenants={**intent.tenants, name: replace(tenant, sessions=4)})
     *_, checks = worked_out(limited, allocate(limited).plan)
-    (first, last) = (c.name for c in checks if isinstance(c.attempt, Talk) and c.attempt.node.startswith(f"{name}/"))
+    (first, last) = (
+        c.name for c in checks if isinstance(c.attempt, Exchange) and c.attempt.node.startswith(f"{name}/")
+    )
     assert "beyond" not in first
     assert last.endswith("(1 more are beyond its limit of 4 sessions)")
 
@@ -126,9 +130,9 @@ def mixed(text: str = MIXED) -> dict[str, Check]:
     return {check.name: check for check in expectations(intent, plan, build(intent, plan))}
 
 
-def talk(checks: dict[str, Check], name: str) -> Talk:
+def exchange(checks: dict[str, Check], name: str) -> Exchange:
     attempt = checks[name].attempt
-    assert isinstance(attempt, Talk)
+    assert isinstance(attempt, Exchange)
     return attempt
 
 
@@ -147,29 +151,33 @@ def talk(checks: dict[str, Check], name: str) -> Talk:
 def test_everybody_is_seen_as_the_design_of_the_service_has_it(
     name: str, seen_as: str, ports: tuple[int, int] | None, introduced: str | None
 ) -> None:
-    expected = talk(mixed(), name)
+    expected = exchange(mixed(), name)
     assert (str(expected.seen_as), expected.seen_ports, expected.introduced) == (seen_as, ports, introduced)
 
 
 def test_one_box_ignores_into_what_the_far_shore_translates() -> None:
     checks = mixed(MIXED.replace("networks: [10.1.1.0/24]\n", "networks: [10.1.1.0/24]\n  source: [10.8.0.0/16]\n", 1))
-    alice = talk(checks, "customer-a/alice reaches portal tcp/443 at 10.2.2.1")
+    alice = exchange(checks, "customer-a/alice reaches portal tcp/443 at 10.2.2.1")
     assert alice.seen_as in IPv4Network("10.8.0.0/16")
-    assert str(talk(checks, "customer-b/bill reaches portal tcp/443 at 10.2.2.1").seen_as) == "100.65.1.1"
+    assert str(exchange(checks, "customer-b/bill reaches portal tcp/443 at 10.2.2.1").seen_as) == "100.65.1.1"
     assert f"provider/monitor reaches customer-a/alice tcp/22 at {alice.seen_as}" in checks
 
 
 def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
     """Of each way on from a host and from its router one good packet: no two of a proxy's are one connection."""
-    good = [c.attempt for n, c in mixed().items() if " may send: " in n and isinstance(c.attempt, Throw)]
-    targets = {(throw.node, throw.interface): throw.target for throw in good if throw.node.startswith("customer-a/")}
+    good = [c.attempt for n, c in mixed().items() if " may send: " in n and isinstance(c.attempt, Injection)]
+    targets = {
+        (injection.node, injection.interface): injection.target
+        for injection in good
+        if injection.node.startswith("customer-a/")
+    }
     assert targets == {
         ("customer-a/alice", "wan"): "provider/portal",
         ("customer-a/ce", "nat"): "provider/portal",
         ("customer-a/ce", "proxy"): "provider/proxy",
     }
-    answered = [throw for throw in good if throw.target == "provider/proxy"]
-    assert len({(throw.packet, throw.node.partition("/")[0]) for throw in answered}) == len(answered) == 4
+    answered = [injection for injection in good if injection.target == "provider/proxy"]
+    assert len({(injection.packet, injection.node.partition("/")[0]) for injection in answered}) == len(answered) == 4
 
 
 @pytest.mark.parametrize(
@@ -211,7 +219,7 @@ def test_what_is_permitted_is_not_called_unasked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "talks", "throws"),
+    ("limits", "exchanges", "injections"),
     [
         ("sessions: 1", 1, 0),
         ("sessions: 2", 1, 1),
@@ -220,9 +228,9 @@ def test_what_is_permitted_is_not_called_unasked() -> None:
         ("rate: 9", 5, 3),
     ],
 )
-def test_no_tenant_does_more_than_its_limits_allow(limits: str, talks: int, throws: int) -> None:
+def test_no_tenant_does_more_than_its_limits_allow(limits: str, exchanges: int, injections: int) -> None:
     alice = "hosts: {alice: 10.1.1.1}"
     text = MIXED.replace(alice, f"{alice}, limits: {{{limits}}}")
     good = [c for n, c in mixed(text).items() if n.startswith("customer-a/") and c.expected is Outcome.REACH]
-    assert sum(isinstance(check.attempt, Talk) for check in good) == talks
-    assert sum(isinstance(check.attempt, Throw) for check in good) == throws
+    assert sum(isinstance(check.attempt, Exchange) for check in good) == exchanges
+    assert sum(isinstance(check.attempt, Injection) for check in good) == injections

@@ -15,9 +15,9 @@ from farshore.design.catalogue import build
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
-from farshore.lab.introductions import NOBODY, Caller, ForgedError, read_proxy_header, read_signed
 from farshore.lab.keys import read_keys
 from farshore.plan.allocate import allocate
+from farshore.traffic.introductions import NOBODY, Caller, ForgedError, read_proxy_header, read_signed
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 ADDRESSES = socket.inet_aton("10.9.9.9") + socket.inet_aton("10.1.1.1") + struct.pack("!HH", 4711, 80)

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 from lab_intents import MIXED
 
+from farshore.conformance.check import Check, Exchange, Outcome, Result
+from farshore.conformance.expectations import expectations
+from farshore.conformance.run_checks import visit
 from farshore.design.catalogue import build
 from farshore.errors import EXIT_BAD_INPUT, EXIT_NO, EXIT_YES, MachineError
 from farshore.fabric.model import Device, Fabric, Node, Proxy
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
-from farshore.lab.check import Check, Outcome, Result, Talk
-from farshore.lab.expectations import expectations
 from farshore.lab.lifecycle import passing
-from farshore.lab.visit import visit
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
@@ -155,17 +155,19 @@ tenants:
     plan = allocate(intent).plan
     assert plan is not None
     fabric = build(intent, plan)
-    talks = [check for check in expectations(intent, plan, fabric) if isinstance(check.attempt, Talk)]
-    talks = [check for check in talks if check.expected == "reach"]
-    assert len(talks) == 100
+    exchanges = [check for check in expectations(intent, plan, fabric) if isinstance(check.attempt, Exchange)]
+    exchanges = [check for check in exchanges if check.expected == "reach"]
+    assert len(exchanges) == 100
     headers = {
-        (t.source, t.source_port, t.destination, t.port) for t in (c.attempt for c in talks) if isinstance(t, Talk)
+        (t.source, t.source_port, t.destination, t.port)
+        for t in (c.attempt for c in exchanges)
+        if isinstance(t, Exchange)
     }
     assert len(headers) == 1
     with passing(f"hundred-{os.getpid()}", tmp_path / "hundred.yaml", fabric, lambda *_: None) as record:
-        results = tuple(visit(record, talks, fabric))
+        results = tuple(visit(record, exchanges, fabric))
     assert [result for result in results if not result.ok] == []
-    judged = verdicts(plan, fabric, talks)
+    judged = verdicts(plan, fabric, exchanges)
     assert [name for name, each in judged.items() if each.alike or each.verdict != Outcome.REACH] == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from lab_life import ARTICLE
 
 from farshore.errors import EXIT_MACHINE, EXIT_NO
-from farshore.lab.place import FOLDER_VARIABLE
+from farshore.lab.registry import FOLDER_VARIABLE
 
 pytestmark = pytest.mark.kernel
 
@@ -42,7 +42,7 @@ def test_down_ends_a_lab_that_is_being_made(labs: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(labs: Path, number: signal.Signals) -> None:
     with lab_life.start(labs, "lab", "up", str(ARTICLE)) as making:
-        lab_life.until(lambda: making.poll() is not None or lab_life.runs(labs, "farshore.lab.keeper"))
+        lab_life.until(lambda: making.poll() is not None or lab_life.runs(labs, "farshore.lab.lab_init"))
         making.send_signal(number)
         _, complained = making.communicate(timeout=lab_life.PATIENCE)
     if lab_life.LACKING in complained:

@@ -13,7 +13,7 @@ import pytest
 from lab_life import LACKING, until
 
 from farshore.errors import EXIT_MACHINE
-from farshore.lab.place import FOLDER_VARIABLE, place
+from farshore.lab.registry import FOLDER_VARIABLE, entry
 
 pytestmark = pytest.mark.kernel
 
@@ -60,7 +60,7 @@ def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
 @pytest.mark.parametrize("victim", ["first", "any"])
 def test_killed_when_it_is_up(labs: Path, victim: str) -> None:
     assert lab_life.run(labs, "lab", "up", str(lab_life.ARTICLE), "--name", "victim").returncode == 0
-    record = place("victim").read()
+    record = entry("victim").read()
     assert record is not None
     found = lab_life.processes(labs)
     assert record.pid in found
@@ -81,14 +81,16 @@ def test_a_program_in_the_lab_dies_with_it(labs: Path) -> None:
     assert until(lambda: lab_life.processes(labs) == [])
 
 
-@pytest.mark.parametrize("moment", ["farshore.lab.keeper", "farshore.lab.visit"], ids=["making", "checking"])
+@pytest.mark.parametrize(
+    "moment", ["farshore.lab.lab_init", "farshore.conformance.run_checks"], ids=["making", "checking"]
+)
 def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> None:
     """Kill it when its keeper is at work, and when its visitor is: by then the lab waits, and only its tie tells it."""
     with lab_life.start(labs, "lab", "run", str(lab_life.ARTICLE)) as running:
         name = f"run-{running.pid}"
 
         def has_come() -> bool:
-            return place(name).read() is not None and lab_life.runs(labs, moment)
+            return entry(name).read() is not None and lab_life.runs(labs, moment)
 
         assert until(lambda: has_come() or running.poll() is not None)
         if running.poll() == EXIT_MACHINE:

@@ -21,7 +21,7 @@ from lab_life import ARTICLE, article, silent
 from farshore.errors import MachineError, UsageError
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.lab import lifecycle
-from farshore.lab.place import FOLDER_VARIABLE, place
+from farshore.lab.registry import FOLDER_VARIABLE, entry
 
 pytestmark = pytest.mark.kernel
 
@@ -169,7 +169,7 @@ def test_a_lab_that_fails_half_way_cleans_up_and_says_why(labs: Path, broken: ob
 def test_a_passing_lab_ends_with_its_body(labs: Path) -> None:
     def broken_off() -> None:
         with lifecycle.passing("passing", ARTICLE, article(), silent) as record:
-            assert place("passing").is_locked()
+            assert entry("passing").is_locked()
             assert record.pid in lab_life.processes(labs)
             raise KeyboardInterrupt
 

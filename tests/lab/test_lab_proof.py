@@ -7,16 +7,16 @@ from pathlib import Path
 import pytest
 from lab_intents import MIXED
 
+from farshore.conformance.check import Check, Exchange, Outcome
+from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric.model import Fabric
-from farshore.intent.carrying import uncarried
+from farshore.intent.capabilities import uncarried
 from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent
-from farshore.lab.check import Check, Outcome, Talk
-from farshore.lab.expectations import expectations
 from farshore.plan.model import Plan
 from farshore.realm import Address
-from farshore.walk.journey import Errand, walk
+from farshore.walk.tell.journey import Probe, walk
 from lab_proof import DOUBTFUL, Judged, planned, verdicts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -59,7 +59,7 @@ def test_the_proof_says_what_a_lab_must_show(name: str, design: str | None) -> N
     _, _, checks, judged = worked_out(name, design)
     wrong = {each.name: judged[each.name].verdict for each in checks if judged[each.name].verdict != each.expected}
     assert wrong == {}
-    # All talk at the same moment, and no two of them look alike to whom they talk to.
+    # All exchange at the same moment, and no two of them look alike to whom they exchange to.
     assert [each.check.name for each in judged.values() if each.alike] == []
     assert {each.expected for each in checks} == set(Outcome)
 
@@ -68,9 +68,9 @@ def test_the_proof_says_what_a_lab_must_show(name: str, design: str | None) -> N
 def test_what_a_failing_design_carries_is_what_the_walk_delivers(name: str, design: str) -> None:
     """Where a look-up has no one right answer, a walk names a glitch; both say that it cannot be relied on."""
     fabric, _, checks, judged = worked_out(name, design)
-    talks = [(check, check.attempt) for check in checks if isinstance(check.attempt, Talk)]
-    delivered = {check.name for check, talk in talks if walk(fabric, None, errand(fabric, talk)).delivered}
-    said = {check.name: judged[check.name].verdict for check, _ in talks}
+    exchanges = [(check, check.attempt) for check in checks if isinstance(check.attempt, Exchange)]
+    delivered = {check.name for check, exchange in exchanges if walk(fabric, None, probe(fabric, exchange)).delivered}
+    said = {check.name: judged[check.name].verdict for check, _ in exchanges}
     assert set(said.values()) <= set(SAID)
     assert {name for name, verdict in said.items() if verdict == Outcome.REACH} == delivered
     assert delivered != set(said)
@@ -78,7 +78,7 @@ def test_what_a_failing_design_carries_is_what_the_walk_delivers(name: str, desi
     assert {judged[check.name].verdict for check in refused} == {Outcome.BLOCK}
 
 
-def errand(fabric: Fabric, talk: Talk) -> Errand:
+def probe(fabric: Fabric, exchange: Exchange) -> Probe:
     """Return what a tenant's or the Internet's host walks for: an address is one of its own realm to it."""
-    there = Address(fabric.nodes[talk.node].interfaces[0].realm, talk.destination)
-    return Errand(talk.node, talk.service, there, talk.port, talk.source_port)
+    there = Address(fabric.nodes[exchange.node].interfaces[0].realm, exchange.destination)
+    return Probe(exchange.node, exchange.service, there, exchange.port, exchange.source_port)

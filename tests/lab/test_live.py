@@ -20,19 +20,20 @@ from lab_life import ARTICLE, LACKING, silent
 
 from farshore.cli.fabrics import read_fabric
 from farshore.cli.main import cli
-from farshore.cli.walk_errand import errand
+from farshore.cli.walk_arguments import probe
 from farshore.cli.walk_live import verdict
+from farshore.conformance.live import Live, live
 from farshore.errors import MachineError, UsageError
 from farshore.fabric.model import Fabric, NodeKind
 from farshore.intent.model import Intent
-from farshore.lab import lifecycle, packet
-from farshore.lab.live import Live, live
-from farshore.lab.observe import observing
-from farshore.lab.packet import Packet, decode, encode
-from farshore.lab.place import Record, only
+from farshore.lab import lifecycle
+from farshore.lab.registry import Record, only
 from farshore.plan.model import Plan
 from farshore.port import Protocol
-from farshore.walk.journey import Errand
+from farshore.traffic import packet
+from farshore.traffic.injection import observing
+from farshore.traffic.packet import Packet, decode, encode
+from farshore.walk.tell.journey import Probe
 
 EXAMPLES = sorted(ARTICLE.parent.glob("*.yaml"))
 ALICE = ("--from", "customer-a/alice", "--to", "portal:443")
@@ -52,13 +53,13 @@ def lab(file: Path, fabric: Fabric, name: str = "live") -> Iterator[Record]:
         raise
 
 
-def pairs(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+def pairs(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
     """Yield every host with every port of every service, whether it is presented or not."""
     for node in fabric.end_systems:
         if node.kind is NodeKind.HOST and not node.name.startswith("provider/"):
             for service in intent.provider.services.values():
                 for port in service.ports:
-                    yield errand(intent, plan, fabric, node.name, f"{service.name}:{port}")
+                    yield probe(intent, plan, fabric, node.name, f"{service.name}:{port}")
 
 
 def all_live(file: Path, design: str) -> tuple[Live, ...]:
@@ -122,20 +123,20 @@ def test_several_designs_at_once_do_what_the_walk_says(tmp_path: Path) -> None:
     assert {str(each.walk.port) for each in at_proxy} == {"tcp/9"}
 
 
-def unoffered(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+def unoffered(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
     for node in fabric.end_systems:
         if node.kind is NodeKind.HOST and not node.name.startswith("provider/"):
             for service in intent.provider.services:
-                yield errand(intent, plan, fabric, node.name, f"{service}:9")
+                yield probe(intent, plan, fabric, node.name, f"{service}:9")
 
 
-def called(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+def called(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
     hosts = [node.name for node in fabric.end_systems if node.name.partition("/")[0] in intent.tenants]
     for node in fabric.end_systems:
         if node.name.startswith("provider/"):
             for host in hosts:
                 for port in ("tcp/22", "udp/161", "icmp", "tcp/23"):
-                    yield errand(intent, plan, fabric, node.name, f"{host}:{port}")
+                    yield probe(intent, plan, fabric, node.name, f"{host}:{port}")
 
 
 @pytest.mark.kernel
@@ -152,7 +153,7 @@ def test_what_introduces_its_callers_does_what_the_walk_says(tmp_path: Path) -> 
 @pytest.mark.kernel
 def test_a_proxy_that_opens_no_connection_differs() -> None:
     intent, plan, fabric = read_fabric(ARTICLE, "appliance")
-    asked = errand(intent, plan, fabric, "customer-a/alice", "portal:443")
+    asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
     with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
         inside(record, "provider/router", "ip", "route", "del", "10.1.1.1")
         (came,) = live(observer, fabric, None, (asked,))
@@ -179,7 +180,7 @@ def test_single_nat_really_fails_where_the_walk_names_a_glitch(file: Path) -> No
 def test_what_is_broken_differs() -> None:
     """A lab whose tenant NAT has lost its rules, or that leads the reply astray, does not pass for a good one."""
     intent, plan, fabric = read_fabric(ARTICLE, "lake")
-    asked = errand(intent, plan, fabric, "customer-a/alice", "portal:443")
+    asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
     with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
         assert live(observer, fabric, None, (asked,))[0].agrees
         inside(record, "customer-a/ce", "ip", "route", "del", "10.1.1.1")

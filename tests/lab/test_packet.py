@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.lab.packet import Packet, checksum, encode
 from farshore.port import Protocol
+from farshore.traffic.packet import Packet, checksum, encode
 
 HERE, THERE = IPv4Address("10.1.1.1"), IPv4Address("10.2.2.1")
 packets = st.builds(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from farshore.errors import MachineError, UsageError
-from farshore.lab.place import Record, all_places, claimed, is_alive, only, start_time
+from farshore.lab.registry import Record, all_entries, claimed, is_alive, only, start_time
 
 RECORD = Record("mine", 1, 2, "lake", "/intent.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice",))
 
@@ -40,7 +40,7 @@ def test_what_is_claimed_is_claimed_once(labs: Path) -> None:
         with pytest.raises(UsageError, match="up already"), claimed("mine"):
             pass
         with claimed("yours") as (other, _):
-            assert [each.name for each in all_places()] == ["mine", "yours"]
+            assert [each.name for each in all_entries()] == ["mine", "yours"]
         other.erase()
     assert not here.is_locked()
     here.erase()

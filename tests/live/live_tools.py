@@ -14,15 +14,17 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.engine.netfilter import namespace, nft
-from farshore.engine.netfilter.apply import apply
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.places import namespace_name
+from farshore.conformance import attempts
+from farshore.conformance.check import Check, Result
+from farshore.engine.nftables import nft
+from farshore.engine.nftables.apply import apply
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.namespaces import namespace_name
 from farshore.fabric.model import Fabric
-from farshore.lab import attempts, servers
-from farshore.lab.check import Check, Result
-from farshore.lab.packet import checksum
+from farshore.machine import namespace
 from farshore.port import Protocol
+from farshore.traffic import servers
+from farshore.traffic.packet import checksum
 
 PATIENCE = 5.0  # seconds for what must come
 _ETH_P_ALL = 0x0003

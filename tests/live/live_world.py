@@ -74,7 +74,7 @@ class World:
 def inside() -> None:
     """Be the first process of a new world and do what the pipe says."""
     from farshore.errors import MachineError
-    from farshore.lab import worlds
+    from farshore.machine import world as worlds
 
     # What functions print must not mix with the answers.
     answers = os.fdopen(os.dup(1), "wb")

@@ -16,15 +16,15 @@ import live_tools
 import pytest
 from live_world import World
 
+from farshore.conformance.answer import Fetched, parsed
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.process import Appliance
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, Proxy
 from farshore.intent.load import load_text
-from farshore.lab import servers
-from farshore.lab.answer import Fetched, parsed
 from farshore.lab.keys import introductions, variables
 from farshore.plan.allocate import allocate
+from farshore.traffic import servers
 
 pytestmark = pytest.mark.kernel
 
@@ -258,7 +258,7 @@ def test_a_check_calls_for_nobody_and_a_caller_is_named(world: World) -> None:
 
 
 def reloads(whole: Fabric) -> tuple[int, list[str | None], int, bool, bool]:
-    """Replace the configuration again and again: connections opened, lost, reloads made, and who still talks."""
+    """Replace the configuration again and again: connections opened, lost, reloads made, and who still exchanges."""
     appliance = started(whole)
     proxy = whole.proxies[0]
     fewer = replace(proxy, fronts=tuple(f for f in proxy.fronts if (f.service, f.port.number) != ("portal", 443)))
@@ -304,7 +304,7 @@ def refused_configuration(whole: Fabric) -> tuple[str, bool]:
     return "", False
 
 
-def test_what_haproxy_refuses_is_never_put_in_place(world: World) -> None:
+def test_what_haproxy_refuses_is_never_put_in_position(world: World) -> None:
     words, runs = world.call(refused_configuration, fabric())
     assert words.startswith("haproxy refuses its configuration")
     assert runs
@@ -327,7 +327,7 @@ def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
     return said, same, live_tools.until(lambda: ask(ALICE, PORTAL).seen is not None, 30)
 
 
-def test_what_cannot_start_is_never_put_in_place(world: World) -> None:
+def test_what_cannot_start_is_never_put_in_position(world: World) -> None:
     said, same, back = world.call(cannot_start, fabric())
     assert said.startswith("haproxy has ended right after its start")
     assert same

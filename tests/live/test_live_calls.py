@@ -15,9 +15,9 @@ from live_tools import ECHO_REPLY, PORT_UNREACHABLE, TIME_EXCEEDED, UNREACHABLE,
 from live_world import World
 from test_live_addresses import BELONGS, Heard, Listening
 
+from farshore.conformance.check import Outcome
+from farshore.conformance.expectations import expectations
 from farshore.fabric.model import EndSystem, Fabric
-from farshore.lab.check import Outcome
-from farshore.lab.expectations import expectations
 from farshore.plan.appearance import appearance
 from farshore.realm import RealmKind
 

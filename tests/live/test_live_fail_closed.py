@@ -13,16 +13,16 @@ import pytest
 from live_intents import DISTINCT, case, interface_toward
 from live_world import World
 
-from farshore.engine.netfilter import apply as engine
-from farshore.engine.netfilter import namespace
-from farshore.engine.netfilter.apply import apply, remove
-from farshore.engine.netfilter.desired import compile_fabric
-from farshore.engine.netfilter.difference import Change, LoadRuleset
-from farshore.engine.netfilter.places import namespace_name
+from farshore.engine.nftables import apply as engine
+from farshore.engine.nftables.apply import apply, remove
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.difference import Change, LoadRuleset
+from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
-from farshore.lab.packet import Packet, encode
+from farshore.machine import namespace
 from farshore.port import Protocol
+from farshore.traffic.packet import Packet, encode
 
 pytestmark = pytest.mark.kernel
 
@@ -43,21 +43,21 @@ class Assault:
 
     def __init__(self, fabric: Fabric) -> None:
         desired = compile_fabric(fabric)
-        self.places = [
+        self.entries = [
             (node, interface, next(i.far_mac for i in desired.nodes[node].interfaces if i.name == interface))
             for node, other in PLACES
             for interface in [interface_toward(fabric, node, other)]
         ]
-        self.thrown = 0
+        self.injected = 0
         self.ear: live_tools.Wire | None = None
         self.arrived: list[bytes] = []
 
-    def throw(self) -> None:
+    def injection(self) -> None:
         """Throw from every place, at every target, as far as there are places."""
         if self.ear is None:
             with contextlib.suppress(OSError, MachineError):
                 self.ear = live_tools.Wire("provider/portal", "provider")
-        for node, interface, mac in self.places:
+        for node, interface, mac in self.entries:
             with contextlib.suppress(OSError, MachineError):
                 wire = live_tools.open_socket(node, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
                 with wire:
@@ -65,7 +65,7 @@ class Assault:
                         packet = Packet(Protocol.TCP, _ip(HERE), _ip(target), 40404, port)
                         far = (interface, 0x0800, 0, 0, bytes.fromhex(mac.replace(":", "")))
                         wire.sendto(encode(packet, b""), far)
-                        self.thrown += 1
+                        self.injected += 1
 
     def untranslated(self) -> list[str]:
         """Return what arrived at the portal and should not have."""
@@ -84,15 +84,15 @@ def _ip(text: str) -> IPv4Address:
 
 
 def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
-    """Make a fabric and throw after every step; return the throws, what arrived, and whether Alice is served."""
+    """Make a fabric and throw after every step; return the injections, what arrived, and whether Alice is served."""
     assault = Assault(fabric)
-    apply(compile_fabric(fabric), lambda _done, _total, _what: assault.throw())
+    apply(compile_fabric(fabric), lambda _done, _total, _what: assault.injection())
     live_tools.serve_echo(fabric)
-    return assault.thrown, assault.untranslated(), is_served()
+    return assault.injected, assault.untranslated(), is_served()
 
 
 def is_served() -> bool:
-    """Tell whether Alice reaches the portal: by then whatever was thrown has had its time, too."""
+    """Tell whether Alice reaches the portal: by then whatever was injected has had its time, too."""
     with live_tools.udp("customer-a/alice", HERE, 0, PORTAL, 5000) as asking:
         asking.settimeout(1.0)
         try:
@@ -102,8 +102,8 @@ def is_served() -> bool:
 
 
 def test_nothing_untranslated_arrives_while_a_fabric_is_made(world: World) -> None:
-    thrown, arrived, served = world.call(made_under_assault, case(DISTINCT).fabric)
-    assert thrown > 100
+    injected, arrived, served = world.call(made_under_assault, case(DISTINCT).fabric)
+    assert injected > 100
     assert arrived == []
     assert served
 
@@ -142,9 +142,9 @@ def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list
         with contextlib.suppress(CutError):
             apply(desired, cut)
         assault = Assault(fabric)
-        assault.throw()
-        completed = len(apply(desired, lambda _done, _total, _what, assault=assault: assault.throw()))
-        assault.throw()
+        assault.injection()
+        completed = len(apply(desired, lambda _done, _total, _what, assault=assault: assault.injection()))
+        assault.injection()
         assert is_answered()
         outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))
         remove(namespaces)
@@ -187,8 +187,8 @@ def meddled(fabric: Fabric, node: str, commands: str) -> tuple[bool, bool, list[
     before = is_served()
     live_tools.nft_in(node, commands.replace("; ", "\n"))
     after = is_served()
-    assault.throw()
-    # What was thrown has arrived, or never will, once the services' own wire has carried a later packet.
+    assault.injection()
+    # What was injected has arrived, or never will, once the services' own wire has carried a later packet.
     with live_tools.udp("provider/router", "0.0.0.0", 0) as probe, contextlib.suppress(OSError):  # noqa: S104
         probe.sendto(b"?", ("10.3.3.1", 5000))
     arrived = assault.untranslated()
@@ -211,10 +211,10 @@ def opened(fabric: Fabric) -> list[str]:
     """Break: take the filters of both shores away as well as the far one's NAT, and throw."""
     live_tools.build(fabric)
     assault = Assault(fabric)
-    assault.throw()
+    assault.injection()
     for node in NAT_DEVICES:
         live_tools.nft_in(node, "delete table inet farshore_filter\ndelete table ip farshore_nat")
-    assault.throw()
+    assault.injection()
     live_tools.until(lambda: bool(assault.untranslated()))
     return assault.untranslated()
 

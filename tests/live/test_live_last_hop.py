@@ -14,9 +14,10 @@ from live_intents import ALIKE, with_nodes
 from live_world import World
 
 from farshore.design.catalogue import build
-from farshore.engine.netfilter import namespace, nft
+from farshore.engine.nftables import nft
 from farshore.fabric.model import Device, Fabric, Policy
 from farshore.intent.load import load_text
+from farshore.machine import namespace
 from farshore.plan.allocate import allocate
 
 pytestmark = pytest.mark.kernel
@@ -45,7 +46,7 @@ def fabrics() -> tuple[Fabric, Fabric]:
     return build(intent, plan, "last-hop"), alone
 
 
-def talks(node: str, port: int) -> bool:
+def exchanges(node: str, port: int) -> bool:
     """Tell whether a host can use the portal."""
     with contextlib.suppress(OSError), live_tools.tcp(node, HERE, port, PORTAL, 443) as flow:
         live_tools.read_line(flow)
@@ -73,17 +74,17 @@ def lost(whole: Fabric, commands: list[str]) -> tuple[bool, int, bool, bool]:
     """Lose something: whether they talked, what arrived then without it, whether they talked, and after healing."""
     live_tools.build(whole)
     live_tools.serve_echo(whole)
-    before = talks(ALICE, 5001) and talks(BILL, 5001)
+    before = exchanges(ALICE, 5001) and exchanges(BILL, 5001)
     live_tools.PATIENCE = 0.4
     with ear() as listening, namespace.entered(BOX):
         for command in commands:
             subprocess.run([nft.program(), command], check=True)
         heard(listening)
-        meanwhile = talks(ALICE, 5002) or talks(BILL, 5002)
+        meanwhile = exchanges(ALICE, 5002) or exchanges(BILL, 5002)
         arrived = heard(listening)
     live_tools.build(whole)
     live_tools.PATIENCE = 5.0
-    return before, arrived, meanwhile, talks(ALICE, 5003) and talks(BILL, 5003)
+    return before, arrived, meanwhile, exchanges(ALICE, 5003) and exchanges(BILL, 5003)
 
 
 @pytest.mark.parametrize("what", LOSSES)
@@ -120,11 +121,11 @@ def a_tenant_goes(whole: Fabric, alone: Fabric) -> tuple[list[bool], bool, bool,
             answers.append(live_tools.read_exactly(standing, 5) == b"still")
             if fabric is alone:
                 live_tools.PATIENCE = 0.4
-                gone = not talks(ALICE, 6002)
+                gone = not exchanges(ALICE, 6002)
                 live_tools.PATIENCE = 5.0
                 with namespace.entered(BOX):
                     rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
-    return answers, gone, talks(ALICE, 6003), rules
+    return answers, gone, exchanges(ALICE, 6003), rules
 
 
 def test_a_tenant_that_goes_and_comes_disturbs_nobody(world: World) -> None:
@@ -175,7 +176,7 @@ def rated(whole: Fabric) -> tuple[int, int]:
     started = time.monotonic()
     for number in range(12):
         for node in opened:
-            opened[node] += talks(node, 8000 + number)
+            opened[node] += exchanges(node, 8000 + number)
     allowed = 3 + 3 * (time.monotonic() - started) + 1
     assert opened[BILL] <= allowed, (opened, allowed)
     return opened[BILL], opened[ALICE]

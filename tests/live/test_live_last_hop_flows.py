@@ -17,10 +17,11 @@ from live_world import World
 from test_live_addresses import BELONGS, Heard, Listening, closed_ports, short_lived_replies, without_port
 
 from farshore.design.catalogue import build
-from farshore.engine.netfilter import last_hop, namespace, nft
-from farshore.engine.netfilter.places import namespace_name
-from farshore.engine.netfilter.ruleset import ruleset
+from farshore.engine.nftables import last_hop, nft
+from farshore.engine.nftables.namespaces import namespace_name
+from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Fabric
+from farshore.machine import namespace
 
 pytestmark = pytest.mark.kernel
 

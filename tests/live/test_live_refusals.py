@@ -11,10 +11,10 @@ import pytest
 from live_intents import ALIKE, DISTINCT, NAMED, POOLED, TRANSLATED_AGAIN, Case, case, device, unguarded, with_nodes
 from live_world import World
 
-from farshore.engine.netfilter.ruleset import ruleset
+from farshore.conformance.check import Check, Outcome
+from farshore.conformance.expectations import expectations
+from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Device, Fabric, Permit, Policy
-from farshore.lab.check import Check, Outcome
-from farshore.lab.expectations import expectations
 from farshore.port import Port, Protocol
 from farshore.realm import LAKE, PROVIDER, Address, Prefix, tenant_realm
 from farshore.translation import BasicNat

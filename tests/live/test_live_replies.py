@@ -13,9 +13,9 @@ import pytest
 from live_intents import ALIKE, NAMED, POOLED, TRANSLATED_AGAIN, Case, case, device, interface_toward, with_nodes
 from live_world import World
 
+from farshore.conformance.check import Outcome
+from farshore.conformance.expectations import expectations
 from farshore.fabric.model import Fabric, Guard, Route
-from farshore.lab.check import Outcome
-from farshore.lab.expectations import expectations
 
 pytestmark = pytest.mark.kernel
 
@@ -129,8 +129,8 @@ def test_a_break_is_seen(world: World, broken: Callable[[Case], Fabric]) -> None
     fabric = broken(whole)
     world.call(live_tools.build, fabric)
     world.call(live_tools.serve_lab, fabric)
-    talks = [c for c in expectations(whole.intent, whole.plan, whole.fabric) if "customer-b/bill reaches" in c.name]
-    results = world.call(live_tools.make_checks, talks, fabric, 0.5)
+    exchanges = [c for c in expectations(whole.intent, whole.plan, whole.fabric) if "customer-b/bill reaches" in c.name]
+    results = world.call(live_tools.make_checks, exchanges, fabric, 0.5)
     assert results
     assert not any(result.ok for result in results)
     assert all(result.expected is Outcome.REACH for result in results)

@@ -13,10 +13,11 @@ from live_intents import DISTINCT, Case, case, device, with_nodes, without_tenan
 from live_world import World
 
 from farshore.design.catalogue import build
-from farshore.engine.netfilter import namespace, nft
-from farshore.engine.netfilter.places import namespace_name
-from farshore.engine.netfilter.ruleset import ruleset
+from farshore.engine.nftables import nft
+from farshore.engine.nftables.namespaces import namespace_name
+from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
+from farshore.machine import namespace
 from farshore.realm import tenant_realm
 
 pytestmark = pytest.mark.kernel
@@ -30,7 +31,7 @@ Report = tuple[int, int, set[tuple[str, int]], list[list[str]]]
 
 
 def keep_talking(before: Fabric, steps: Sequence[Fabric], patience: float) -> Report:
-    """Let Bill talk without a pause while one fabric after the other is applied."""
+    """Let Bill exchange without a pause while one fabric after the other is applied."""
     live_tools.build(before)
     live_tools.serve_echo(before)
     stream = live_tools.tcp(BILL, HERE, 40404, PORTAL, 443)

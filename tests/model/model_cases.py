@@ -1,7 +1,7 @@
 """Drawn cases: an intention to send, then what is made of what the wires showed of it. Values only.
 
 A case opens with one packet: one that is allowed, or one that differs from such a one, or anything from anywhere.
-Then follow up to two more, each made from a wire that the opening crossed, and thrown there in either direction:
+Then follow up to two more, each made from a wire that the opening crossed, and injected there in either direction:
 its answer, itself again, an ICMP error about it or about its answer; each right or wrong in one thing. Or it is
 the same once more on any other wire, as from another tenant with the same addresses.
 
@@ -72,7 +72,7 @@ class Twist(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A following packet: made from, and thrown at, the wire that is so many wires from the last one crossed.
+    """A following packet: made from, and injected at, the wire that is so many wires from the last one crossed.
 
     ``sender`` is an error's own source, None for that of the packet's receiver; ``other`` is what a twist puts
     in an address's place, None for that address's neighbour. ``icmp`` is an error's type and code, ``elsewhere`` the

@@ -17,13 +17,14 @@ import pytest
 
 from farshore.fabric.model import Device, Direction, Guard, Permit, Route
 from farshore.realm import Address
+from farshore.semantics import device, trace
+from farshore.semantics.crossing import Crossing
+from farshore.semantics.flow import Flow, Way
+from farshore.semantics.packet import Kind, Packet
+from farshore.semantics.profile import Stage
+from farshore.semantics.routing import LookUp
 from farshore.translation import BasicNat, PortBlock, PortBlockNapt
-from farshore.walk import device, journey, trace
-from farshore.walk.crossing import Crossing
-from farshore.walk.flow import Flow, Way
-from farshore.walk.packet import Kind, Packet
-from farshore.walk.profile import Stage
-from farshore.walk.routing import LookUp
+from farshore.walk.tell import journey
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 

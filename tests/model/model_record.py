@@ -10,23 +10,23 @@ from dataclasses import dataclass, replace
 from model_cases import Case, Next, Sort, Twist
 from model_scene import Scene
 
+from farshore.conformance.live import legs, observed_port
 from farshore.fabric.model import LinkEnd
-from farshore.lab import packet as wire
-from farshore.lab.live import legs, observed_port
-from farshore.lab.observe import Form, Observer, Sighting, Thrown
 from farshore.port import Protocol
 from farshore.realm import Address, Realm
-from farshore.walk import trace as tracing
-from farshore.walk.choice import Choices, held_route
-from farshore.walk.journey import profile_of
-from farshore.walk.packet import Kind, Packet
+from farshore.semantics import trace as tracing
+from farshore.semantics.choice import Choices, held_route
+from farshore.semantics.packet import Kind, Packet
+from farshore.traffic import packet as wire
+from farshore.traffic.injection import Form, Injected, Observer, Sighting
+from farshore.walk.tell.journey import profile_of
 
 _FIRST_PORT, _LAST_PORT = 20000, 59999
 
 
 @dataclass(frozen=True, slots=True)
-class Throw:
-    """A packet that was thrown, where, and everything that was seen of it."""
+class Injection:
+    """A packet that was injected, where, and everything that was seen of it."""
 
     end: LinkEnd
     packet: Packet
@@ -38,7 +38,7 @@ class Recorded:
     """A case as it really went."""
 
     case: Case
-    throws: tuple[Throw, ...]
+    injections: tuple[Injection, ...]
 
 
 class Recorder:
@@ -58,19 +58,19 @@ class Recorder:
 
     def record(self, cases: Sequence[Case]) -> list[Recorded]:
         """Throw the first packets of all cases at once, then the second ones, and so on."""
-        throws: list[list[Throw]] = [[] for _ in cases]
+        injections: list[list[Injection]] = [[] for _ in cases]
         for number in range(1 + max((len(case.following) for case in cases), default=0)):
             volley = [
-                (position, *self._packet(case, throws[position], number))
+                (position, *self._packet(case, injections[position], number))
                 for position, case in enumerate(cases)
                 if number <= len(case.following)
             ]
-            seen = self.observer.throw([Thrown(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
+            seen = self.observer.injection([Injected(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
             for (position, end, packet, _), sightings in zip(volley, seen, strict=True):
-                throws[position].append(Throw(end, packet, sightings))
-        return [Recorded(case, tuple(thrown)) for case, thrown in zip(cases, throws, strict=True)]
+                injections[position].append(Injection(end, packet, sightings))
+        return [Recorded(case, tuple(injected)) for case, injected in zip(cases, injections, strict=True)]
 
-    def _packet(self, case: Case, before: list[Throw], number: int) -> tuple[LinkEnd, Packet, tuple[int, int]]:
+    def _packet(self, case: Case, before: list[Injection], number: int) -> tuple[LinkEnd, Packet, tuple[int, int]]:
         if number == 0:
             return (*self._first(case), (0, 0))
         following = case.following[number - 1]
@@ -150,7 +150,7 @@ def _twisted(packet: Packet, following: Next) -> Packet:
 
 
 def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.Packet:
-    """Return the packet as it is thrown; what is TCP and answers is a SYN and ACK that fits its SYN."""
+    """Return the packet as it is injected; what is TCP and answers is a SYN and ACK that fits its SYN."""
     if packet.quoted is not None:
         kind, code = icmp
         mtu = 1400 if icmp == (wire.DESTINATION_UNREACHABLE, wire.FRAGMENTATION_NEEDED) else 0
@@ -173,23 +173,29 @@ def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.Packet:
 def difference(scene: Scene, recorded: Recorded) -> str | None:
     """Return in what the model and the kernel differ in a case, None where they agree on every wire."""
     memory: tracing.Memory = {}
-    for number, throw in enumerate(recorded.throws, 1):
-        choices = Choices(held_route, observed_port(throw.seen))
-        followed = tracing.trace(scene.fabric, profile_of(None), throw.end, throw.packet, memory, choices=choices)
+    for number, injection in enumerate(recorded.injections, 1):
+        choices = Choices(held_route, observed_port(injection.seen))
+        followed = tracing.trace(
+            scene.fabric, profile_of(None), injection.end, injection.packet, memory, choices=choices
+        )
         memory = followed.memory
         predicted = [sighting for leg in legs(scene.fabric, followed) for sighting in leg.sightings()]
-        if Counter(predicted) != Counter(throw.seen):
+        if Counter(predicted) != Counter(injection.seen):
             return "\n".join(_told(scene, recorded, number, predicted))
     return None
 
 
 def _told(scene: Scene, recorded: Recorded, number: int, predicted: list[Sighting]) -> Iterator[str]:
-    throw = recorded.throws[number - 1]
+    injection = recorded.injections[number - 1]
     yield f"{scene.name}: {recorded.case}"
-    for earlier in recorded.throws[: number - 1]:
+    for earlier in recorded.injections[: number - 1]:
         yield f"  after {Form.predicted(earlier.packet)} at {earlier.end.node} {earlier.end.interface}"
-    yield f"  packet {number}: {Form.predicted(throw.packet)} thrown at {throw.end.node} {throw.end.interface}"
-    for heading, own, others in (("the model only", predicted, throw.seen), ("the kernel only", throw.seen, predicted)):
+    sent = f"{Form.predicted(injection.packet)} injected at {injection.end.node} {injection.end.interface}"
+    yield f"  packet {number}: {sent}"
+    for heading, own, others in (
+        ("the model only", predicted, injection.seen),
+        ("the kernel only", injection.seen, predicted),
+    ):
         for sighting in (Counter(own) - Counter(others)).elements():
             how = "leaving" if sighting.leaving else "arriving at"
             yield f"  {heading}: {how} {sighting.end.node} by {sighting.end.interface}: {sighting.form}"

@@ -21,7 +21,7 @@ from model_scene import Scene
 
 from farshore.errors import MachineError
 from farshore.lab.lifecycle import passing
-from farshore.lab.observe import observing
+from farshore.traffic.injection import observing
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -71,7 +71,7 @@ def test_model_says_what_the_kernel_does(
     assert any(not _delivered(scene, each) for each in recordings)
 
     caught = _caught(scene, recordings)
-    packets = sum(len(each.throws) for each in recordings)
+    packets = sum(len(each.injections) for each in recordings)
     found = {"cases": len(recordings), "packets": packets, "caught": caught}
     golden = _golden(file, design)
     if request.config.getoption("--update-goldens"):
@@ -120,7 +120,7 @@ def _recorded(scene: Scene) -> list[Recorded]:
 
 def _delivered(scene: Scene, recorded: Recorded) -> bool:
     ends = {node.name for node in scene.fabric.end_systems}
-    return any(not sighting.leaving and sighting.end.node in ends for sighting in recorded.throws[0].seen)
+    return any(not sighting.leaving and sighting.end.node in ends for sighting in recorded.injections[0].seen)
 
 
 def _caught(scene: Scene, recordings: Sequence[Recorded]) -> dict[str, int]:

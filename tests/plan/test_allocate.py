@@ -12,9 +12,9 @@ from plan_builders import intent, tenant
 
 from farshore.intent.model import Intent, Service, Tenant
 from farshore.plan.allocate import allocate
+from farshore.plan.lake_layout import services_share
 from farshore.plan.model import Plan, SourcePlan
 from farshore.plan.presented import usable_addresses
-from farshore.plan.share import services_share
 from farshore.port import Port, Protocol
 from farshore.realm import LAKE, PROVIDER, Address
 from farshore.translation import BasicNat, PortBlockNapt

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from farshore.intent.load import load_text
 from farshore.intent.model import Host, Intent, Subscription
 from farshore.plan.allocate import Allocated, allocate
+from farshore.plan.lake_layout import services_share
 from farshore.plan.model import Plan
 from farshore.plan.presented import usable_addresses
-from farshore.plan.share import services_share
 from farshore.realm import PROVIDER, Address
 from strategies import mixed_intents
 
@@ -151,7 +151,7 @@ def test_a_share_of_the_lake_that_is_too_small_says_what_would_fit(
     found = of(small, hosts=f"{{{named}}}")
     (diagnostic,) = found.diagnostics
     assert diagnostic.problem == f"the services' share of the lake {lake} is full: {counts}"
-    assert diagnostic.mend == f"widen the lake to /{length}"
+    assert diagnostic.fix == f"widen the lake to /{length}"
     assert of(small.replace(lake, f"198.18.0.0/{length}"), hosts=f"{{{named}}}").plan is not None
     assert of(small.replace(lake, f"198.18.0.0/{length + 1}"), hosts=f"{{{named}}}").plan is None
 
@@ -165,7 +165,7 @@ def many_hosts(lake: str, presents: str = "10.4.0.0/16") -> Allocated:
 @pytest.mark.parametrize("lake", ["198.18.0.0/25", "198.18.0.0/29", "198.18.0.0/31"])
 def test_the_lake_that_is_said_to_fit_has_room_for_the_callers_too(lake: str) -> None:
     lengths = {
-        int(match) for each in many_hosts(lake).diagnostics for match in re.findall(r"the lake to /(\d+)", each.mend)
+        int(match) for each in many_hosts(lake).diagnostics for match in re.findall(r"the lake to /(\d+)", each.fix)
     }
     assert many_hosts(f"198.18.0.0/{min(lengths)}").plan is not None
     assert many_hosts(f"198.18.0.0/{min(lengths) + 1}").plan is None
@@ -174,7 +174,7 @@ def test_the_lake_that_is_said_to_fit_has_room_for_the_callers_too(lake: str) ->
 def test_services_that_are_too_many_are_told_once_and_with_the_hosts() -> None:
     (share, *_) = many_hosts("198.18.0.0/31").diagnostics
     assert share.problem.endswith("2 services and 1 address for them")
-    assert share.mend == "widen the lake to /24"
+    assert share.fix == "widen the lake to /24"
     assert sum("services' share of" in each.problem for each in many_hosts("198.18.0.0/31").diagnostics) == 1
 
 
@@ -186,7 +186,7 @@ def test_a_full_lake_counts_the_callers_in_its_mend() -> None:
         "the services' share of the lake 198.18.0.0/31",
         "the lake 198.18.0.0/31",
     }
-    assert all("widen the lake to /23" in each.mend for each in found.diagnostics)
+    assert all("widen the lake to /23" in each.fix for each in found.diagnostics)
 
 
 @pytest.mark.parametrize(("presents", "fits"), [("10.2.2.0/29", True), ("10.2.2.0/30", False)])
@@ -196,4 +196,4 @@ def test_a_range_that_is_too_small_says_what_would_fit(presents: str, fits: bool
     if not fits:
         (diagnostic,) = found.diagnostics
         assert "1 service, 2 hosts of the provider that may call it and 2 addresses for them" in diagnostic.problem
-        assert diagnostic.mend == "give it a /29"
+        assert diagnostic.fix == "give it a /29"

@@ -97,7 +97,7 @@ def test_the_largest_are_changed_and_a_pool_is_offered_where_it_takes_no_more() 
         "or widen the lake to /20"
     )
     hosts_in_it = intent(tenant("office", {"10.0.0.0/24": "prefix"}, HOSTS), lake="100.64.0.0/24")
-    assert only_diagnostic(hosts_in_it).mend == (
+    assert only_diagnostic(hosts_in_it).fix == (
         "change office (10.0.0.0/24, 256 addresses) to sources: host (3 hosts: 4 addresses) or {pool: 1}, "
         "or widen the lake to /23"
     )
@@ -105,7 +105,7 @@ def test_the_largest_are_changed_and_a_pool_is_offered_where_it_takes_no_more() 
 
 def test_a_pool_that_takes_more_than_the_hosts_is_not_offered() -> None:
     campus = intent(tenant("campus", {"10.0.0.0/16": "prefix"}, HOSTS), lake="100.64.0.0/20")
-    assert only_diagnostic(campus).mend == (
+    assert only_diagnostic(campus).fix == (
         "change campus (10.0.0.0/16, 65,536 addresses) to sources: host (3 hosts: 4 addresses), "
         "or widen the lake to /15"
     )
@@ -113,23 +113,23 @@ def test_a_pool_that_takes_more_than_the_hosts_is_not_offered() -> None:
 
 def test_no_more_than_ten_are_named_and_the_last_of_the_file_first() -> None:
     many = [tenant(f"t-{number:02}", {"10.1.1.0/24": "prefix"}, ("10.1.1.1",)) for number in range(16)]
-    mend = only_diagnostic(intent(*many, lake="100.64.0.0/22")).mend
-    assert mend.startswith("change t-15 (10.1.1.0/24, 256 addresses) to sources: host (1 host: 1 address)")
-    assert "t-06 (" in mend
-    assert "t-05" not in mend
-    assert mend.endswith(" or {pool: 1} and 4 more likewise, or widen the lake to /19")
+    fix = only_diagnostic(intent(*many, lake="100.64.0.0/22")).fix
+    assert fix.startswith("change t-15 (10.1.1.0/24, 256 addresses) to sources: host (1 host: 1 address)")
+    assert "t-06 (" in fix
+    assert "t-05" not in fix
+    assert fix.endswith(" or {pool: 1} and 4 more likewise, or widen the lake to /19")
 
 
 def test_where_no_change_of_modes_is_enough_only_the_wider_lake_is_named() -> None:
     wanted = intent(
         tenant("a", {"10.0.0.0/9": "prefix"}), tenant("b", {"10.0.0.0/24": "host"}, HOSTS), lake="100.64.0.0/10"
     )
-    assert only_diagnostic(wanted).mend == ("widen the lake to /8, for no change of the tenants' sources makes it fit")
+    assert only_diagnostic(wanted).fix == ("widen the lake to /8, for no change of the tenants' sources makes it fit")
 
 
 def test_a_lake_that_cannot_be_wide_enough() -> None:
     halves = [tenant(name, {"0.0.0.0/1": "prefix"}) for name in ("a", "b")]
-    assert only_diagnostic(intent(*halves)).mend.startswith("split the tenants over two lakes, for no change")
+    assert only_diagnostic(intent(*halves)).fix.startswith("split the tenants over two lakes, for no change")
 
 
 def test_the_source_is_full() -> None:
@@ -168,13 +168,13 @@ def test_alignment_is_counted_honestly() -> None:
     as_pool=True,
 )
 def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
-    mend = only_diagnostic(wanted).mend
+    fix = only_diagnostic(wanted).fix
     changes = fewest_changes(lake_room(wanted), demands(wanted))
-    assert mend.startswith("change ") == bool(changes)
+    assert fix.startswith("change ") == bool(changes)
     if changes:
         assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
         assert allocate(follow(wanted, changes[:-1])).plan is None
-    length = int(mend.split("lake to /")[1].split(",")[0])
+    length = int(fix.split("lake to /")[1].split(",")[0])
     assert allocate(widened(wanted, length)).plan is not None
     assert allocate(widened(wanted, length + 1)).plan is None
 
@@ -190,12 +190,12 @@ def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool
     as_pool=True,
 )
 def test_following_what_is_said_of_the_source_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
-    mend = only_diagnostic(wanted).mend
+    fix = only_diagnostic(wanted).fix
     changes = fewest_changes(source_room(wanted), demands(wanted))
-    assert mend.startswith("change ") == bool(changes)
+    assert fix.startswith("change ") == bool(changes)
     if changes:
         assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
-    length = int(mend.split("add a /")[1].split(" ")[0])
+    length = int(fix.split("add a /")[1].split(" ")[0])
     assert allocate(with_more_source(wanted, length)).plan is not None
     assert allocate(with_more_source(wanted, length + 1)).plan is None
 

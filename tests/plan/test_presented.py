@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from plan_builders import FILE, PRESENTS_PLACE, tenant
 
-from farshore.errors import Diagnostic, Place
+from farshore.errors import Diagnostic, Position
 from farshore.plan.presented import allocate_presented
 
 
@@ -58,7 +58,7 @@ def test_no_range_at_all() -> None:
     ).diagnostics
     assert diagnostic == Diagnostic(
         FILE,
-        Place(),
+        Position(),
         "t uses 2 services and gives no range to present them in",
         "give it a range as presents, a /31 or shorter",
     )

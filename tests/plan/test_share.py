@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from farshore.plan.share import Share, service_addresses, services_share, tenants_share
+from farshore.plan.lake_layout import Share, service_addresses, services_share, tenants_share
 
 
 @pytest.mark.parametrize(

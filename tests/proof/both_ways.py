@@ -15,15 +15,15 @@ from hypothesis import strategies as st
 
 from farshore.fabric.model import Device, Proxy, Route
 from farshore.port import Port, Protocol
-from farshore.proof.crossing import Stream
-from farshore.proof.intervals import EVERY_PORT, Interval, of_port, port_at
-from farshore.proof.senders import SHARED_BY_ALL, Senders
-from farshore.proof.targets import Targets
+from farshore.proof.sets.intervals import EVERY_PORT, Interval, of_port, port_at
+from farshore.proof.sets.senders import SHARED_BY_ALL, Senders
+from farshore.proof.sets.targets import Targets
+from farshore.proof.spread.crossing import Stream
 from farshore.realm import Address, Realm
+from farshore.semantics.choice import Choices, PortChoice, kept_port
+from farshore.semantics.packet import Packet
+from farshore.semantics.routing import Found, LookUp
 from farshore.translation import PortBlock
-from farshore.walk.choice import Choices, PortChoice, kept_port
-from farshore.walk.packet import Packet
-from farshore.walk.routing import Found, LookUp
 
 Result = TypeVar("Result")
 TWO_SIDED = (Found.AMBIGUOUS, Found.WRONG_SIDE)
@@ -42,7 +42,7 @@ class Now:
     destination: tuple[Realm, int]
 
 
-def place(packet: Packet) -> int:
+def port_index(packet: Packet) -> int:
     """Return the place of what a packet asks for; an echo has an identifier instead."""
     return of_port(Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port))
 
@@ -78,7 +78,7 @@ def every_choice(run: Callable[[Choices], Result], port: PortChoice = kept_port)
 def now_of(sent: Packet, first: Packet, last: Packet) -> Now:
     """Return what a packet has become, given the first and the last port of each block."""
     assert (first.source, first.destination) == (last.source, last.destination)
-    assert place(first) == place(sent)
+    assert port_index(first) == port_index(sent)
     kept = first.source_port == last.source_port == sent.source_port
     ports = None if kept else (first.source_port, last.source_port)
     source = (first.source.realm, int(first.source.ip))
@@ -88,7 +88,7 @@ def now_of(sent: Packet, first: Packet, last: Packet) -> Now:
 def nows(stream: Stream, sent: Packet) -> Iterator[Now]:
     """Yield what a packet has become by what the proof says of a whole set; nothing where it is not of the set."""
     sources = [_source(each, int(sent.source.ip)) for each in stream.senders]
-    targets = [_destination(each, int(sent.destination.ip), place(sent)) for each in stream.targets]
+    targets = [_destination(each, int(sent.destination.ip), port_index(sent)) for each in stream.targets]
     for source in sources:
         for destination in targets:
             if source is not None and destination is not None:

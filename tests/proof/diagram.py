@@ -17,8 +17,8 @@ from dd.autoref import BDD
 from farshore.fabric.model import Device, Direction, Permit, Route
 from farshore.port import Port, Protocol
 from farshore.realm import Prefix, Realm
+from farshore.semantics.profile import Form, Profile, Stage
 from farshore.translation import BasicNat
-from farshore.walk.profile import Form, Profile, Stage
 
 # The library has no types; what it calls a function is a node of a diagram.
 Node = Any
@@ -59,7 +59,7 @@ class Diagram:
         self.true, self.false = self.bdd.true, self.bdd.false
         self.source, self.destination = self._bits("s", self.width), self._bits("d", self.width)
         self.source_out, self.destination_out = self._bits("s_out", self.width), self._bits("d_out", self.width)
-        self.place = self._bits("p", PLACE_BITS)
+        self.port_index = self._bits("p", PLACE_BITS)
 
     def _bits(self, name: str, width: int) -> Bits:
         return tuple(self.bdd.var(f"{name}{n}") for n in range(width))
@@ -73,8 +73,8 @@ class Diagram:
     def at_most(self, bits: Bits, number: int) -> Node:
         """Return when bits are a number or less."""
         found = self.true
-        for place, bit in enumerate(reversed(bits)):
-            found = (~bit | found) if number >> place & 1 else (~bit & found)
+        for port_index, bit in enumerate(reversed(bits)):
+            found = (~bit | found) if number >> port_index & 1 else (~bit & found)
         return found
 
     def between(self, bits: Bits, first: int, last: int) -> Node:
@@ -121,20 +121,20 @@ class Diagram:
     def plus(self, bits: Bits, number: int) -> Bits:
         """Return bits with a number added, which may be below zero; what runs over is lost."""
         carry, found = self.false, []
-        for place, bit in enumerate(reversed(bits)):
-            digit = self.true if number >> place & 1 else self.false
+        for port_index, bit in enumerate(reversed(bits)):
+            digit = self.true if number >> port_index & 1 else self.false
             found.append(differ(differ(bit, digit), carry))
             carry = (bit & digit) | (carry & (bit | digit))
         return tuple(reversed(found))
 
     def is_port(self, port: Port) -> Node:
         """Return when a packet asks for a port."""
-        return self.is_number(self.place, _START_OF[port.protocol] + port.number)
+        return self.is_number(self.port_index, _START_OF[port.protocol] + port.number)
 
 
-def on_the_wire(diagram: Diagram, realm: Realm, last_place: int) -> Under:
+def on_the_wire(diagram: Diagram, realm: Realm, last_position: int) -> Under:
     """Return every packet of a wire, as it is sent; not all that the bits can say is a place."""
-    return Under(diagram.at_most(diagram.place, last_place), diagram.source, diagram.destination, realm)
+    return Under(diagram.at_most(diagram.port_index, last_position), diagram.source, diagram.destination, realm)
 
 
 def through(diagram: Diagram, device: Device, profile: Profile, ingress: str, under: Iterable[Under]) -> list[Under]:

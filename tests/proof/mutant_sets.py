@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from farshore.fabric.model import Fabric, LinkEnd
-from farshore.proof.crossing import Stream
-from farshore.proof.returning import Clean, strayed
-from farshore.proof.scene import scene
-from farshore.proof.senders import Senders, anybody, somebody
-from farshore.proof.spread import Terrain, spread
-from farshore.proof.targets import anything
+from farshore.proof.judges.sources import scene
+from farshore.proof.sets.senders import Senders, anybody, somebody
+from farshore.proof.sets.targets import anything
+from farshore.proof.spread.crossing import Stream
+from farshore.proof.spread.returning import Clean, strayed
+from farshore.proof.spread.spread import Terrain, spread
 from farshore.realm import Realm, RealmKind
-from farshore.walk.journey import profile_of
+from farshore.walk.tell.journey import profile_of
 
 # Streams by what is done to them and where.
 Seen = dict[tuple[str, ...], list[Stream]]
@@ -39,9 +39,9 @@ def starts(fabric: Fabric) -> Iterator[Start]:
     """Yield every wire that packets come from."""
     there = scene(fabric)
     for tenant in there.tenants:
-        for mouth in there.ground(tenant).mouths:
-            realm = realm_at(fabric, mouth)
-            yield Start(mouth, realm, anybody(realm))
+        for uplink in there.ground(tenant).uplinks:
+            realm = realm_at(fabric, uplink)
+            yield Start(uplink, realm, anybody(realm))
     for host in fabric.end_systems:
         realm, plug = host.address.realm, LinkEnd(host.name, host.interface.name)
         yield Start(plug, realm, somebody(host.address))
@@ -71,7 +71,9 @@ def seen(fabric: Fabric, start: Start) -> Seen:
             continue  # whoever is there does not take it, and how it got into that realm is noted
         noted.setdefault(("arrives", arrival.node.name), []).append(arrival.stream)
         heard = tuple(
-            each._replace(low=place, high=place) for each in arrival.stream.targets for place in arrival.heard(each)
+            each._replace(low=port_index, high=port_index)
+            for each in arrival.stream.targets
+            for port_index in arrival.heard(each)
         )
         noted.setdefault(("heard", arrival.node.name), []).append(Stream(arrival.stream.senders, heard))
         for fault in strayed(terrain, arrival, clean):
@@ -84,9 +86,9 @@ def seen(fabric: Fabric, start: Start) -> Seen:
 
 def differences(good: Seen, other: Seen) -> Iterator[str]:
     """Yield where two fabrics do not do the same."""
-    for place in dict.fromkeys((*good, *other)):
-        if not same(good.get(place, []), other.get(place, [])):
-            yield " ".join(place)
+    for port_index in dict.fromkeys((*good, *other)):
+        if not same(good.get(port_index, []), other.get(port_index, [])):
+            yield " ".join(port_index)
 
 
 def same(one: list[Stream], other: list[Stream]) -> bool:
@@ -96,8 +98,8 @@ def same(one: list[Stream], other: list[Stream]) -> bool:
     both = (*one, *other)
     sources = _cuts((s.first, s.last) for each in both for s in each.senders)
     destinations = _cuts((t.first, t.last) for each in both for t in each.targets)
-    places = _cuts((t.low, t.high) for each in both for t in each.targets)
-    return _cells(one, sources, destinations, places) == _cells(other, sources, destinations, places)
+    port_indices = _cuts((t.low, t.high) for each in both for t in each.targets)
+    return _cells(one, sources, destinations, port_indices) == _cells(other, sources, destinations, port_indices)
 
 
 def _cuts(bounds: Iterable[tuple[int, int]]) -> list[int]:
@@ -105,7 +107,7 @@ def _cuts(bounds: Iterable[tuple[int, int]]) -> list[int]:
 
 
 def _cells(
-    streams: list[Stream], sources: list[int], destinations: list[int], places: list[int]
+    streams: list[Stream], sources: list[int], destinations: list[int], port_indices: list[int]
 ) -> set[tuple[object, object]]:
     found: set[tuple[object, object]] = set()
     for stream in streams:
@@ -125,7 +127,7 @@ def _cells(
             )
             for target in stream.targets
             for first, last in _between(destinations, target.first, target.last)
-            for low, high in _between(places, target.low, target.high)
+            for low, high in _between(port_indices, target.low, target.high)
         }
         found.update((sender, target) for sender in senders for target in targets)
     return found

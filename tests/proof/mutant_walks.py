@@ -18,11 +18,11 @@ from mutant_sets import realm_at, starts
 from farshore.fabric.model import NO_ADDRESS, Device, EndSystem, Fabric, LinkEnd, Node, Proxy
 from farshore.port import Port, Protocol
 from farshore.realm import Address, Prefix, Realm, RealmKind
+from farshore.semantics.choice import Choices, held_route, kept_port
+from farshore.semantics.packet import Kind, Packet
+from farshore.semantics.trace import Trace, trace
 from farshore.translation import BasicNat
-from farshore.walk.choice import Choices, held_route, kept_port
-from farshore.walk.journey import DEFAULT_SOURCE_PORT, profile_of
-from farshore.walk.packet import Kind, Packet
-from farshore.walk.trace import Trace, trace
+from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT, profile_of
 
 SAMPLE = 1_000
 # A real table holds one of two equal routes, and takes it.
@@ -129,7 +129,7 @@ class Walks:
 
     @cached_property
     def flows(self) -> Mapping[Probe, Outcome]:
-        """Return one packet of each two ends that talk, with the errors about it."""
+        """Return one packet of each two ends that exchange, with the errors about it."""
         ends = {
             (probe.start, probe.packet.destination): probe for probe, outcome in self.usual.items() if outcome.sights
         }

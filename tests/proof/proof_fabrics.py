@@ -15,13 +15,13 @@ from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Nod
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port
-from farshore.proof.crossing import Stream
-from farshore.proof.intervals import EVERY_PORT, of_port, of_prefix
-from farshore.proof.scene import scene
+from farshore.proof.judges.sources import scene
+from farshore.proof.sets.intervals import EVERY_PORT, of_port, of_prefix
+from farshore.proof.spread.crossing import Stream
 from farshore.realm import Prefix, Realm
+from farshore.semantics.packet import Packet
+from farshore.semantics.profiles import PROFILES
 from farshore.translation import BasicNat
-from farshore.walk.packet import Packet
-from farshore.walk.profiles import PROFILES
 from strategies import intents, mixed_intents
 
 # What can be taken out of a device, or stand in another order.
@@ -90,7 +90,7 @@ def _broken(draw: st.DrawFn, device: Device) -> Node:
         for row, guard in enumerate(device.guards)
         for tight in (*_without_one(guard, "sources"), *_without_one(guard, "destinations"))
     ]
-    ways = [
+    passages = [
         narrower,
         narrower,
         [replace(device, guards=())],
@@ -100,7 +100,7 @@ def _broken(draw: st.DrawFn, device: Device) -> Node:
         dropped,
         elsewhere,
     ]
-    return draw(st.sampled_from([each for each in ways if each]).flatmap(st.sampled_from))
+    return draw(st.sampled_from([each for each in passages if each]).flatmap(st.sampled_from))
 
 
 def _without_one(guard: Guard, field: str) -> Iterator[Guard]:
@@ -124,7 +124,7 @@ def wires(fabric: Fabric) -> st.SearchStrategy[LinkEnd]:
 def tenant_mouths(fabric: Fabric) -> list[LinkEnd]:
     """Return the interfaces by which tenants' networks end at the provider."""
     there = scene(fabric)
-    return [mouth for name in there.tenants for mouth in there.ground(name).mouths]
+    return [uplink for name in there.tenants for uplink in there.ground(name).uplinks]
 
 
 def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:
@@ -136,11 +136,11 @@ def packets(fabric: Fabric, start: LinkEnd, streams: Iterable[Stream]) -> st.Sea
     """Return packets between the addresses that a fabric speaks of, or at the edges of sets."""
     realm = realm_at(fabric, start)
     known = sorted({ip for node in fabric.nodes.values() for ip in _addresses(node)})
-    asked = sorted({place for node in fabric.nodes.values() for place in _places(node)})
+    asked = sorted({port_index for node in fabric.nodes.values() for port_index in _places(node)})
     near = st.sampled_from([0, 0, 0, 1, -1])
     ips = st.builds(lambda ip, by: min(max(ip + by, 0), LAST_ADDRESS), st.sampled_from(known or [0]), near)
-    places = st.builds(lambda at, by: min(max(at + by, 0), EVERY_PORT[1]), st.sampled_from(asked or [80]), near)
-    between = st.builds(partial(packet_of, realm), ips, ips, places, st.integers(1, 65535))
+    port_indices = st.builds(lambda at, by: min(max(at + by, 0), EVERY_PORT[1]), st.sampled_from(asked or [80]), near)
+    between = st.builds(partial(packet_of, realm), ips, ips, port_indices, st.integers(1, 65535))
     return between | edge_packets(streams, realm) | edge_packets(streams, realm)
 
 

@@ -13,7 +13,7 @@ from farshore.intent.load import load_text
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
-from farshore.proof.again import prove_again
+from farshore.proof.incremental import prove_again
 from farshore.proof.prove import Proof, Question, prove
 from strategies import mixed_intents
 

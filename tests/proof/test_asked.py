@@ -15,12 +15,12 @@ from farshore.intent.load import load
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port, Protocol
-from farshore.proof.asked import Arrived, Asked
+from farshore.proof.query import Arrived, Query
 from farshore.realm import Address
-from farshore.walk.journey import profile_of
-from farshore.walk.packet import Packet
-from farshore.walk.profiles import PROFILES
-from farshore.walk.trace import ProfileOf, Trace, trace
+from farshore.semantics.packet import Packet
+from farshore.semantics.profiles import PROFILES
+from farshore.semantics.trace import ProfileOf, Trace, trace
+from farshore.walk.tell.journey import profile_of
 from strategies import intents, mixed_intents
 
 TEN = Path(__file__).parents[2] / "examples" / "ten-tenants.yaml"
@@ -35,7 +35,7 @@ def built(intent: Intent | None, design: str | None) -> Fabric:
     return build(intent, plan, design)
 
 
-def arrivals(asked: Asked, node: str, source: str, destination: str, port: Port) -> list[Arrived]:
+def arrivals(asked: Query, node: str, source: str, destination: str, port: Port) -> list[Arrived]:
     sender = asked.terrain.fabric.nodes[node]
     there = Address(sender.interfaces[0].realm, IPv4Address(destination))
     start = LinkEnd(node, sender.interfaces[0].name)
@@ -43,7 +43,7 @@ def arrivals(asked: Asked, node: str, source: str, destination: str, port: Port)
 
 
 def test_where_and_as_whom() -> None:
-    asked = Asked.of(built(load(TEN).intent, "lake"), profile_of(None))
+    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
     (anna,) = arrivals(asked, "aurora/anna", "10.1.1.1", "10.2.2.1", Port(Protocol.TCP, 443))
     assert (anna.node, anna.own, anna.ports, anna.doubtful, anna.answered) == (
         "provider/portal",
@@ -69,12 +69,12 @@ def test_where_and_as_whom() -> None:
     ],
 )
 def test_what_arrives_nowhere(source: str, destination: str, port: Port) -> None:
-    asked = Asked.of(built(load(TEN).intent, "lake"), profile_of(None))
+    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
     assert arrivals(asked, "borealis/bea", source, destination, port) == []
 
 
 def test_a_wire_is_spread_once() -> None:
-    asked = Asked.of(built(load(TEN).intent, "lake"), profile_of(None))
+    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
     for last in range(3):
         arrivals(asked, "aurora/anna", "10.1.1.1", f"10.2.2.{last}", Port(Protocol.TCP, 443))
     assert [start.node for start, _ in asked.wires] == ["aurora/anna"]
@@ -88,7 +88,7 @@ def test_a_walk_of_the_packet_says_the_same(data: st.DataObject, intent: Intent,
     fabric = built(intent, None)
     assume(fabric.links)
     of = profile_of(PROFILES[profile])
-    asked = Asked.of(fabric, of)
+    asked = Query.of(fabric, of)
     dialled, sources, offered = telling(fabric)
     for _ in range(10):
         start = data.draw(st.sampled_from(sorted(fabric.far_ends)))

@@ -10,17 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farshore.fabric.model import Device
-from farshore.proof.box import Box, Fronts
-from farshore.proof.crossing import Crossed, Stream, cross, cross_proxy
-from farshore.proof.senders import anybody
-from farshore.proof.targets import anything
+from farshore.proof.sets.senders import anybody
+from farshore.proof.sets.targets import anything
+from farshore.proof.spread.crossing import Crossed, Stream, cross, cross_proxy
+from farshore.proof.spread.tables import DeviceTables, Fronts
 from farshore.realm import LAKE, PROVIDER, Realm
-from farshore.walk import device, proxy
-from farshore.walk.choice import AS_TOLD, Choices, held_route, kept_port
-from farshore.walk.crossing import Crossing
-from farshore.walk.packet import Packet
-from farshore.walk.profile import Profile
-from farshore.walk.profiles import PROFILES
+from farshore.semantics import device, proxy
+from farshore.semantics.choice import AS_TOLD, Choices, held_route, kept_port
+from farshore.semantics.crossing import Crossing
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import Profile
+from farshore.semantics.profiles import PROFILES
 from strategies import TENANT_A, TENANT_B, boxes, narrow_packets, proxies
 
 many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -55,7 +55,7 @@ def walked(run: Walks, packet: Packet) -> set[Outcome]:
 @given(boxes(), profiles, st.data())
 def test_a_packet_through_a_box(box: Device, profile: Profile, data: st.DataObject) -> None:
     ingress = data.draw(st.sampled_from([*box.interfaces[:1] * 3, *box.interfaces]))
-    crossed = cross(Box.of(box, profile), ingress.name, everything(ingress.realm))
+    crossed = cross(DeviceTables.of(box, profile), ingress.name, everything(ingress.realm))
     for _ in range(8):
         packet = data.draw(narrow_packets(ingress.realm) | edge_packets(_sets(crossed), ingress.realm))
         run: Walks = partial(_through, box, profile, packet, ingress.name)
@@ -81,7 +81,7 @@ def test_what_passes_arrived_and_a_clear_passage_has_one_answer(
     box: Device, profile: Profile, data: st.DataObject
 ) -> None:
     ingress = data.draw(st.sampled_from([*box.interfaces[:1] * 3, *box.interfaces]))
-    crossed = cross(Box.of(box, profile), ingress.name, everything(ingress.realm))
+    crossed = cross(DeviceTables.of(box, profile), ingress.name, everything(ingress.realm))
     for _ in range(8):
         packet = data.draw(narrow_packets(ingress.realm) | edge_packets(_sets(crossed), ingress.realm))
         run: Walks = partial(_through, box, profile, packet, ingress.name)
@@ -102,8 +102,8 @@ def test_a_packet_through_two_boxes(
     near: Device, far: Device, near_profile: Profile, far_profile: Profile, data: st.DataObject
 ) -> None:
     """Sets that a first box has translated, NAPT behind NAPT among them, are taken on as single packets are."""
-    once = cross(Box.of(near, near_profile), "if0", everything(TENANT_A))
-    behind = Box.of(far, far_profile)
+    once = cross(DeviceTables.of(near, near_profile), "if0", everything(TENANT_A))
+    behind = DeviceTables.of(far, far_profile)
     twice = [(p, cross(behind, "if0", p.left)) for p in once.passages if p.egress == "if1"]
     sets = [each for _, crossed in twice for each in _sets(crossed)] or _sets(once)
     for _ in range(8):

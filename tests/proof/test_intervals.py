@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farshore.port import Port, Protocol
-from farshore.proof.intervals import (
+from farshore.proof.sets.intervals import (
     EVERY_PORT,
     Interval,
     Intervals,
@@ -98,8 +98,8 @@ def test_every_port_has_a_place_of_its_own(one: Port, other: Port) -> None:
 
 
 @given(st.integers(*EVERY_PORT))
-def test_every_place_is_a_port(place: int) -> None:
-    assert of_port(port_at(place)) == place
+def test_every_place_is_a_port(port_index: int) -> None:
+    assert of_port(port_at(port_index)) == port_index
 
 
 def test_the_line_has_every_port_of_every_protocol_and_no_more() -> None:

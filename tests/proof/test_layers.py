@@ -7,8 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.proof.intervals import Interval
-from farshore.proof.layers import Layers, Stretch
+from farshore.proof.sets.intervals import Interval
+from farshore.proof.sets.layers import Layers, Stretch
 
 BITS = 6
 

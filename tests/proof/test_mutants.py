@@ -17,8 +17,8 @@ from mutants_rules import mutants
 from mutants_table import BEGIN, END, EQUIVALENT, GOLDEN, SURVIVED, listed, table
 
 from farshore.fabric.model import Fabric
-from farshore.proof.account import Property
-from farshore.proof.again import prove_again
+from farshore.proof.incremental import prove_again
+from farshore.proof.judges.account import Property
 from farshore.proof.prove import Question
 
 
@@ -43,7 +43,7 @@ def by_sets(name: str, fabric: Fabric) -> list[str]:
     if len(there) != len(seen_in(name)):
         return ["other wires that packets come from"]
     pairs = zip(seen_in(name), there, strict=True)
-    return [place for one, start in pairs for place in differences(one, seen(fabric, start))]
+    return [port_index for one, start in pairs for port_index in differences(one, seen(fabric, start))]
 
 
 def by_walks(name: str, fabric: Fabric) -> list[str]:

@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farshore.fabric.model import Device
-from farshore.proof.box import Box
-from farshore.proof.crossing import Crossed, Passage, Stream, cross
-from farshore.proof.intervals import EVERY_PORT, of_prefix
-from farshore.proof.senders import Senders
-from farshore.proof.targets import Targets
+from farshore.proof.sets.intervals import EVERY_PORT, of_prefix
+from farshore.proof.sets.senders import Senders
+from farshore.proof.sets.targets import Targets
+from farshore.proof.spread.crossing import Crossed, Passage, Stream, cross
+from farshore.proof.spread.tables import DeviceTables
 from farshore.realm import LAKE, PROVIDER, Prefix, Realm
-from farshore.walk.profile import Profile
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.profile import Profile
+from farshore.semantics.profiles import PROFILES
 from strategies import NARROW, TENANT_A, boxes
 
 profiles = st.sampled_from(list(PROFILES.values()))
@@ -37,7 +37,7 @@ def relation(diagram: Diagram, stream: Stream) -> Node:
     for t in stream.targets:
         sent = diagram.between(diagram.destination, diagram.offset(t.first), diagram.offset(t.last))
         now = diagram.equal(diagram.destination_out, diagram.plus(diagram.destination, t.at - t.first))
-        targets |= sent & now & diagram.between(diagram.place, t.low, t.high)
+        targets |= sent & now & diagram.between(diagram.port_index, t.low, t.high)
     return senders & targets
 
 
@@ -57,7 +57,7 @@ def proven(diagram: Diagram, passages: tuple[Passage, ...]) -> dict[str, Node]:
 
 def crossed_by(box: Device, profile: Profile, ingress: int) -> Crossed:
     end = box.interfaces[ingress]
-    return cross(Box.of(box, profile), end.name, everything(end.realm))
+    return cross(DeviceTables.of(box, profile), end.name, everything(end.realm))
 
 
 @settings(max_examples=150)
@@ -75,7 +75,7 @@ def test_the_same_packets_cross_two_boxes(near: Device, far: Device, first: Prof
     """What a second box is given has been translated; what it was when it was sent is kept through both."""
     diagram = Diagram(NARROW)
     once = [p for p in crossed_by(near, first, 0).passages if p.egress == "if1"]
-    behind = Box.of(far, second)
+    behind = DeviceTables.of(far, second)
     twice = tuple(passage for p in once for passage in cross(behind, "if0", p.left).passages)
     out = through(diagram, near, first, "if0", [on_the_wire(diagram, TENANT_A, EVERY_PORT[1])])
     out = through(diagram, far, second, "if0", [each for each in out if each.egress == "if1"])

@@ -17,12 +17,12 @@ from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
-from farshore.proof.account import Property
 from farshore.proof.counterexample import counterexample
+from farshore.proof.judges.account import Property
 from farshore.proof.prove import Proof, prove
 from farshore.proof.side_by_side import mapped
 from farshore.realm import Prefix
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.profiles import PROFILES
 from strategies import intents, mixed_intents
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from both_ways import TWO_SIDED, has, place
+from both_ways import TWO_SIDED, has, port_index
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_mouths
 
 from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
-from farshore.proof.crossing import Stream
-from farshore.proof.intervals import of_port
-from farshore.proof.returning import Clean, strayed
-from farshore.proof.senders import anybody
-from farshore.proof.spread import Arrival, Terrain, spread
-from farshore.proof.targets import anything
-from farshore.walk.journey import profile_of
-from farshore.walk.packet import Packet
-from farshore.walk.profile import Profile
-from farshore.walk.profiles import PROFILES
-from farshore.walk.trace import Hop, ProfileOf, Trace, trace
+from farshore.proof.sets.intervals import of_port
+from farshore.proof.sets.senders import anybody
+from farshore.proof.sets.targets import anything
+from farshore.proof.spread.crossing import Stream
+from farshore.proof.spread.returning import Clean, strayed
+from farshore.proof.spread.spread import Arrival, Terrain, spread
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import Profile
+from farshore.semantics.profiles import PROFILES
+from farshore.semantics.trace import Hop, ProfileOf, Trace, trace
+from farshore.walk.tell.journey import profile_of
 
 some = settings(
     max_examples=80,
@@ -31,7 +31,7 @@ profiles = st.none() | st.sampled_from(list(PROFILES.values()))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Query:
     """A request that arrived where somebody listens, the proof's arrival of it, and what that spread remembers."""
 
     start: LinkEnd
@@ -41,13 +41,13 @@ class Asked:
     clean: Clean
 
 
-def says_lost(terrain: Terrain, asked: Asked) -> bool:
+def says_lost(terrain: Terrain, asked: Query) -> bool:
     """Tell whether the proof says that a reply goes wrong."""
     faults = list(strayed(terrain, asked.arrival, asked.clean))
     return any(has(Stream(fault.senders, fault.targets), asked.packet) for fault in faults)
 
 
-def comes_back(fabric: Fabric, profile: ProfileOf, asked: Asked) -> bool:
+def comes_back(fabric: Fabric, profile: ProfileOf, asked: Query) -> bool:
     """Tell whether the reply goes the whole way back, with no look-up in doubt, to the wire that the request was on.
 
     It must be seen there as the answer to what was sent.
@@ -72,7 +72,7 @@ def _is_doubtful(hop: Hop) -> bool:
     return hop.crossing is not None and any(event.found in TWO_SIDED for event in hop.crossing.events)
 
 
-def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.DataObject) -> list[Asked]:
+def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.DataObject) -> list[Query]:
     """Draw packets from a wire where a tenant's network ends, and keep those that are taken by who listens."""
     start = data.draw(st.sampled_from(tenant_mouths(fabric)))
     realm = realm_at(fabric, start)
@@ -85,17 +85,17 @@ def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.Data
 
 def _asked(
     fabric: Fabric, profile: ProfileOf, start: LinkEnd, packet: Packet, spread_out: tuple[list[Arrival], Clean]
-) -> Iterator[Asked]:
+) -> Iterator[Query]:
     taken, clean = spread_out
     request = trace(fabric, profile, start, packet, {})
     arrived = request.arrived_at
     if arrived is None or any(map(_is_doubtful, request.hops)):
         return
-    if place(packet) in {*map(of_port, arrived.listens)}:
+    if port_index(packet) in {*map(of_port, arrived.listens)}:
         way = [(hop.node, hop.ingress) for hop in request.hops[:-1]]
         its = [a for a in taken if has(a.stream, packet) and [(h.node, h.ingress) for h in a.path] == way]
         assert its or not way
-        yield from (Asked(start, packet, request, arrival, clean) for arrival in its)
+        yield from (Query(start, packet, request, arrival, clean) for arrival in its)
 
 
 def agree(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
@@ -151,7 +151,7 @@ def _tightened(fabric: Fabric, node: str, where: tuple[Direction, str], field: s
     return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
 
 
-def _is_refused(fabric: Fabric, asked: Asked) -> None:
+def _is_refused(fabric: Fabric, asked: Query) -> None:
     of = profile_of(None)
     terrain = Terrain(fabric, of, {})
     realm = realm_at(fabric, asked.start)

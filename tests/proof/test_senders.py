@@ -8,9 +8,9 @@ from ipaddress import IPv4Address, IPv4Network
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.proof.intervals import Intervals, of_prefix, union
-from farshore.proof.layers import Layers
-from farshore.proof.senders import (
+from farshore.proof.sets.intervals import Intervals, of_prefix, union
+from farshore.proof.sets.layers import Layers
+from farshore.proof.sets.senders import (
     SHARED_BY_ALL,
     Senders,
     addresses,

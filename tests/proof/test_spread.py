@@ -13,17 +13,17 @@ from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, re
 
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
 from farshore.port import Protocol
-from farshore.proof.crossing import Stream
-from farshore.proof.senders import anybody
-from farshore.proof.spread import Spread, Terrain, spread
-from farshore.proof.targets import anything
+from farshore.proof.sets.senders import anybody
+from farshore.proof.sets.targets import anything
+from farshore.proof.spread.crossing import Stream
+from farshore.proof.spread.spread import Spread, Terrain, spread
 from farshore.realm import PROVIDER, Address, Prefix
-from farshore.walk.choice import Choices
-from farshore.walk.journey import profile_of
-from farshore.walk.packet import Packet
-from farshore.walk.profile import Profile
-from farshore.walk.profiles import PROFILES
-from farshore.walk.trace import MAX_HOPS, ProfileOf, Trace, trace
+from farshore.semantics.choice import Choices
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import Profile
+from farshore.semantics.profiles import PROFILES
+from farshore.semantics.trace import MAX_HOPS, ProfileOf, Trace, trace
+from farshore.walk.tell.journey import profile_of
 
 some = settings(
     max_examples=60,

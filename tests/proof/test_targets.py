@@ -6,22 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farshore.port import Port
-from farshore.proof.intervals import EVERY_PORT, Interval, Intervals, of_port, union
-from farshore.proof.targets import Targets, addresses, anything, something, those_now
+from farshore.proof.sets.intervals import EVERY_PORT, Interval, Intervals, of_port, union
+from farshore.proof.sets.targets import Targets, addresses, anything, something, those_now
 from farshore.realm import PROVIDER, Address
 from strategies import addresses as some_addresses
 from strategies import ports
 
 small = st.integers(0, 20)
 bounds = st.tuples(small, small).map(lambda ends: (min(ends), max(ends)))
-places = st.tuples(st.integers(*EVERY_PORT), st.integers(*EVERY_PORT)).map(lambda ends: (min(ends), max(ends)))
+port_indices = st.tuples(st.integers(*EVERY_PORT), st.integers(*EVERY_PORT)).map(lambda ends: (min(ends), max(ends)))
 
 
 @st.composite
 def targets(draw: st.DrawFn) -> Targets:
     """Draw a few destinations that have become others."""
     first, last = draw(bounds)
-    return Targets(first, last, draw(st.integers(0, 40)), *draw(places), PROVIDER)
+    return Targets(first, last, draw(st.integers(0, 40)), *draw(port_indices), PROVIDER)
 
 
 def pairs(some: tuple[Targets, ...]) -> set[tuple[int, int, Interval]]:

@@ -9,9 +9,9 @@ import pytest
 from walk_builders import ARTICLE, DISTINCT, walked
 
 from farshore.design.catalogue import DESIGNS
-from farshore.walk.profile import Form, Returning
-from farshore.walk.profiles import PROFILES
-from farshore.walk.summary import order, verdict
+from farshore.semantics.profile import Form, Returning
+from farshore.semantics.profiles import PROFILES
+from farshore.walk.tell.summary import order, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOLDEN = Path(__file__).parent / "golden"

@@ -7,14 +7,14 @@ from xml.etree import ElementTree
 import pytest
 from walk_builders import ARTICLE, built, walked
 
-from farshore.walk.drawing import draw
+from farshore.walk.draw.drawing import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 LONG = "x" * 60
 
 
-def drawing(design: str, text: str = ARTICLE, **errand: str) -> ElementTree.Element:
-    walk = walked(design, text=text, **errand)
+def drawing(design: str, text: str = ARTICLE, **probe: str) -> ElementTree.Element:
+    walk = walked(design, text=text, **probe)
     return ElementTree.fromstring(draw(walk, built(text, design)[2]))  # noqa: S314 - it is our own
 
 

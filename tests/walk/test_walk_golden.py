@@ -12,9 +12,9 @@ from rich.console import Console
 from walk_builders import ARTICLE, built, walked
 
 from farshore.cli.walk_text import show
-from farshore.walk.document import document
-from farshore.walk.drawing import draw
-from farshore.walk.journey import Walk
+from farshore.walk.draw.drawing import draw
+from farshore.walk.tell.document import document
+from farshore.walk.tell.journey import Walk
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"  # those that docs/designs.md shows

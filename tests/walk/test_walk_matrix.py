@@ -6,10 +6,10 @@ import pytest
 from walk_builders import ARTICLE, DISTINCT, walked
 
 from farshore.design.catalogue import DESIGNS
-from farshore.walk.journey import Walk
-from farshore.walk.packet import Packet
-from farshore.walk.profile import Form, Grade, Profile, Returning, Stage
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import Form, Grade, Profile, Returning, Stage
+from farshore.semantics.profiles import PROFILES
+from farshore.walk.tell.journey import Walk
 
 STEPS = {"single-nat": 7, "lake": 10, "last-hop": 8, "last-hop-plain": 8, "appliance": 8}
 # The article's: one NAT with the same addresses on both of its sides.

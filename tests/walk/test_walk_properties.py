@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from farshore.design.building_blocks import tenant_hosts, translatable
 from farshore.design.catalogue import build
-from farshore.design.parts import tenant_hosts, translatable
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.realm import LAKE, PROVIDER, Address, RealmKind
-from farshore.walk.document import document
-from farshore.walk.journey import Errand, walk
-from farshore.walk.profile import Profile
-from farshore.walk.profiles import PROFILES
-from farshore.walk.trace import Hop
+from farshore.semantics.profile import Profile
+from farshore.semantics.profiles import PROFILES
+from farshore.semantics.trace import Hop
+from farshore.walk.tell.document import document
+from farshore.walk.tell.journey import Probe, walk
 from strategies import intents
 
 PORTS = st.integers(1, 65535)
@@ -30,7 +30,7 @@ def planned(intent: Intent) -> tuple[Plan, Fabric]:
     return plan, build(intent, plan, "lake")
 
 
-def errands(intent: Intent, plan: Plan, source_port: int) -> Iterator[Errand]:
+def probes(intent: Intent, plan: Plan, source_port: int) -> Iterator[Probe]:
     """Yield everything that the intent lets anybody do."""
     for tenant in intent.tenants.values():
         # Where only named hosts may cross and none is named, the one that stands for all may not.
@@ -38,7 +38,7 @@ def errands(intent: Intent, plan: Plan, source_port: int) -> Iterator[Errand]:
         for end in (end for end in tenant_hosts(tenant) if any(end.address in prefix for prefix in may)):
             for service, presented in plan.tenants[tenant.name].presents.items():
                 for port in intent.provider.services[service].ports:
-                    yield Errand(end.name, service, presented, port, source_port)
+                    yield Probe(end.name, service, presented, port, source_port)
 
 
 def arrived_in(fabric: Fabric, hop: Hop) -> RealmKind:
@@ -49,14 +49,14 @@ def arrived_in(fabric: Fabric, hop: Hop) -> RealmKind:
 @given(intents(most_tenants=3), st.sampled_from(list(PROFILES.values())), PORTS)
 def test_every_subscribed_walk_over_the_lake(intent: Intent, profile: Profile, source_port: int) -> None:
     plan, fabric = planned(intent)
-    for errand in errands(intent, plan, source_port):
-        walked = walk(fabric, profile, errand)
+    for probe in probes(intent, plan, source_port):
+        walked = walk(fabric, profile, probe)
         assert walked.delivered, document(walked)
         assert len(walked.steps) == 10
         first, last = walked.steps[0].before, walked.steps[-1].after
         # The reply comes to that host, from the address and the port that it called.
         assert last.header() == first.header().reversed()
-        assert (last.source, last.destination) == (errand.destination, first.source)
+        assert (last.source, last.destination) == (probe.destination, first.source)
         for hop in (hop for each in walked.traces for hop in each.hops):
             ends = {hop.packet.source.realm.kind, hop.packet.destination.realm.kind}
             if arrived_in(fabric, hop) is RealmKind.TENANT:
@@ -69,14 +69,14 @@ def test_every_subscribed_walk_over_the_lake(intent: Intent, profile: Profile, s
 @given(intents(most_tenants=3))
 def test_lake_and_provider_addresses_are_where_they_belong(intent: Intent) -> None:
     plan, fabric = planned(intent)
-    for errand in errands(intent, plan, 40000):
-        for hop in walk(fabric, None, errand).traces[0].hops:
+    for probe in probes(intent, plan, 40000):
+        for hop in walk(fabric, None, probe).traces[0].hops:
             realm = arrived_in(fabric, hop)
             if realm is LAKE.kind:
                 assert hop.packet.source.ip in plan.lake.network
                 assert hop.packet.destination.ip in plan.lake.network
             elif realm is PROVIDER.kind:
-                assert hop.packet.destination == intent.provider.services[errand.service].address
+                assert hop.packet.destination == intent.provider.services[probe.service].address
 
 
 @settings(max_examples=25, deadline=None)
@@ -85,7 +85,7 @@ def test_a_hosts_walk_has_its_own_source_in_the_lake(intent: Intent) -> None:
     """Two hosts with one address and port never look alike in the lake."""
     plan, fabric = planned(intent)
     seen: dict[tuple[Address, int], Address] = {}
-    for errand in errands(intent, plan, 40000):
-        first, inside = (walk(fabric, None, errand).steps[number] for number in (0, 2))
+    for probe in probes(intent, plan, 40000):
+        first, inside = (walk(fabric, None, probe).steps[number] for number in (0, 2))
         key = (inside.after.source, inside.after.source_port)
         assert seen.setdefault(key, first.before.source) == first.before.source

@@ -8,18 +8,18 @@ from ipaddress import IPv4Address
 import pytest
 from walk_builders import ARTICLE, built, planned
 
-from farshore.cli.walk_errand import errand
+from farshore.cli.walk_arguments import probe
 from farshore.design.catalogue import build
 from farshore.fabric.model import Device, Proxy
 from farshore.port import Protocol
 from farshore.realm import Address
+from farshore.semantics.choice import Choices, right_route
+from farshore.semantics.flow import Flow
+from farshore.semantics.packet import Kind, Packet
+from farshore.semantics.proxy import cross_proxy
 from farshore.translation import PortBlock
-from farshore.walk.choice import Choices, right_route
-from farshore.walk.flow import Flow
-from farshore.walk.journey import Walk, walk
-from farshore.walk.packet import Kind, Packet
-from farshore.walk.proxy import cross_proxy
-from farshore.walk.summary import refusal, verdict
+from farshore.walk.tell.journey import Walk, walk
+from farshore.walk.tell.summary import refusal, verdict
 
 OWN_PORT = 50001
 CALLING = """\
@@ -48,7 +48,7 @@ def own_port(node: Device | Proxy, _block: PortBlock, packet: Packet) -> int:
 
 def test_the_port_of_the_other_connection_is_a_choice() -> None:
     intent, plan, fabric = built(ARTICLE, "appliance")
-    asked = errand(intent, plan, fabric, "customer-a/alice", "portal")
+    asked = probe(intent, plan, fabric, "customer-a/alice", "portal")
     kept, chosen = walk(fabric, None, asked), walk(fabric, None, asked, choices=Choices(right_route, own_port))
     ports = [step.after.source_port for step in kept.steps if step.at == "provider/proxy"]
     assert ports == [asked.source_port, 443]
@@ -117,7 +117,7 @@ def test_only_a_new_connection_to_a_front_opens_one() -> None:
 def calls(origin: str, target: str) -> Walk:
     intent, plan = planned(CALLING)
     fabric = build(intent, plan)
-    return walk(fabric, None, errand(intent, plan, fabric, origin, target))
+    return walk(fabric, None, probe(intent, plan, fabric, origin, target))
 
 
 @pytest.mark.parametrize("port", ["tcp/22", "icmp"])
@@ -153,7 +153,7 @@ def test_what_is_one_way_is_not_the_other() -> None:
     """Nobody's service is reached by the address from which the provider calls."""
     intent, plan = planned(CALLING)
     fabric = build(intent, plan)
-    asked = errand(intent, plan, fabric, "customer-a/alice", "portal")
+    asked = probe(intent, plan, fabric, "customer-a/alice", "portal")
     reached = intent.reached("customer-a")[0]
     back = replace(asked, destination=plan.tenants["customer-a"].callers["monitor"], port=reached)
     refused = refusal(walk(fabric, None, back))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from walk_builders import ARTICLE, walked
 
-from farshore.walk.profiles import PROFILES
-from farshore.walk.summary import glitch_list, refusal, verdict
+from farshore.semantics.profiles import PROFILES
+from farshore.walk.tell.summary import glitch_list, refusal, verdict
 
 TWO_SERVICES = ARTICLE.replace(
     "tenants:", "    tickets: {address: 10.1.1.2, ports: [tcp/443, udp/443, udp/53]}\n\ntenants:", 1
@@ -47,14 +47,14 @@ def test_both_a_glitch_and_a_refusal_are_told() -> None:
     (remark,) = glitch_list(walk)
     assert "10.1.1.1 is on both sides" in remark.says
     assert "the filter refuses it" in remark.says
-    assert "the lake design" in (remark.mend or "")
-    assert "add the port to the service" in (remark.mend or "")
+    assert "the lake design" in (remark.fix or "")
+    assert "add the port to the service" in (remark.fix or "")
 
 
 def test_a_proxy_carries_no_ping() -> None:
     refused = refusal(walked("appliance", target="portal:icmp"))
     assert refused is not None
-    assert refused.mend == "use a design that carries packets and not connections: lake or last-hop"
+    assert refused.fix == "use a design that carries packets and not connections: lake or last-hop"
 
 
 def test_the_internet_reaches_what_is_published_and_nothing_else() -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from farshore.cli.walk_errand import errand
+from farshore.cli.walk_arguments import probe
 from farshore.design.catalogue import build
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
-from farshore.walk.journey import Walk, walk
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.profiles import PROFILES
+from farshore.walk.tell.journey import Walk, walk
 
 ARTICLE = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
 # The same with another network inside the provider: nobody's addresses are equal to the portal's.
@@ -47,4 +47,4 @@ def walked(
     """Return the walk that ``farshore walk --from origin --to target`` would show."""
     intent, plan, fabric = built(text, design)
     chosen = PROFILES[profile] if profile is not None else None
-    return walk(fabric, chosen, errand(intent, plan, fabric, origin, target))
+    return walk(fabric, chosen, probe(intent, plan, fabric, origin, target))

@@ -16,7 +16,7 @@ from farshore.intent.model import Intent
 EXAMPLE = """\b
 Example:
   farshore check examples/article.yaml
-  farshore check examples/article.yaml --json | jq '.diagnostics[].mend'
+  farshore check examples/article.yaml --json | jq '.diagnostics[].fix'
 
 \b
 Exit status: 0 good, perhaps with warnings, 2 the file has errors.
@@ -52,17 +52,17 @@ def _checked(file: Path) -> tuple[Intent | None, tuple[Diagnostic, ...]]:
     from farshore.plan.allocate import allocate
 
     found = (*loaded.diagnostics, *allocate(loaded.intent).diagnostics)
-    return loaded.intent, tuple(sorted(found, key=lambda each: each.place))
+    return loaded.intent, tuple(sorted(found, key=lambda each: each.position))
 
 
 def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
     return {
         "file": diagnostic.file,
-        "line": diagnostic.place.line,
-        "column": diagnostic.place.column,
+        "line": diagnostic.position.line,
+        "column": diagnostic.position.column,
         "severity": str(diagnostic.severity),
         "problem": diagnostic.problem,
-        "mend": diagnostic.mend,
+        "fix": diagnostic.fix,
     }
 
 

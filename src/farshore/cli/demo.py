@@ -33,7 +33,7 @@ Exit status: 0 all was seen as planned, 1 something differed, 3 the machine cann
 @click.command(epilog=EXAMPLE)
 @click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON, for programs.")
 def demo(*, as_json: bool) -> None:
-    """Show that Alice and Bill, both 10.1.1.1, can talk to a portal at 10.1.1.1.
+    """Show that Alice and Bill, both 10.1.1.1, can exchange to a portal at 10.1.1.1.
 
     It makes a lab of the article's case on this machine, has both of them fetch a page at the same moment,
     tries what must be refused, and takes the lab down. It needs no root and takes a few seconds.
@@ -68,9 +68,9 @@ def _tell(case: Case) -> Findings:
 def _try(case: Case) -> Findings:
     """Make a lab of the case and try everything in it."""
     from farshore.cli.demo_report import Findings
-    from farshore.lab.fetch import fetch
+    from farshore.conformance.run_checks import visit
     from farshore.lab.lifecycle import passing
-    from farshore.lab.visit import visit
+    from farshore.traffic.fetch import fetch
 
     checks = (case.honest, *(refusal.check for refusal in case.refusals))
     results = {}

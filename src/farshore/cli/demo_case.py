@@ -10,11 +10,11 @@ from farshore.cli.demo_marks import Marks
 from farshore.cli.demo_path import Call
 from farshore.cli.demo_refusals import Refusal, honest, refusals
 from farshore.cli.fabrics import read_fabric
+from farshore.conformance.check import Check, Exchange
+from farshore.conformance.expectations import expectations
+from farshore.conformance.topology import Topology
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.model import Intent
-from farshore.lab.check import Check, Talk
-from farshore.lab.expectations import expectations
-from farshore.lab.scene import Scene
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
 from farshore.realm import Address
@@ -31,7 +31,7 @@ class Case:
     fabric: Fabric
     hosts: tuple[EndSystem, ...]
     service: EndSystem
-    fetches: tuple[Talk, ...]
+    fetches: tuple[Exchange, ...]
     honest: Check
     refusals: tuple[Refusal, ...]
 
@@ -44,13 +44,13 @@ class Case:
     def calls(self) -> tuple[Call, ...]:
         """Return the fetches as calls."""
         return tuple(
-            Call(self.host(talk), Address(self.host(talk).address.realm, talk.destination), talk.port)
-            for talk in self.fetches
+            Call(self.host(exchange), Address(self.host(exchange).address.realm, exchange.destination), exchange.port)
+            for exchange in self.fetches
         )
 
-    def host(self, talk: Talk) -> EndSystem:
+    def host(self, exchange: Exchange) -> EndSystem:
         """Return who makes a fetch."""
-        return next(host for host in self.hosts if host.name == talk.node)
+        return next(host for host in self.hosts if host.name == exchange.node)
 
 
 def read_case() -> Case:
@@ -58,17 +58,19 @@ def read_case() -> Case:
     resource = importlib.resources.files("farshore.cli") / "article.yaml"
     with importlib.resources.as_file(resource) as file:
         intent, plan, fabric = read_fabric(file, "lake")
-    scene = Scene.of(intent, plan, fabric)
+    topology = Topology.of(intent, plan, fabric)
     checks = expectations(intent, plan, fabric)
-    hosts = tuple(host for tenant in intent.tenants for host in scene.hosts[tenant])
+    hosts = tuple(host for tenant in intent.tenants for host in topology.hosts[tenant])
     fetches = _fetches(checks, hosts)
     service = fabric.nodes[f"provider/{fetches[0].service}"]
     assert isinstance(service, EndSystem)  # noqa: S101 - a design makes its services so
-    return Case(intent, plan, fabric, hosts, service, fetches, honest(scene, checks), refusals(scene, fabric, checks))
+    return Case(
+        intent, plan, fabric, hosts, service, fetches, honest(topology, checks), refusals(topology, fabric, checks)
+    )
 
 
-def _fetches(checks: Sequence[Check], hosts: Sequence[EndSystem]) -> tuple[Talk, ...]:
-    """Return the talks that are fetches of a page by tenants' hosts."""
+def _fetches(checks: Sequence[Check], hosts: Sequence[EndSystem]) -> tuple[Exchange, ...]:
+    """Return the exchanges that are fetches of a page by tenants' hosts."""
     tenants_hosts = {host.name for host in hosts}
-    talks = [check.attempt for check in checks if isinstance(check.attempt, Talk)]
-    return tuple(talk for talk in talks if talk.port == HTTP and talk.node in tenants_hosts)
+    exchanges = [check.attempt for check in checks if isinstance(check.attempt, Exchange)]
+    return tuple(exchange for exchange in exchanges if exchange.port == HTTP and exchange.node in tenants_hosts)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from farshore.conformance.topology import SHARED_SOURCE_PORT
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
-from farshore.lab.scene import SHARED_SOURCE_PORT
 from farshore.port import Port
 from farshore.realm import Address, Realm
-from farshore.walk.journey import profile_of
-from farshore.walk.packet import Packet
-from farshore.walk.trace import trace
+from farshore.semantics.packet import Packet
+from farshore.semantics.trace import trace
+from farshore.walk.tell.journey import profile_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from farshore.cli.demo_case import Case
-from farshore.lab.answer import Fetched
-from farshore.lab.check import Result
+from farshore.conformance.answer import Fetched
+from farshore.conformance.check import Result
 from farshore.plan.document import document
 
 
@@ -22,14 +22,14 @@ class Findings:
     def differences(self, case: Case) -> tuple[str, ...]:
         """Return everything that is not as planned."""
         fetches = (
-            f"{talk.node}: {reason}"
-            for talk, fetched in zip(case.fetches, self.fetched, strict=True)
-            if (reason := fetched.difference(talk)) is not None
+            f"{exchange.node}: {reason}"
+            for exchange, fetched in zip(case.fetches, self.fetched, strict=True)
+            if (reason := fetched.difference(exchange)) is not None
         )
         checks = (case.honest, *(refusal.check for refusal in case.refusals))
         results = (self.results[check.name] for check in checks)
-        thrown = (f"{r.name}: {r.observed} instead of {r.expected}" for r in results if not r.ok)
-        return (*fetches, *thrown)
+        injected = (f"{r.name}: {r.observed} instead of {r.expected}" for r in results if not r.ok)
+        return (*fetches, *injected)
 
 
 def report(case: Case, findings: Findings) -> dict[str, Any]:
@@ -39,16 +39,16 @@ def report(case: Case, findings: Findings) -> dict[str, Any]:
         "plan": document(case.intent, case.plan),
         "fetches": [
             {
-                "from": talk.node,
-                "url": url(str(talk.destination)),
-                "source": str(talk.source),
-                "source_port": talk.source_port,
-                "expected_source": str(talk.seen_as),
+                "from": exchange.node,
+                "url": url(str(exchange.destination)),
+                "source": str(exchange.source),
+                "source_port": exchange.source_port,
+                "expected_source": str(exchange.seen_as),
                 "seen": None if fetched.seen is None else asdict(fetched.seen),
-                "ok": fetched.difference(talk) is None,
-                "reason": fetched.difference(talk),
+                "ok": fetched.difference(exchange) is None,
+                "reason": fetched.difference(exchange),
             }
-            for talk, fetched in zip(case.fetches, findings.fetched, strict=True)
+            for exchange, fetched in zip(case.fetches, findings.fetched, strict=True)
         ],
         "refusals": [
             {

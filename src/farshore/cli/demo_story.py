@@ -14,9 +14,9 @@ from farshore.cli.columns import Cell, cell, columns
 from farshore.cli.demo_case import Case
 from farshore.cli.demo_report import url
 from farshore.cli.picture import ascii_picture, picture
+from farshore.conformance.answer import Fetched
+from farshore.conformance.check import Result
 from farshore.fabric.model import EndSystem
-from farshore.lab.answer import Fetched
-from farshore.lab.check import Result
 from farshore.realm import LAKE, PROVIDER, Address
 
 _WIDEST = 80
@@ -61,10 +61,10 @@ class Story:
                     (
                         cell(host.name.partition("/")[2]),
                         self._marks.cell(host.address),
-                        self._marks.cell(Address(LAKE, talk.seen_as)),
+                        self._marks.cell(Address(LAKE, exchange.seen_as)),
                         (),
                     )
-                    for host, talk in zip(self._case.hosts, self._case.fetches, strict=True)
+                    for host, exchange in zip(self._case.hosts, self._case.fetches, strict=True)
                 ),
                 (
                     cell(service.name),
@@ -77,21 +77,21 @@ class Story:
 
     def fetches(self, fetched: Sequence[Fetched]) -> None:
         """Tell what was fetched, and what the service saw."""
-        talks = self._case.fetches
-        names = " and ".join(_name(self._case.host(talk)) for talk in talks)
-        self._heading(f"{names} open {url(str(talks[0].destination))}, for real, in a lab on this machine")
+        exchanges = self._case.fetches
+        names = " and ".join(_name(self._case.host(exchange)) for exchange in exchanges)
+        self._heading(f"{names} open {url(str(exchanges[0].destination))}, for real, in a lab on this machine")
         self._prose(
-            f"Both have the address {talks[0].source} and both call from port {talks[0].source_port}, at the same "
-            f"moment. The {_service(self._case)} tells each of them whom it saw:"
+            f"Both have the address {exchanges[0].source} and both call from port {exchanges[0].source_port}, at "
+            f"the same moment. The {_service(self._case)} tells each of them whom it saw:"
         )
         rows = []
-        for talk, answer in zip(talks, fetched, strict=True):
-            host = self._case.host(talk)
-            reason = answer.difference(talk)
+        for exchange, answer in zip(exchanges, fetched, strict=True):
+            host = self._case.host(exchange)
+            reason = answer.difference(exchange)
             rows.append(
                 (
                     cell(host.name.partition("/")[2]),
-                    self._marks.cell(host.address) + cell(f" port {talk.source_port}"),
+                    self._marks.cell(host.address) + cell(f" port {exchange.source_port}"),
                     self._seen(answer),
                     cell("as planned", _GOOD) if reason is None else cell(f"DIFFERS: {reason}", _BAD),
                 )
@@ -147,18 +147,18 @@ class Story:
 
     def _commands(self, file: str) -> Iterator[tuple[str, str]]:
         """Yield what can be done next, as arguments of this program, and what for."""
-        talk = self._case.fetches[0]
-        called = url(str(talk.destination))
+        exchange = self._case.fetches[0]
+        called = url(str(exchange.destination))
         fetcher = next((command for program, command in _FETCHERS if shutil.which(program)), None)
         yield f"lab up {file}", "the same lab, to play in"
-        yield f"lab exec {talk.node} -- ping -c 3 {talk.destination}", ""
+        yield f"lab exec {exchange.node} -- ping -c 3 {exchange.destination}", ""
         if fetcher is not None:
-            yield f"lab exec {talk.node} -- {fetcher} {called}", ""
-        yield f"lab exec {talk.node.partition('/')[0]}/nat -- nft list ruleset", "its rules"
+            yield f"lab exec {exchange.node} -- {fetcher} {called}", ""
+        yield f"lab exec {exchange.node.partition('/')[0]}/nat -- nft list ruleset", "its rules"
         yield "lab down", "leaves nothing behind"
         yield f"lab run {file}", "tries everything"
-        yield f"walk {file} --from {talk.node} --to {talk.service}", ""
-        yield f"walk {file} --from {talk.node} --to {talk.service} --design single-nat", "why twice"
+        yield f"walk {file} --from {exchange.node} --to {exchange.service}", ""
+        yield f"walk {file} --from {exchange.node} --to {exchange.service} --design single-nat", "why twice"
 
     def _seen(self, answer: Fetched) -> Cell:
         if answer.seen is None:

@@ -60,7 +60,7 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
 
 def _proven(file: Path, design: str | None, report: Reporter) -> Side:
     from farshore.cli.fabrics import read_fabric
-    from farshore.collector import kept_for_good, without_collector
+    from farshore.gc_pause import kept_for_good, without_collector
     from farshore.proof.change import Side
     from farshore.proof.prove import prove
 

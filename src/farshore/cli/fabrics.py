@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from farshore.cli.inputs import read_plan
-from farshore.collector import without_collector
 from farshore.design.catalogue import build
 from farshore.errors import BadInputError
 from farshore.fabric.model import Fabric
-from farshore.intent.carrying import uncarried
+from farshore.gc_pause import without_collector
+from farshore.intent.capabilities import uncarried
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 

@@ -54,6 +54,6 @@ def shortened(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
         return diagnostics
     following = diagnostics[MOST_SHOWN:]
     last = Diagnostic(
-        following[0].file, following[0].place, f"{len(following):,} more follow from here", "mend the others first"
+        following[0].file, following[0].position, f"{len(following):,} more follow from here", "fix the others first"
     )
     return (*diagnostics[:MOST_SHOWN], last)

@@ -11,7 +11,7 @@ import click
 from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
-from farshore.lab.place import DEFAULT_NAME
+from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
 
 _name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
@@ -99,7 +99,7 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     "farshore lab status" lists them.
     """
     from farshore.lab.execute import execute as run_in_node
-    from farshore.lab.place import only
+    from farshore.lab.registry import only
 
     here = only(name)
     record = here.read()
@@ -116,10 +116,10 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
 @_json
 def status(name: str | None, *, as_json: bool) -> None:
     """Say which labs there are and whether they live."""
-    from farshore.lab.place import all_places, is_alive, only
+    from farshore.lab.registry import all_entries, is_alive, only
 
-    places = all_places() if name is None else (only(name),)
-    found = [(here, here.read()) for here in places]
+    entries = all_entries() if name is None else (only(name),)
+    found = [(here, here.read()) for here in entries]
     if as_json:
         labs = [
             {**(asdict(record) if record else {"name": here.name}), "up": record is not None and is_alive(record)}
@@ -144,7 +144,7 @@ def status(name: str | None, *, as_json: bool) -> None:
 def down(name: str | None) -> None:
     """Take a lab down and leave nothing of it."""
     from farshore.lab import lifecycle
-    from farshore.lab.place import only
+    from farshore.lab.registry import only
 
     here = only(name)
     lifecycle.down(here)

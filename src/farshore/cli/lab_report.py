@@ -9,7 +9,7 @@ import click
 from rich.text import Text
 
 from farshore.cli.console import output
-from farshore.lab.check import Outcome, Result
+from farshore.conformance.check import Outcome, Result
 
 
 def print_json(results: Sequence[Result]) -> None:

@@ -12,7 +12,7 @@ from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
 from farshore.lookup import find
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.profiles import PROFILES
 
 if TYPE_CHECKING:
     pass
@@ -45,7 +45,7 @@ def prove(context: click.Context, *, file: Path, design: str | None, profile: st
     it, and of the replies, is held against the intent. Where a property fails, the packet that shows it is walked.
     """
     from farshore.cli.fabrics import read_fabric
-    from farshore.collector import kept_for_good, without_collector
+    from farshore.gc_pause import kept_for_good, without_collector
     from farshore.proof import prove as proving
     from farshore.proof.counterexample import counterexample
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.text import Text
 
 from farshore.cli.walk_text import show as show_walk
-from farshore.proof.account import Property
 from farshore.proof.counterexample import Counterexample
+from farshore.proof.judges.account import Property
 from farshore.proof.prove import Verdict
-from farshore.walk.document import document as walk_document
+from farshore.walk.tell.document import document as walk_document
 
 MEANS = {
     Property.REACH: "everybody reaches what they use, and the replies come back",
@@ -48,7 +48,7 @@ def show(
         console.print(Text(f"counterexample: {', '.join(each.what for each in those)}", "bold red"))
         for each in those:
             cause = each.cause
-            place = f"{cause.file}:{cause.place.line}:{cause.place.column}"
+            place = f"{cause.file}:{cause.position.line}:{cause.position.column}"
             console.print(Text(f"  {each.what}: {each.reason}"))
             console.print(Text(f"    at {cause.device}: {cause.rule}"))
             console.print(Text(f"    {place}: {cause.line_says}"))
@@ -89,8 +89,8 @@ def _document(each: Counterexample) -> dict[str, Any]:
         "rule": cause.rule,
         "intent": {
             "file": cause.file,
-            "line": cause.place.line,
-            "column": cause.place.column,
+            "line": cause.position.line,
+            "column": cause.position.column,
             "says": cause.line_says,
         },
     }

@@ -10,7 +10,7 @@ import click
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lookup import find
-from farshore.walk.profiles import PROFILES
+from farshore.semantics.profiles import PROFILES
 
 # \b keeps click from filling the lines that follow.
 EXAMPLE = """\b
@@ -63,12 +63,12 @@ def walk(
     """Walk a packet and its reply through a design, step by step.
 
     After a glitch it goes on as if nothing had happened, and in the end lists every glitch with its reason
-    and its mend. What the intent does not connect may be asked for, too: the answer is the step that
+    and its fix. What the intent does not connect may be asked for, too: the answer is the step that
     refuses it.
     """
     from farshore.cli.fabrics import read_fabric
-    from farshore.cli.walk_errand import errand
-    from farshore.walk import journey
+    from farshore.cli.walk_arguments import probe
+    from farshore.walk.tell import journey
 
     if name is not None and not live:
         raise UsageError("--name says which lab, and only --live sends the packet through one")
@@ -76,7 +76,7 @@ def walk(
         find(DESIGNS, design, "design")
     chosen = find(PROFILES, profile, "profile") if profile is not None else None
     intent, plan, fabric = read_fabric(file, design)
-    asked = errand(intent, plan, fabric, origin, target)
+    asked = probe(intent, plan, fabric, origin, target)
     if live:
         from farshore.cli import walk_live
 
@@ -85,11 +85,11 @@ def walk(
     else:
         walked = journey.walk(fabric, chosen, asked)
     if svg is not None:
-        from farshore.walk.drawing import draw
+        from farshore.walk.draw.drawing import draw
 
         _write(svg, draw(walked, fabric))
     if as_json:
-        from farshore.walk.document import document
+        from farshore.walk.tell.document import document
 
         both = document(walked) | ({"live": walk_live.document(came)} if live else {})
         click.echo(json.dumps(both, indent=2, ensure_ascii=False))

@@ -15,32 +15,32 @@ from rich.text import Text
 
 from farshore.cli.columns import cell, columns
 from farshore.cli.progress import progress
+from farshore.conformance.live import Live, LiveStep, live
 from farshore.errors import UsageError
 from farshore.fabric.model import Fabric
 from farshore.lab.lifecycle import passing
-from farshore.lab.live import Live, LiveStep, live
-from farshore.lab.observe import Form, observing
-from farshore.lab.place import Place, Record, all_places, is_alive, only
+from farshore.lab.registry import LabEntry, Record, all_entries, is_alive, only
 from farshore.port import Protocol
-from farshore.walk.journey import Errand
-from farshore.walk.profile import Profile
+from farshore.semantics.profile import Profile
+from farshore.traffic.injection import Form, observing
+from farshore.walk.tell.journey import Probe
 
 _AGREES, _DIFFERS = "agrees", "DIFFERS"
 _NOTHING = "nothing"
 _EPHEMERAL = range(49152, 65535)  # RFC 6335 section 6; the last is left for a distinct one
 
 
-def send(file: Path, fabric: Fabric, profile: Profile | None, errand: Errand, name: str | None) -> Live:
-    """Send an errand's packet through a lab: the one that is up, if it is of this file and design, else its own.
+def send(file: Path, fabric: Fabric, profile: Profile | None, probe: Probe, name: str | None) -> Live:
+    """Send an probe's packet through a lab: the one that is up, if it is of this file and design, else its own.
 
     Raises UsageError where the named lab is another's, MachineError where the machine cannot.
     """
     up = _named(name, file, fabric) if name is not None else _only_fitting(file, fabric)
     if up is not None:
         # A flow of an earlier walk may be remembered there; this packet is to be the first of its own.
-        errand = replace(errand, source_port=_EPHEMERAL.start + secrets.randbelow(len(_EPHEMERAL)))
+        probe = replace(probe, source_port=_EPHEMERAL.start + secrets.randbelow(len(_EPHEMERAL)))
     with _lab(up, file, fabric) as record, observing(record, fabric) as observer:
-        return live(observer, fabric, profile, (errand,))[0]
+        return live(observer, fabric, profile, (probe,))[0]
 
 
 @contextmanager
@@ -65,11 +65,11 @@ def _named(name: str, file: Path, fabric: Fabric) -> Record:
 
 
 def _only_fitting(file: Path, fabric: Fabric) -> Record | None:
-    records = [record for record in map(_up, all_places()) if record is not None and _fits(record, file, fabric)]
+    records = [record for record in map(_up, all_entries()) if record is not None and _fits(record, file, fabric)]
     return records[0] if len(records) == 1 else None
 
 
-def _up(here: Place) -> Record | None:
+def _up(here: LabEntry) -> Record | None:
     record = here.read()
     return record if record is not None and is_alive(record) else None
 

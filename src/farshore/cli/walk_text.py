@@ -15,9 +15,9 @@ from rich.text import Text
 from farshore.cli.console import realm_style
 from farshore.port import Protocol
 from farshore.realm import Address
-from farshore.walk.journey import Direction, Step, Walk
-from farshore.walk.packet import Packet
-from farshore.walk.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
+from farshore.semantics.packet import Packet
+from farshore.walk.tell.journey import Direction, Step, Walk
+from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
 
 WIDE = 100
 _WRONG = "bold red"
@@ -130,8 +130,8 @@ class _Page:
         for remark in found:
             number = f"  [{remark.step}.] "
             self.line(Text(remark.says), len(number), number)
-            if remark.mend is not None:
-                self.line(Text(f"Mend: {remark.mend}."), len(number))
+            if remark.fix is not None:
+                self.line(Text(f"Mend: {remark.fix}."), len(number))
         self.console.print()
 
     def sentences(self, sentences: Iterable[str]) -> None:

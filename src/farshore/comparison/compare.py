@@ -8,13 +8,13 @@ from farshore.comparison.model import Costs, Failure, Reached, Verdict
 from farshore.design import names
 from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
-from farshore.intent.carrying import uncarried
+from farshore.intent.capabilities import uncarried
 from farshore.intent.model import Intent
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan
 from farshore.realm import PROVIDER, Address
-from farshore.walk.crossing import Verb
-from farshore.walk.journey import Errand, Walk, walk
+from farshore.semantics.crossing import Verb
+from farshore.walk.tell.journey import Probe, Walk, walk
 
 Reporter = Callable[[int, int, str], None]
 # In the order in which one would choose: the cheapest that carries everything first, then those that only show why.
@@ -37,7 +37,7 @@ def compare(intent: Intent, plan: Plan, report: Reporter = lambda _done, _total,
 
 def verdict(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> Verdict:
     """Walk one fabric. ``design`` is the one for all, None where the intent chose."""
-    walks = [walk(fabric, None, errand) for errand in errands(intent, plan, fabric)]
+    walks = [walk(fabric, None, probe) for probe in probes(intent, plan, fabric)]
     failures = tuple(_failure(each) for each in walks if not each.delivered)
     delivered = [each for each in walks if each.delivered]
     return Verdict(
@@ -57,29 +57,29 @@ def verdict(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> V
     )
 
 
-def errands(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Errand]:
+def probes(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
     """Yield what everybody should be able to do: one host of each tenant stands for the others."""
     for tenant in intent.tenants.values():
         host = next(n for n in fabric.end_systems if n.address.realm == tenant.realm)
         for service, presented in plan.tenants[tenant.name].presents.items():
             for port in intent.provider.services[service].ports:
-                yield Errand(host.name, service, presented, port)
+                yield Probe(host.name, service, presented, port)
         yield from _calls(intent, plan, fabric, host)
     if names.INTERNET_HOST in fabric.nodes:
         for service_plan in intent.provider.services.values():
             if service_plan.internet is not None:
                 for port in service_plan.ports:
-                    yield Errand(names.INTERNET_HOST, service_plan.name, service_plan.internet, port)
+                    yield Probe(names.INTERNET_HOST, service_plan.name, service_plan.internet, port)
 
 
-def _calls(intent: Intent, plan: Plan, fabric: Fabric, host: EndSystem) -> Iterator[Errand]:
+def _calls(intent: Intent, plan: Plan, fabric: Fabric, host: EndSystem) -> Iterator[Probe]:
     tenant = host.address.realm.name
     ports = intent.reached(tenant)
     dialled = called(plan, fabric, host) if ports else None
     for caller in plan.callers if dialled is not None else ():
         for port in ports:
             assert dialled is not None  # noqa: S101 - or there were no callers
-            yield Errand(names.service(caller), host.name, dialled, port)
+            yield Probe(names.service(caller), host.name, dialled, port)
 
 
 def called(plan: Plan, fabric: Fabric, host: EndSystem) -> Address | None:

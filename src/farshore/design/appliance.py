@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from farshore.design import names
+from farshore.design.building_blocks import host_prefixes, limits
 from farshore.design.one_box import interfaces, one_box
-from farshore.design.part import Part
-from farshore.design.parts import host_prefixes, limits
+from farshore.design.segment import Segment
 from farshore.fabric.model import Front, Proxy
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
@@ -21,7 +21,7 @@ from farshore.port import Protocol
 from farshore.realm import PROVIDER, Address
 
 
-def appliance(intent: Intent, plan: Plan) -> Part:
+def appliance(intent: Intent, plan: Plan) -> Segment:
     """Build the box for any number of tenants. It carries TCP; nothing else has connections."""
     # Toward a service the proxy has that service's lake address: unique, and used for nothing else here.
     own = {name: Address(PROVIDER, service.lake.ip) for name, service in plan.services.items()}

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from types import MappingProxyType
 
 from farshore.design.appliance import appliance
+from farshore.design.by_design import shares
 from farshore.design.lake import lake
 from farshore.design.last_hop import last_hop, last_hop_plain
-from farshore.design.part import Part
-from farshore.design.share import shares
+from farshore.design.segment import Segment
 from farshore.design.single_nat import single_nat
 from farshore.design.whole import whole
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 
-DESIGNS = MappingProxyType[str, Callable[[Intent, Plan], Part]](
+DESIGNS = MappingProxyType[str, Callable[[Intent, Plan], Segment]](
     {
         "single-nat": single_nat,
         "lake": lake,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 
+from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes
 from farshore.design.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
-from farshore.design.parts import cable, everywhere, guards, host_prefixes
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Service
 from farshore.realm import INTERNET, PROVIDER, Address, Prefix

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from farshore.design.building_blocks import cable, guards, host_prefixes
 from farshore.design.names import PROVIDER_NAT, toward
-from farshore.design.part import Attachment, Mouth, Part
-from farshore.design.parts import cable, guards, host_prefixes
+from farshore.design.segment import Attachment, Segment, Uplink
 from farshore.design.tenant import TenantSide, tenant_side
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
@@ -23,15 +23,15 @@ from farshore.realm import LAKE, PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
-def lake(intent: Intent, plan: Plan) -> Part:
+def lake(intent: Intent, plan: Plan) -> Segment:
     """Build the two shores for any number of tenants."""
     sides = [tenant_side(tenant, intent, plan) for tenant in intent.tenants.values()]
-    return Part(
+    return Segment(
         tenant_nodes={side.tenant: (side.nat,) for side in sides},
         nodes=(_provider_nat(intent, plan, sides),),
         links=tuple(cable(side.nat.name, "lake", PROVIDER_NAT, toward(side.tenant), LAKE) for side in sides),
-        mouths={
-            side.tenant: Mouth(
+        uplinks={
+            side.tenant: Uplink(
                 "nat", LinkEnd(side.nat.name, "wan"), host_prefixes(plan.tenants[side.tenant].presents.values())
             )
             for side in sides

@@ -10,9 +10,9 @@ the service, and their replies one packet to the box.
 from __future__ import annotations
 
 from farshore.design import names
+from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
 from farshore.design.one_box import interfaces, one_box
-from farshore.design.part import Part
-from farshore.design.parts import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.design.segment import Segment
 from farshore.fabric.model import Device, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
@@ -20,13 +20,13 @@ from farshore.realm import PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
-def last_hop(intent: Intent, plan: Plan) -> Part:
+def last_hop(intent: Intent, plan: Plan) -> Segment:
     """Build the box for any number of tenants."""
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in temporary(tenant_plan))
     return one_box(_box(intent, plan, sources), intent, plan, sources)
 
 
-def last_hop_plain(intent: Intent, plan: Plan) -> Part:
+def last_hop_plain(intent: Intent, plan: Plan) -> Segment:
     """Build the box without source translation: services see tenants' own addresses, whoever has them too."""
     sources = tuple(prefix for tenant_plan in plan.tenants.values() for prefix in translatable(tenant_plan))
     return one_box(_box(intent, plan, sources, plain=True), intent, plan, sources)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.part import Attachment, Mouth, Part
-from farshore.design.parts import host_prefixes
+from farshore.design.building_blocks import host_prefixes
+from farshore.design.segment import Attachment, Segment, Uplink
 from farshore.fabric.model import Device, Interface, LinkEnd, Proxy
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
@@ -17,15 +17,15 @@ def interfaces(intent: Intent) -> tuple[Interface, ...]:
     return (*to_tenants, Interface("provider", PROVIDER))
 
 
-def one_box(box: Device | Proxy, intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Part:
+def one_box(box: Device | Proxy, intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Segment:
     """Return the box as a part. ``sources`` are the addresses by which the provider's side sees it."""
     plug = names.plug(box.name)
-    return Part(
+    return Segment(
         tenant_nodes={},
         nodes=(box,),
         links=(),
-        mouths={
-            tenant: Mouth(
+        uplinks={
+            tenant: Uplink(
                 plug, LinkEnd(box.name, names.toward(tenant)), host_prefixes(plan.tenants[tenant].presents.values())
             )
             for tenant in intent.tenants

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farshore.design import names
+from farshore.design.building_blocks import cable, everywhere
 from farshore.design.internet import internet_side, published
-from farshore.design.part import Attachment
-from farshore.design.parts import cable, everywhere
+from farshore.design.segment import Attachment
 from farshore.fabric.model import Device, EndSystem, Interface, Link, Node, NodeKind, Route
 from farshore.intent.model import Intent
 from farshore.realm import PROVIDER, Prefix

@@ -9,8 +9,8 @@ knows two ways to one destination, and after translating it cannot tell which is
 from __future__ import annotations
 
 from farshore.design import names
-from farshore.design.part import Attachment, Mouth, Part
-from farshore.design.parts import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.design.segment import Attachment, Segment, Uplink
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
@@ -18,15 +18,15 @@ from farshore.realm import PROVIDER
 from farshore.translation import BasicNat
 
 
-def single_nat(intent: Intent, plan: Plan) -> Part:
+def single_nat(intent: Intent, plan: Plan) -> Segment:
     """Build the tenants' CE routers. A plan's lake addresses serve as the article's temporary a.b.c.x ones."""
     tenants = tuple(intent.tenants.values())
-    return Part(
+    return Segment(
         tenant_nodes={tenant.name: (_ce(tenant, intent, plan),) for tenant in tenants},
         nodes=(),
         links=(),
-        mouths={
-            tenant.name: Mouth(
+        uplinks={
+            tenant.name: Uplink(
                 "ce", LinkEnd(names.ce(tenant.name), "wan"), host_prefixes(plan.tenants[tenant.name].presents.values())
             )
             for tenant in tenants

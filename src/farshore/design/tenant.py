@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farshore.design import names
-from farshore.design.part import Mouth
-from farshore.design.parts import cable, guards, host_prefixes, limits, translatable
+from farshore.design.building_blocks import cable, guards, host_prefixes, limits, translatable
+from farshore.design.segment import Uplink
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan, TenantPlan
@@ -58,25 +58,25 @@ def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]
     )
 
 
-def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], mouths: tuple[Mouth, ...]) -> Device:
+def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], uplinks: tuple[Uplink, ...]) -> Device:
     """Build the tenant's WAN router in the provider's data centre. It routes, nothing else.
 
-    What is presented is beyond the first of ``mouths``, but for what the others answer.
+    What is presented is beyond the first of ``uplinks``, but for what the others answer.
     """
     toward_hosts = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
     # Where the CE router itself translates, what stands here is the WAN beyond it.
-    is_wan = any(mouth.far_end.node == names.ce(tenant.name) for mouth in mouths)
+    is_wan = any(uplink.far_end.node == names.ce(tenant.name) for uplink in uplinks)
     return Device(
         name=names.wan(tenant.name) if is_wan else names.ce(tenant.name),
         kind=NodeKind.WAN if is_wan else NodeKind.CE,
         interfaces=(
             *(Interface(name, tenant.realm) for name in toward_hosts.values()),
-            *(Interface(mouth.interface, tenant.realm) for mouth in mouths),
+            *(Interface(uplink.interface, tenant.realm) for uplink in uplinks),
         ),
         routes=(
             *(Route(Prefix.of(host.address), toward_hosts[host.name]) for host in hosts),
-            *((Route(tenant.presents, mouths[0].interface),) if tenant.presents is not None else ()),
-            *(Route(prefix, mouth.interface) for mouth in mouths[1:] for prefix in mouth.presented),
+            *((Route(tenant.presents, uplinks[0].interface),) if tenant.presents is not None else ()),
+            *(Route(prefix, uplink.interface) for uplink in uplinks[1:] for prefix in uplink.presented),
         ),
     )
 

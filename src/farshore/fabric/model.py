@@ -15,7 +15,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
-from farshore.introduction import Introduction
+from farshore.caller_identity import CallerIdentity
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, SourceTranslation
@@ -169,7 +169,7 @@ class Front:
     own: Address
     service: str
     sources: tuple[Prefix, ...]
-    introduction: Introduction | None = None
+    introduction: CallerIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

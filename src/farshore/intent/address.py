@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from farshore.intent.fault import FaultError, shown
-from farshore.intent.word import scalar
+from farshore.intent.scalars import scalar
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 ADDRESS_PATTERN = rf"^({_OCTET}\.){{3}}{_OCTET}$"

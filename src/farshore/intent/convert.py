@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from farshore.errors import Diagnostic, Place
+from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
+from farshore.errors import Diagnostic, Position
 from farshore.intent import schema_models
 from farshore.intent.model import Host, Mode, Network, Provider, Reach, Service, Subscription, Tenant
 from farshore.intent.network_table import overlap
 from farshore.intent.tree import Listing, Table
-from farshore.intent.tree import place as place_of
-from farshore.introduction import Introduction, ProxyProtocol, SignedHeader
+from farshore.intent.tree import position as position_of
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
 
 _MOST_LISTED = 10
 
 
-def provider(read: schema_models.Provider, table: Table, place: Place) -> Provider:
-    """Return the provider. ``place`` is where its key stands."""
+def provider(read: schema_models.Provider, table: Table, position: Position) -> Provider:
+    """Return the provider. ``position`` is where its key stands."""
     services = table_at(table, "services")
     source = () if isinstance(read.source, str) else tuple(read.source)
     return Provider(
@@ -29,16 +29,16 @@ def provider(read: schema_models.Provider, table: Table, place: Place) -> Provid
         services={name: _service(name, each, services) for name, each in read.services.items()},
         hosts=_hosts(PROVIDER, read, table),
         reaches=tuple(_reaches(read, table)),
-        place=place,
+        position=position,
         network_places=_item_places(table, "networks"),
-        lake_place=_place(table, "lake", place),
-        source_place=_place(table, "source", place),
+        lake_position=_position(table, "lake", position),
+        source_position=_position(table, "source", position),
         source_places=_item_places(table, "source"),
     )
 
 
-def tenant(name: str, read: schema_models.Tenant, table: Table, place: Place) -> Tenant:
-    """Return one tenant. ``place`` is where its key stands."""
+def tenant(name: str, read: schema_models.Tenant, table: Table, position: Position) -> Tenant:
+    """Return one tenant. ``position`` is where its key stands."""
     realm = tenant_realm(name)
     return Tenant(
         name=name,
@@ -50,9 +50,9 @@ def tenant(name: str, read: schema_models.Tenant, table: Table, place: Place) ->
         sessions=read.limits.sessions,
         rate=read.limits.rate,
         design=read.design,
-        place=place,
-        presents_place=_place(table, "presents", place),
-        design_place=_place(table, "design", place),
+        position=position,
+        presents_position=_position(table, "presents", position),
+        design_position=_position(table, "design", position),
     )
 
 
@@ -62,16 +62,16 @@ def stray_sources(file: str, name: str, read: schema_models.Tenant, table: Table
     own_networks = frozenset(read.networks) if sources else frozenset()
     for network in sources:
         if network not in own_networks:
-            place = table_at(table, "sources").key_place(str(network))
+            position = table_at(table, "sources").key_position(str(network))
             near = next((own for own in read.networks if overlap(own, network)), None)
             listed = ", ".join(str(own) for own in read.networks[:_MOST_LISTED])
-            mend = f"did you mean {near}?" if near else f"write one of its networks: {listed}"
-            yield Diagnostic(file, place, f"tenant {name}: sources: {network} is not one of its networks", mend)
+            fix = f"did you mean {near}?" if near else f"write one of its networks: {listed}"
+            yield Diagnostic(file, position, f"tenant {name}: sources: {network} is not one of its networks", fix)
 
 
 def _service(name: str, read: schema_models.Service, services: Table) -> Service:
     table = table_at(services, name)
-    place = services.key_place(name)
+    position = services.key_position(name)
     return Service(
         name=name,
         address=Address(PROVIDER, read.address),
@@ -80,17 +80,17 @@ def _service(name: str, read: schema_models.Service, services: Table) -> Service
         internet=None if read.internet is None else Address(INTERNET, read.internet),
         introduction=_introduction(read),
         design=read.design,
-        place=place,
-        address_place=_place(table, "address", place),
+        position=position,
+        address_position=_position(table, "address", position),
         port_places=_item_places(table, "ports"),
-        dns_place=_place(table, "dns", place),
-        internet_place=_place(table, "internet", place),
-        introduction_place=_place(table, "signed-header", _place(table, "proxy-protocol", place)),
-        design_place=_place(table, "design", place),
+        dns_position=_position(table, "dns", position),
+        internet_position=_position(table, "internet", position),
+        introduction_position=_position(table, "signed-header", _position(table, "proxy-protocol", position)),
+        design_position=_position(table, "design", position),
     )
 
 
-def _introduction(read: schema_models.Service) -> Introduction | None:
+def _introduction(read: schema_models.Service) -> CallerIdentity | None:
     if read.proxy_protocol is not None:
         return ProxyProtocol()
     return None if read.signed_header is None else SignedHeader(read.signed_header)
@@ -101,29 +101,29 @@ def _reaches(read: schema_models.Provider, table: Table) -> Iterator[Reach]:
     tables = written if isinstance(written, Listing) else ()
     for each, where, mark in zip(read.reaches, tables, getattr(written, "marks", ()), strict=True):
         own = where if isinstance(where, Table) else Table(mark)
-        place = place_of(mark)
+        position = position_of(mark)
         ports = _item_places(own, "ports")
-        yield Reach(each.tenant, tuple(each.ports), place, _place(own, "tenant", place), ports)
+        yield Reach(each.tenant, tuple(each.ports), position, _position(own, "tenant", position), ports)
 
 
 def _networks(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Network, ...]:
     modes = _modes(read, table)
-    places = _item_places(table, "networks")
+    positions = _item_places(table, "networks")
     default = modes.get(None, (Mode.PREFIX, 0, None))
     networks = []
-    for network, where in zip(read.networks, places, strict=True):
-        mode, pool_size, mode_place = modes.get(network, default)
-        networks.append(Network(Prefix(realm, network), mode, pool_size, where, mode_place or where))
+    for network, where in zip(read.networks, positions, strict=True):
+        mode, pool_size, mode_position = modes.get(network, default)
+        networks.append(Network(Prefix(realm, network), mode, pool_size, where, mode_position or where))
     return tuple(networks)
 
 
-def _modes(read: schema_models.Tenant, table: Table) -> dict[IPv4Network | None, tuple[Mode, int, Place | None]]:
+def _modes(read: schema_models.Tenant, table: Table) -> dict[IPv4Network | None, tuple[Mode, int, Position | None]]:
     """Return mode, pool size and place for each network that has its own; None stands for the others."""
     sources = read.sources
     if not isinstance(sources, dict):
-        return {None: (*_mode(sources), table.value_place("sources") if "sources" in table else None)}
+        return {None: (*_mode(sources), table.value_position("sources") if "sources" in table else None)}
     written = table_at(table, "sources")
-    return {network: (*_mode(each), written.value_place(str(network))) for network, each in sources.items()}
+    return {network: (*_mode(each), written.value_position(str(network))) for network, each in sources.items()}
 
 
 def _mode(source: Mode | schema_models.Pool) -> tuple[Mode, int]:
@@ -133,15 +133,15 @@ def _mode(source: Mode | schema_models.Pool) -> tuple[Mode, int]:
 def _subscriptions(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Subscription, ...]:
     services = read.services
     if not isinstance(services, dict):
-        places = _item_places(table, "services")
-        return tuple(Subscription(name, None, where) for name, where in zip(services, places, strict=True))
+        positions = _item_places(table, "services")
+        return tuple(Subscription(name, None, where) for name, where in zip(services, positions, strict=True))
     written = table_at(table, "services")
     return tuple(
         Subscription(
             name,
             None if presented is None else Address(realm, presented),
-            written.key_place(name),
-            written.value_place(name),
+            written.key_position(name),
+            written.value_position(name),
         )
         for name, presented in services.items()
     )
@@ -152,7 +152,7 @@ def _hosts(realm: Realm, read: schema_models.Tenant | schema_models.Provider, ta
         return ()
     written = table_at(table, "hosts")
     return tuple(
-        Host(name, Address(realm, address), written.key_place(name), written.value_place(name))
+        Host(name, Address(realm, address), written.key_position(name), written.value_position(name))
         for name, address in read.hosts.items()
     )
 
@@ -163,12 +163,12 @@ def table_at(table: Table, key: str) -> Table:
     return node if isinstance(node, Table) else Table(table.mark)
 
 
-def _place(table: Table, key: str, otherwise: Place) -> Place:
-    return table.value_place(key) if key in table else otherwise
+def _position(table: Table, key: str, otherwise: Position) -> Position:
+    return table.value_position(key) if key in table else otherwise
 
 
-def _item_places(table: Table, key: str) -> tuple[Place, ...]:
+def _item_places(table: Table, key: str) -> tuple[Position, ...]:
     listing = table.get(key)
     if not isinstance(listing, Listing):
         return ()
-    return tuple([place_of(mark) for mark in listing.marks])
+    return tuple([position_of(mark) for mark in listing.marks])

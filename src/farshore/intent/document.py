@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from farshore.errors import Diagnostic, Place
+from farshore.errors import Diagnostic, Position
 from farshore.intent.fault import shown
+from farshore.intent.scalars import is_null
 from farshore.intent.syntax import complaint
-from farshore.intent.tree import COLUMN_BITS, Hole, Listing, Mark, Node, Quoted, Table, place
-from farshore.intent.word import is_null
+from farshore.intent.tree import COLUMN_BITS, Hole, Listing, Mark, Node, Quoted, Table, position
 
 # libyaml where PyYAML was built with it: twenty times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -76,17 +76,17 @@ def _feed(composer: _Composer, text: str) -> None:
 
 def _unfit_character(unfit: re.Match[str], text: str, file: str) -> Diagnostic:
     before = text[: unfit.start()].replace("\r\n", "\n").replace("\r", "\n")
-    where = Place(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+    where = Position(before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
     return Diagnostic(file, where, f"the character U+{ord(unfit.group()):04X} cannot stand in YAML", "delete it")
 
 
 def _no_mapping(root: Node | None, file: str) -> tuple[Diagnostic, ...]:
     if root is None or is_null(root):
-        return (Diagnostic(file, Place(), "the file is empty", _EXAMPLE),)
+        return (Diagnostic(file, Position(), "the file is empty", _EXAMPLE),)
     if isinstance(root, Listing):
-        return (Diagnostic(file, place(root.mark), "the file holds a list", _EXAMPLE),)
+        return (Diagnostic(file, position(root.mark), "the file holds a list", _EXAMPLE),)
     if isinstance(root, str):
-        return (Diagnostic(file, Place(), f"the file holds only the text '{shown(root)}'", _EXAMPLE),)
+        return (Diagnostic(file, Position(), f"the file holds only the text '{shown(root)}'", _EXAMPLE),)
     return ()
 
 
@@ -194,15 +194,15 @@ class _Composer:
             self._refuse(mark, f"the key '{shown(node)}' has {len(node):,} characters", f"use at most {_LONGEST_KEY}")
             return _SKIP
         if node in parent:
-            first = place(parent.marks[node][0]).line
+            first = position(parent.marks[node][0]).line
             self._refuse(
                 mark, f"the key '{shown(node)}' stands here a second time (first in line {first})", "keep one of them"
             )
             return _SKIP
         return node
 
-    def _refuse(self, mark: Mark, problem: str, mend: str) -> None:
-        self.diagnostics.append(Diagnostic(self._file, place(mark), problem, mend))
+    def _refuse(self, mark: Mark, problem: str, fix: str) -> None:
+        self.diagnostics.append(Diagnostic(self._file, position(mark), problem, fix))
         if len(self.diagnostics) >= _MOST_FAULTS:
             raise _StopReading
 

@@ -8,11 +8,11 @@ _LONGEST_SHOWN = 60
 class FaultError(ValueError):
     """What is wrong with one value and what to write instead; whoever catches it knows the place."""
 
-    def __init__(self, problem: str, mend: str) -> None:
+    def __init__(self, problem: str, fix: str) -> None:
         """Keep both halves of the message."""
-        super().__init__(f"{problem}; {mend}")
+        super().__init__(f"{problem}; {fix}")
         self.problem = problem
-        self.mend = mend
+        self.fix = fix
 
 
 def shown(text: str) -> str:

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from farshore.collector import without_collector
-from farshore.errors import Diagnostic, Place, Severity
-from farshore.intent import parts, source
+from farshore.errors import Diagnostic, Position, Severity
+from farshore.gc_pause import without_collector
+from farshore.intent import salvage as parts
+from farshore.intent import source
 from farshore.intent.collisions import partial_collisions
 from farshore.intent.document import Document, compose
 from farshore.intent.fault import FaultError
 from farshore.intent.model import DesignName, Intent
-from farshore.intent.parts import Parts
+from farshore.intent.salvage import Salvage
 from farshore.intent.schema_models import FaultBudget, IntentFile
 from farshore.intent.tree import Table
 from farshore.intent.wording import diagnose
@@ -36,7 +37,7 @@ def load(path: Path) -> Loaded:
     try:
         text = source.read(path)
     except FaultError as fault:
-        return Loaded(None, (Diagnostic(str(path), Place(), fault.problem, fault.mend),))
+        return Loaded(None, (Diagnostic(str(path), Position(), fault.problem, fault.fix),))
     return load_text(text, str(path))
 
 
@@ -51,15 +52,15 @@ def _load(text: str, file: str) -> Loaded:
     found, read = _read(document, file)
     if read is not None:
         found = (*found, *read.stray_sources, *partial_collisions(file, read))
-    found = tuple(sorted(found, key=lambda each: each.place))
+    found = tuple(sorted(found, key=lambda each: each.position))
     refused = any(each.severity is Severity.ERROR for each in found)
     if refused or read is None or read.provider is None:
         return Loaded(None, found)
     design = read.design or DesignName.LAKE
-    return Loaded(Intent(file, read.provider, read.tenants, design, read.design_place), found)
+    return Loaded(Intent(file, read.provider, read.tenants, design, read.design_position), found)
 
 
-def _read(document: Document, file: str) -> tuple[tuple[Diagnostic, ...], Parts | None]:
+def _read(document: Document, file: str) -> tuple[tuple[Diagnostic, ...], Salvage | None]:
     """Return what is wrong with single values, and what the others say, None where that is too little."""
     root: Table | None = document.root
     if root is None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from farshore.errors import Place
-from farshore.introduction import Introduction
+from farshore.caller_identity import CallerIdentity
+from farshore.errors import Position
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 
@@ -35,8 +35,8 @@ class Network:
     prefix: Prefix
     mode: Mode
     pool_size: int = 0
-    place: Place = field(default=Place(), compare=False)
-    mode_place: Place = field(default=Place(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    mode_position: Position = field(default=Position(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Host:
 
     name: str
     address: Address
-    place: Place = field(default=Place(), compare=False)
-    address_place: Place = field(default=Place(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    address_position: Position = field(default=Position(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +55,8 @@ class Subscription:
 
     service: str
     presented: Address | None = None
-    place: Place = field(default=Place(), compare=False)
-    presented_place: Place = field(default=Place(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    presented_position: Position = field(default=Position(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class Tenant:
     sessions: int | None = None
     rate: int | None = None
     design: DesignName | None = None
-    place: Place = field(default=Place(), compare=False)
-    presents_place: Place = field(default=Place(), compare=False)
-    design_place: Place = field(default=Place(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    presents_position: Position = field(default=Position(), compare=False)
+    design_position: Position = field(default=Position(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +94,15 @@ class Service:
     ports: tuple[Port, ...]
     dns: str | None = None
     internet: Address | None = None
-    introduction: Introduction | None = None
+    introduction: CallerIdentity | None = None
     design: DesignName | None = None
-    place: Place = field(default=Place(), compare=False)
-    address_place: Place = field(default=Place(), compare=False)
-    port_places: tuple[Place, ...] = field(default=(), compare=False)
-    dns_place: Place = field(default=Place(), compare=False)
-    internet_place: Place = field(default=Place(), compare=False)
-    introduction_place: Place = field(default=Place(), compare=False)
-    design_place: Place = field(default=Place(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    address_position: Position = field(default=Position(), compare=False)
+    port_places: tuple[Position, ...] = field(default=(), compare=False)
+    dns_position: Position = field(default=Position(), compare=False)
+    internet_position: Position = field(default=Position(), compare=False)
+    introduction_position: Position = field(default=Position(), compare=False)
+    design_position: Position = field(default=Position(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,16 +111,16 @@ class Reach:
 
     tenant: str
     ports: tuple[Port, ...]
-    place: Place = field(default=Place(), compare=False)
-    tenant_place: Place = field(default=Place(), compare=False)
-    port_places: tuple[Place, ...] = field(default=(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    tenant_position: Position = field(default=Position(), compare=False)
+    port_places: tuple[Position, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
 
-    ``lake_place`` is the provider's own place where the file leaves the lake to the default. ``hosts`` are its
+    ``lake_position`` is the provider's own position where the file leaves the lake to the default. ``hosts`` are its
     own end systems besides the services: where it names none, the services are those that reach tenants.
     """
 
@@ -131,11 +131,11 @@ class Provider:
     services: Mapping[str, Service]
     hosts: tuple[Host, ...] = ()
     reaches: tuple[Reach, ...] = ()
-    lake_place: Place = field(default=Place(), compare=False)
-    source_place: Place = field(default=Place(), compare=False)
-    place: Place = field(default=Place(), compare=False)
-    network_places: tuple[Place, ...] = field(default=(), compare=False)
-    source_places: tuple[Place, ...] = field(default=(), compare=False)
+    lake_position: Position = field(default=Position(), compare=False)
+    source_position: Position = field(default=Position(), compare=False)
+    position: Position = field(default=Position(), compare=False)
+    network_places: tuple[Position, ...] = field(default=(), compare=False)
+    source_places: tuple[Position, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Intent:
     provider: Provider
     tenants: Mapping[str, Tenant]
     design: DesignName = DesignName.LAKE
-    design_place: Place = field(default=Place(), compare=False)
+    design_position: Position = field(default=Position(), compare=False)
 
     def design_of(self, tenant: str, service: str | None = None) -> DesignName:
         """Return what carries a tenant, or one service for it: the most particular word counts."""

@@ -24,7 +24,7 @@ class Nearest:
         """Begin with all looks left."""
         self._left = _MOST_LOOKED_FOR
 
-    def mend(self, unknown: str, choices: Collection[str], otherwise: str) -> str:
+    def fix(self, unknown: str, choices: Collection[str], otherwise: str) -> str:
         """Return ``did you mean 'x'?``, or ``otherwise`` with the known words put in for ``{known}``."""
         if self._left and len(unknown) <= _LONGEST_WORD:
             self._left -= 1

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from farshore.errors import Place
+from farshore.errors import Position
 
 ADDRESS_BITS = 32
 # Longer prefixes have no network and no broadcast address (RFC 3021).
@@ -19,7 +19,7 @@ class Placed:
     """A network and the place where the file names it."""
 
     network: IPv4Network
-    place: Place
+    position: Position
 
 
 class NetworkTable:
@@ -66,7 +66,7 @@ def relation(one: IPv4Network, other: IPv4Network) -> str:
 def overlapping_pairs(networks: Iterable[Placed]) -> list[tuple[Placed, Placed]]:
     """Return for each network the one that it overlaps, the one that the file names later first."""
     # Shorter prefixes first: whatever contains a network is then in the table before it.
-    in_order = sorted(networks, key=lambda each: (each.network.prefixlen, each.place))
+    in_order = sorted(networks, key=lambda each: (each.network.prefixlen, each.position))
     seen: dict[tuple[int, int], Placed] = {}
     lengths: list[int] = []
     pairs = []
@@ -77,7 +77,7 @@ def overlapping_pairs(networks: Iterable[Placed]) -> list[tuple[Placed, Placed]]
         keys = ((short, bits & mask(short)) for short in lengths)
         around = next((seen[key] for key in keys if key in seen), None)
         if around is not None:
-            pairs.append((each, around) if around.place <= each.place else (around, each))
+            pairs.append((each, around) if around.position <= each.position else (around, each))
         seen.setdefault((length, bits), each)
     return pairs
 

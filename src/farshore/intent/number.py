@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from farshore.intent.fault import FaultError, shown
+from farshore.intent.scalars import scalar
 from farshore.intent.tree import Quoted
-from farshore.intent.word import scalar
 
 _DECIMAL = re.compile(r"[+-]?(0|[1-9][0-9]{0,18})")
 _ENDLESS = re.compile(r"[+-]?[1-9][0-9]{19,}")
@@ -24,8 +24,8 @@ def whole_number(value: object, lowest: int, highest: int, example: int) -> int:
     """Return a decimal whole number between two bounds, both included."""
     text = scalar(value, "a number", str(example))
     if isinstance(value, Quoted):
-        mend = f"write {text} without quotes" if _DECIMAL.fullmatch(text) else f"write a number such as {example}"
-        raise FaultError(f"'{shown(text)}' is a string, not a number", mend)
+        fix = f"write {text} without quotes" if _DECIMAL.fullmatch(text) else f"write a number such as {example}"
+        raise FaultError(f"'{shown(text)}' is a string, not a number", fix)
     bounds = f"write a number from {lowest} to {highest}"
     if _ENDLESS.fullmatch(text):
         raise FaultError(f"{shown(text)} is out of range", bounds)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Set
 from ipaddress import IPv4Address, IPv4Network
 from itertools import zip_longest
 
-from farshore.errors import Diagnostic, Place, Severity
+from farshore.errors import Diagnostic, Position, Severity
 from farshore.intent.model import Provider, Service
 from farshore.intent.network_table import NetworkTable, Placed, end_of, overlap, overlapping_pairs, relation
 from farshore.port import Port
@@ -38,21 +38,21 @@ def provider_collisions(file: str, provider: Provider, *, damaged: Damage) -> It
 
 def lake_name(provider: Provider) -> str:
     """Return the lake as messages show it, with the line where the file sets it."""
-    origin = "the default" if provider.lake_place == provider.place else f"line {provider.lake_place.line}"
+    origin = "the default" if provider.lake_position == provider.position else f"line {provider.lake_position.line}"
     return f"the lake {provider.lake.network} ({origin})"
 
 
-def placed(prefixes: tuple[Prefix, ...], places: tuple[Place, ...]) -> tuple[Placed, ...]:
+def placed(prefixes: tuple[Prefix, ...], positions: tuple[Position, ...]) -> tuple[Placed, ...]:
     """Return prefixes with their places, as far as these are known."""
-    pairs = zip_longest(prefixes, places[: len(prefixes)], fillvalue=Place())
-    return tuple(Placed(prefix.network, place) for prefix, place in pairs if isinstance(prefix, Prefix))
+    pairs = zip_longest(prefixes, positions[: len(prefixes)], fillvalue=Position())
+    return tuple(Placed(prefix.network, position) for prefix, position in pairs if isinstance(prefix, Prefix))
 
 
 def _own_overlaps(file: str, networks: tuple[Placed, ...], key: str) -> Iterator[Diagnostic]:
     for later, earlier in overlapping_pairs(networks):
         how = relation(later.network, earlier.network)
-        problem = f"provider: {key} {later.network} {how} {earlier.network} (line {earlier.place.line})"
-        yield Diagnostic(file, later.place, problem, "keep the larger one")
+        problem = f"provider: {key} {later.network} {how} {earlier.network} (line {earlier.position.line})"
+        yield Diagnostic(file, later.position, problem, "keep the larger one")
 
 
 def _lake_overlaps(file: str, provider: Provider, networks: tuple[Placed, ...]) -> Iterator[Diagnostic]:
@@ -60,47 +60,47 @@ def _lake_overlaps(file: str, provider: Provider, networks: tuple[Placed, ...]) 
     for each in networks:
         if overlap(each.network, lake):
             how = relation(each.network, lake)
-            yield Diagnostic(file, each.place, f"provider: {each.network} {how} {lake_name(provider)}", OTHER_LAKE)
+            yield Diagnostic(file, each.position, f"provider: {each.network} {how} {lake_name(provider)}", OTHER_LAKE)
 
 
 def _service_addresses(file: str, provider: Provider, networks: NetworkTable, *, whole: bool) -> Iterator[Diagnostic]:
     first: dict[IPv4Address, Service] = {}
     for service in provider.services.values():
-        ip, place = service.address.ip, service.address_place
+        ip, position = service.address.ip, service.address_position
         other = first.setdefault(ip, service)
         if other is not service:
             problem = f"service {service.name}: service {other.name} has the address {ip} too (line {_line(other)})"
-            yield Diagnostic(file, place, problem, "give each its own address, or list all ports under one service")
+            yield Diagnostic(file, position, problem, "give each its own address, or list all ports under one service")
         holding = networks.holding(ip)
         if ip in provider.lake.network:
             problem = f"service {service.name}: address {ip} lies inside {lake_name(provider)}"
-            yield Diagnostic(file, place, problem, OTHER_LAKE)
+            yield Diagnostic(file, position, problem, OTHER_LAKE)
         elif holding is None:
             if whole:
                 problem = f"service {service.name}: address {ip} is outside the provider's networks"
-                mend = f"add its network to networks in provider (line {first_line(provider)}), or correct the address"
-                yield Diagnostic(file, place, problem, mend)
+                fix = f"add its network to networks in provider (line {first_line(provider)}), or correct the address"
+                yield Diagnostic(file, position, problem, fix)
         elif end := end_of(holding.network, ip):
             problem = f"service {service.name}: {ip} is the {end} address of {holding.network}"
-            yield Diagnostic(file, place, problem, "give it an address between the first and the last")
+            yield Diagnostic(file, position, problem, "give it an address between the first and the last")
 
 
 def first_line(provider: Provider) -> int:
     """Return where the provider's networks begin."""
-    return provider.network_places[0].line if provider.network_places else provider.place.line
+    return provider.network_places[0].line if provider.network_places else provider.position.line
 
 
 def _line(service: Service) -> int:
-    return service.address_place.line
+    return service.address_position.line
 
 
 def _service_source(file: str, provider: Provider, source: NetworkTable) -> Iterator[Diagnostic]:
     for service in provider.services.values():
         holding = source.holding(service.address.ip)
         if holding is not None:
-            where = f"{holding.network} (line {holding.place.line})"
+            where = f"{holding.network} (line {holding.position.line})"
             problem = f"service {service.name}: address {service.address.ip} lies inside the provider's source {where}"
-            yield Diagnostic(file, service.address_place, problem, "give source a prefix that no service is in")
+            yield Diagnostic(file, service.address_position, problem, "give source a prefix that no service is in")
 
 
 def _internet_addresses(
@@ -110,27 +110,31 @@ def _internet_addresses(
     for service in provider.services.values():
         if service.internet is None:
             continue
-        ip, place, subject = service.internet.ip, service.internet_place, f"service {service.name}: internet"
+        ip, position, subject = service.internet.ip, service.internet_position, f"service {service.name}: internet"
         other = first.setdefault(ip, service)
         if other is not service:
-            where = f"service {other.name} (line {other.internet_place.line})"
-            mend = "give each its own address, or list all ports under one service"
-            yield Diagnostic(file, place, f"{subject} {ip} is that of {where} too", mend)
+            where = f"service {other.name} (line {other.internet_position.line})"
+            fix = "give each its own address, or list all ports under one service"
+            yield Diagnostic(file, position, f"{subject} {ip} is that of {where} too", fix)
         if ip in provider.lake.network:
-            yield Diagnostic(file, place, f"{subject} {ip} lies inside {lake_name(provider)}", OTHER_LAKE)
+            yield Diagnostic(file, position, f"{subject} {ip} lies inside {lake_name(provider)}", OTHER_LAKE)
         for holding, owner in ((networks.holding(ip), "networks"), (source.holding(ip), "source")):
             if holding is not None:
-                inside = f"the provider's {owner} {holding.network} (line {holding.place.line})"
-                mend = "write a public address that is not in use inside"
-                yield Diagnostic(file, place, f"{subject} {ip} lies inside {inside}", mend)
+                inside = f"the provider's {owner} {holding.network} (line {holding.position.line})"
+                fix = "write a public address that is not in use inside"
+                yield Diagnostic(file, position, f"{subject} {ip} lies inside {inside}", fix)
 
 
 def _ports(file: str, service: Service) -> Iterator[Diagnostic]:
-    first: dict[Port, Place] = {}
-    for port, place in zip_longest(service.ports, service.port_places[: len(service.ports)], fillvalue=Place()):
-        if isinstance(port, Port) and isinstance(place, Place) and first.setdefault(port, place) is not place:
+    first: dict[Port, Position] = {}
+    for port, position in zip_longest(service.ports, service.port_places[: len(service.ports)], fillvalue=Position()):
+        if (
+            isinstance(port, Port)
+            and isinstance(position, Position)
+            and first.setdefault(port, position) is not position
+        ):
             problem = f"service {service.name}: {port} is listed twice (first in line {first[port].line})"
-            yield Diagnostic(file, place, problem, "keep one of them")
+            yield Diagnostic(file, position, problem, "keep one of them")
 
 
 def _domains(file: str, provider: Provider) -> Iterator[Diagnostic]:
@@ -139,8 +143,8 @@ def _domains(file: str, provider: Provider) -> Iterator[Diagnostic]:
         other = first.setdefault(service.dns, service) if service.dns is not None else service
         if other is not service:
             problem = f"service {service.name}: dns {service.dns} is the name of service {other.name} too"
-            mend = f"give each its own name (the other is in line {other.dns_place.line})"
-            yield Diagnostic(file, service.dns_place, problem, mend)
+            fix = f"give each its own name (the other is in line {other.dns_position.line})"
+            yield Diagnostic(file, service.dns_position, problem, fix)
 
 
 def _introductions(file: str, provider: Provider) -> Iterator[Diagnostic]:
@@ -148,8 +152,8 @@ def _introductions(file: str, provider: Provider) -> Iterator[Diagnostic]:
     for service in provider.services.values():
         if service.introduction is not None and service.internet is not None:
             problem = f"service {service.name}: the Internet does not come through the proxy that tells who calls"
-            mend = "publish another service to the Internet, one without proxy-protocol and signed-header"
-            yield Diagnostic(file, service.internet_place, problem, mend)
+            fix = "publish another service to the Internet, one without proxy-protocol and signed-header"
+            yield Diagnostic(file, service.internet_position, problem, fix)
 
 
 def _lake_users(file: str, provider: Provider) -> Iterator[Diagnostic]:
@@ -157,10 +161,10 @@ def _lake_users(file: str, provider: Provider) -> Iterator[Diagnostic]:
     lake = provider.lake.network
     if overlap(lake, _SHARED_SPACE):
         problem = f"the lake {lake} is in shared space: carriers' NAT (RFC 6598), Tailscale and some clouds use it"
-        mend = "make sure that neither you nor any tenant does, or set another lake"
-        yield Diagnostic(file, provider.lake_place, problem, mend, Severity.WARNING)
+        fix = "make sure that neither you nor any tenant does, or set another lake"
+        yield Diagnostic(file, provider.lake_position, problem, fix, Severity.WARNING)
     for block in _PRIVATE:
         if overlap(lake, block):
             problem = f"the lake {lake} is private space ({block}, RFC 1918): tenants are likely to use it"
-            mend = "prefer a lake such as 100.64.0.0/10"
-            yield Diagnostic(file, provider.lake_place, problem, mend, Severity.WARNING)
+            fix = "prefer a lake such as 100.64.0.0/10"
+            yield Diagnostic(file, provider.lake_position, problem, fix, Severity.WARNING)

@@ -25,7 +25,9 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from farshore.intent import address, number, offer, word
+from farshore.intent import address, number
+from farshore.intent import ports_and_modes as offer
+from farshore.intent import scalars as word
 from farshore.intent.fault import FaultError
 from farshore.intent.model import DesignName, Mode
 from farshore.port import Port

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import yaml
 
-from farshore.errors import Diagnostic, Place
+from farshore.errors import Diagnostic, Position
 from farshore.intent.fault import shown
-from farshore.intent.tree import mark_of, place
+from farshore.intent.tree import mark_of, position
 
 # What the parser says → what is wrong, and what to write. {start} is the line where the thing began.
 _WORDS = {
@@ -68,15 +68,15 @@ def complaint(error: yaml.YAMLError, text: str, file: str) -> Diagnostic:
     start: yaml.Mark | None = getattr(error, "context_mark", None)
     if start is not None and problem in _POINT_AT_START:
         at = start
-    where = _inside(place(mark_of(at)), text) if at is not None else Place()
+    where = _inside(position(mark_of(at)), text) if at is not None else Position()
     if problem == "found character that cannot start any token":
         return Diagnostic(file, where, *_bad_start(text, where))
-    wrong, mend = _WORDS.get(problem, (f"this is not YAML: {shown(problem)}", "put the value in quotes"))
-    begun = str(place(mark_of(start)).line if start is not None else where.line)
-    return Diagnostic(file, where, wrong.replace("{start}", begun), mend)
+    wrong, fix = _WORDS.get(problem, (f"this is not YAML: {shown(problem)}", "put the value in quotes"))
+    begun = str(position(mark_of(start)).line if start is not None else where.line)
+    return Diagnostic(file, where, wrong.replace("{start}", begun), fix)
 
 
-def _bad_start(text: str, where: Place) -> tuple[str, str]:
+def _bad_start(text: str, where: Position) -> tuple[str, str]:
     line = text.split("\n")[where.line - 1]
     character = line[where.column - 1 : where.column]
     if character == "\t":
@@ -84,9 +84,9 @@ def _bad_start(text: str, where: Place) -> tuple[str, str]:
     return f"a value cannot start with '{shown(character)}'", "put the value in quotes"
 
 
-def _inside(where: Place, text: str) -> Place:
+def _inside(where: Position, text: str) -> Position:
     """Return a place, or the last character of the text where the place is behind it."""
     lines = text.splitlines()
     if where.line <= len(lines):
         return where
-    return Place(max(len(lines), 1), max(len(lines[-1]) if lines else 1, 1))
+    return Position(max(len(lines), 1), max(len(lines[-1]) if lines else 1, 1))

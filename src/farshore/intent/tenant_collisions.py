@@ -37,7 +37,7 @@ class Surroundings:
 
 def tenant_collisions(around: Surroundings, tenant: Tenant, *, damaged: Damage) -> Iterator[Diagnostic]:
     """Yield everything that collides, but nothing that the absence of a damaged key alone makes wrong."""
-    networks = tuple(Placed(network.prefix.network, network.place) for network in tenant.networks)
+    networks = tuple(Placed(network.prefix.network, network.position) for network in tenant.networks)
     table = NetworkTable(networks)
     yield from _networks(around, tenant, networks)
     yield from _presents(around, tenant, networks, whole="presents" not in damaged)
@@ -55,13 +55,13 @@ def _networks(around: Surroundings, tenant: Tenant, networks: tuple[Placed, ...]
         for later, earlier in overlapping_pairs(networks):
             how = relation(later.network, earlier.network)
             problem = f"tenant {tenant.name}: network {later.network} {how} {earlier.network} ({_line(earlier)})"
-            yield Diagnostic(around.file, later.place, problem, "keep the larger one")
+            yield Diagnostic(around.file, later.position, problem, "keep the larger one")
     provider = around.provider
     for each in networks if provider is not None else ():
         if provider is not None and overlap(each.network, provider.lake.network):
             how = relation(each.network, provider.lake.network)
             problem = f"tenant {tenant.name}: network {each.network} {how} {lake_name(provider)}"
-            yield Diagnostic(around.file, each.place, problem, OTHER_LAKE)
+            yield Diagnostic(around.file, each.position, problem, OTHER_LAKE)
 
 
 def _presents(
@@ -71,25 +71,25 @@ def _presents(
         if tenant.subscriptions and whole:
             problem = f"tenant {tenant.name} uses services and has no key 'presents'"
             length = length_for(len(tenant.subscriptions))
-            mend = f"write presents: with the range that its admins gave, a /{length} or larger"
-            yield Diagnostic(around.file, tenant.place, problem, mend)
+            fix = f"write presents: with the range that its admins gave, a /{length} or larger"
+            yield Diagnostic(around.file, tenant.position, problem, fix)
         return
-    presents, place = tenant.presents.network, tenant.presents_place
+    presents, position = tenant.presents.network, tenant.presents_position
     subject = f"tenant {tenant.name}: presents {presents}"
     for own in networks:
         if overlap(presents, own.network):
             problem = f"{subject} {relation(presents, own.network)} its own network {own.network} ({_line(own)})"
-            yield Diagnostic(around.file, place, problem, "ask its admins for a range they do not use")
+            yield Diagnostic(around.file, position, problem, "ask its admins for a range they do not use")
             break
     if around.provider is not None and overlap(presents, around.provider.lake.network):
         problem = f"{subject} {relation(presents, around.provider.lake.network)} {lake_name(around.provider)}"
-        yield Diagnostic(around.file, place, problem, "ask its admins for another range, or set another lake")
+        yield Diagnostic(around.file, position, problem, "ask its admins for another range, or set another lake")
     asked, there = len({each.service for each in tenant.subscriptions}), usable(presents)
     if asked > there:
         problem = (
             f"{subject} has {there} usable address{'' if there == 1 else 'es'}, and {asked} services need one each"
         )
-        yield Diagnostic(around.file, place, problem, f"ask its admins for a /{length_for(asked)}")
+        yield Diagnostic(around.file, position, problem, f"ask its admins for a /{length_for(asked)}")
 
 
 def _hosts(around: Surroundings, tenant: Tenant, networks: NetworkTable, *, whole: bool) -> Iterator[Diagnostic]:
@@ -98,18 +98,18 @@ def _hosts(around: Surroundings, tenant: Tenant, networks: NetworkTable, *, whol
         ip, subject = host.address.ip, f"tenant {tenant.name}: host {host.name}"
         other = first.setdefault(ip, host)
         if other is not host:
-            problem = f"{subject} has the address {ip} of host {other.name} (line {other.address_place.line})"
-            yield Diagnostic(around.file, host.address_place, problem, "give each host an address of its own")
+            problem = f"{subject} has the address {ip} of host {other.name} (line {other.address_position.line})"
+            yield Diagnostic(around.file, host.address_position, problem, "give each host an address of its own")
         holding = networks.holding(ip)
         if holding is None:
             if whole:
                 problem = f"{subject}: {ip} is outside the tenant's networks"
-                mend = f"add its network to networks (line {_networks_line(tenant)}), or correct the address"
-                yield Diagnostic(around.file, host.address_place, problem, mend)
+                fix = f"add its network to networks (line {_networks_line(tenant)}), or correct the address"
+                yield Diagnostic(around.file, host.address_position, problem, fix)
         elif end := end_of(holding.network, ip):
             problem = f"{subject}: {ip} is the {end} address of {holding.network} ({_line(holding)})"
-            mend = "give it an address between the first and the last"
-            yield Diagnostic(around.file, host.address_place, problem, mend)
+            fix = "give it an address between the first and the last"
+            yield Diagnostic(around.file, host.address_position, problem, fix)
 
 
 def _subscriptions(around: Surroundings, tenant: Tenant) -> Iterator[Diagnostic]:
@@ -119,13 +119,13 @@ def _subscriptions(around: Surroundings, tenant: Tenant) -> Iterator[Diagnostic]
         earlier = seen.setdefault(each.service, each)
         if earlier is not each:
             problem = (
-                f"tenant {tenant.name}: service {each.service} is listed twice (first in line {earlier.place.line})"
+                f"tenant {tenant.name}: service {each.service} is listed twice (first in line {earlier.position.line})"
             )
-            yield Diagnostic(around.file, each.place, problem, "keep one of them")
+            yield Diagnostic(around.file, each.position, problem, "keep one of them")
         elif around.services is not None and each.service not in around.services:
             problem = f"tenant {tenant.name}: there is no service '{each.service}'"
-            mend = around.nearest.mend(each.service, around.services, "the services are {known}")
-            yield Diagnostic(around.file, each.place, problem, mend)
+            fix = around.nearest.fix(each.service, around.services, "the services are {known}")
+            yield Diagnostic(around.file, each.position, problem, fix)
         if each.presented is not None:
             yield from _pinned(around, tenant, each, pinned)
 
@@ -135,21 +135,23 @@ def _pinned(
 ) -> Iterator[Diagnostic]:
     if each.presented is None:
         return
-    ip, place = each.presented.ip, each.presented_place
+    ip, position = each.presented.ip, each.presented_position
     subject = f"tenant {tenant.name}: service {each.service}"
     other = pinned.setdefault(ip, each)
     if other is not each:
-        problem = f"{subject} is pinned to {ip}, and so is service {other.service} (line {other.presented_place.line})"
-        yield Diagnostic(around.file, place, problem, "pin each service to an address of its own")
+        problem = (
+            f"{subject} is pinned to {ip}, and so is service {other.service} (line {other.presented_position.line})"
+        )
+        yield Diagnostic(around.file, position, problem, "pin each service to an address of its own")
     if tenant.presents is None:
         return
-    presents = f"presents {tenant.presents.network} (line {tenant.presents_place.line})"
+    presents = f"presents {tenant.presents.network} (line {tenant.presents_position.line})"
     if ip not in tenant.presents.network:
         problem = f"{subject} is pinned to {ip}, which is outside {presents}"
-        yield Diagnostic(around.file, place, problem, "pin it to an address in that range")
+        yield Diagnostic(around.file, position, problem, "pin it to an address in that range")
     elif end := end_of(tenant.presents.network, ip):
         problem = f"{subject} is pinned to {ip}, the {end} address of {presents}"
-        yield Diagnostic(around.file, place, problem, "pin it to an address between the first and the last")
+        yield Diagnostic(around.file, position, problem, "pin it to an address between the first and the last")
 
 
 def _host_mode(around: Surroundings, tenant: Tenant, networks: NetworkTable) -> Iterator[Diagnostic]:
@@ -158,7 +160,9 @@ def _host_mode(around: Surroundings, tenant: Tenant, networks: NetworkTable) -> 
         prefix = network.prefix.network
         if network.mode is Mode.HOST and prefix not in inhabited:
             problem = f"{_sources(tenant, network)}: the mode is host, and none of its hosts is listed"
-            yield Diagnostic(around.file, network.mode_place, problem, "list one under hosts, or write sources: prefix")
+            yield Diagnostic(
+                around.file, network.mode_position, problem, "list one under hosts, or write sources: prefix"
+            )
 
 
 def _pool_mode(around: Surroundings, tenant: Tenant, network: Network) -> Iterator[Diagnostic]:
@@ -166,11 +170,11 @@ def _pool_mode(around: Surroundings, tenant: Tenant, network: Network) -> Iterat
     size = 1 << (ADDRESS_BITS - length)
     if length < _LARGEST_POOLED:
         problem = f"{_sources(tenant, network)}: a pool serves at most a /{_LARGEST_POOLED} (65,536 addresses)"
-        mend = "list its hosts and write host, or split the network"
-        yield Diagnostic(around.file, network.mode_place, problem, mend)
+        fix = "list its hosts and write host, or split the network"
+        yield Diagnostic(around.file, network.mode_position, problem, fix)
     elif pool > size:
         problem = f"{_sources(tenant, network)}: pool: {pool} is more addresses than the network has ({size})"
-        yield Diagnostic(around.file, network.mode_place, problem, "write prefix, or a smaller pool")
+        yield Diagnostic(around.file, network.mode_position, problem, "write prefix, or a smaller pool")
 
 
 def _sources(tenant: Tenant, network: Network) -> str:
@@ -178,8 +182,8 @@ def _sources(tenant: Tenant, network: Network) -> str:
 
 
 def _networks_line(tenant: Tenant) -> int:
-    return tenant.networks[0].place.line if tenant.networks else tenant.place.line
+    return tenant.networks[0].position.line if tenant.networks else tenant.position.line
 
 
 def _line(placed: Placed) -> str:
-    return f"line {placed.place.line}"
+    return f"line {placed.position.line}"

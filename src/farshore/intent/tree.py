@@ -10,7 +10,7 @@ from collections.abc import Set
 
 import yaml
 
-from farshore.errors import Place
+from farshore.errors import Position
 
 Path = tuple[str | int, ...]
 # A position as one number, line above column, both from 0. There are as many as values: small matters.
@@ -41,13 +41,13 @@ class Table(dict[str, "Node"]):
         self.mark = mark
         self.marks: dict[str, tuple[Mark, Mark]] = {}
 
-    def key_place(self, key: str) -> Place:
+    def key_position(self, key: str) -> Position:
         """Return where a key stands."""
-        return place(self.marks[key][0])
+        return position(self.marks[key][0])
 
-    def value_place(self, key: str) -> Place:
+    def value_position(self, key: str) -> Position:
         """Return where the value of a key stands."""
-        return place(self.marks[key][1])
+        return position(self.marks[key][1])
 
 
 class Listing(list["Node"]):
@@ -61,9 +61,9 @@ class Listing(list["Node"]):
         self.mark = mark
         self.marks: list[Mark] = []
 
-    def item_place(self, index: int) -> Place:
+    def item_position(self, index: int) -> Position:
         """Return where an item stands."""
-        return place(self.marks[index])
+        return position(self.marks[index])
 
 
 Node = str | Hole | Table | Listing
@@ -75,9 +75,9 @@ def mark_of(position: yaml.Mark) -> Mark:
     return mark
 
 
-def place(mark: Mark) -> Place:
+def position(mark: Mark) -> Position:
     """Return a position counted from 1."""
-    return Place((mark >> COLUMN_BITS) + 1, (mark & ((1 << COLUMN_BITS) - 1)) + 1)
+    return Position((mark >> COLUMN_BITS) + 1, (mark & ((1 << COLUMN_BITS) - 1)) + 1)
 
 
 def clean(root: Node, location: Path, markers: Set[str]) -> Path:
@@ -112,26 +112,26 @@ def _child(node: Node, part: str | int) -> Node | None:
     return None
 
 
-def value_place(root: Table, location: Path) -> Place:
+def value_position(root: Table, location: Path) -> Position:
     """Return where the value at a location stands."""
     if not location:
-        return place(root.mark)
+        return position(root.mark)
     parent, last = find(root, location[:-1]), location[-1]
     if isinstance(parent, Table) and isinstance(last, str) and last in parent:
-        return parent.value_place(last)
+        return parent.value_position(last)
     if isinstance(parent, Listing) and isinstance(last, int) and last < len(parent):
-        return parent.item_place(last)
-    return key_place(root, location[:-1])
+        return parent.item_position(last)
+    return key_position(root, location[:-1])
 
 
-def key_place(root: Table, location: Path) -> Place:
+def key_position(root: Table, location: Path) -> Position:
     """Return where the key at a location stands; an item of a list stands for itself."""
     if not location:
-        return place(root.mark)
+        return position(root.mark)
     parent, last = find(root, location[:-1]), location[-1]
     if isinstance(parent, Table) and isinstance(last, str) and last in parent:
-        return parent.key_place(last)
-    return value_place(root, location)
+        return parent.key_position(last)
+    return value_position(root, location)
 
 
 def remove(root: Table, location: Path) -> None:

@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from farshore.errors import Diagnostic
-from farshore.intent import schema_models, tree, word
+from farshore.intent import scalars as word
+from farshore.intent import schema_models, tree
 from farshore.intent.fault import FaultError, shown
 from farshore.intent.nearest import Nearest
 from farshore.intent.tree import Path, Table
@@ -35,15 +36,15 @@ def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnos
     if isinstance(node, tree.Hole) and not at_key:
         return None
     if kind == "missing":
-        where, problem, mend = tree.key_place(root, location[:-1]), *_missing(location)
+        where, problem, fix = tree.key_position(root, location[:-1]), *_missing(location)
     elif kind == "extra_forbidden":
-        where, problem, mend = tree.key_place(root, location), *_unknown(location, nearest)
+        where, problem, fix = tree.key_position(root, location), *_unknown(location, nearest)
     else:
         # What is not there has no place of its own.
-        where = tree.key_place(root, location) if at_key or node == "" else tree.value_place(root, location)
-        wrong, mend = _wrong(fault, kind, location, node)
+        where = tree.key_position(root, location) if at_key or node == "" else tree.value_position(root, location)
+        wrong, fix = _wrong(fault, kind, location, node)
         problem = _about(_subject(location[:-1] if at_key else location), wrong)
-    return Diagnostic(file, where, problem, mend)
+    return Diagnostic(file, where, problem, fix)
 
 
 def _about(subject: str, wrong: str) -> str:
@@ -53,11 +54,11 @@ def _about(subject: str, wrong: str) -> str:
 
 
 def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tuple[str, str]:
-    """Return what is wrong with a value, and the mend."""
+    """Return what is wrong with a value, and the fix."""
     if kind == "value_error":
         cause = fault["ctx"]["error"]
         if isinstance(cause, FaultError):
-            return cause.problem, cause.mend
+            return cause.problem, cause.fix
     if kind == "too_short":
         return "is empty", f"write at least one, such as {_example(location)}"
     wanted = "a list" if kind == "list_type" else "a mapping"
@@ -76,8 +77,8 @@ def _missing(location: Path) -> tuple[str, str]:
 def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
     model = _model(location[:-1])
     unknown = str(location[-1])
-    mend = nearest.mend(unknown, schema_models.keys(model), "the keys here are {known}")
-    return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", mend
+    fix = nearest.fix(unknown, schema_models.keys(model), "the keys here are {known}")
+    return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", fix
 
 
 def _subject(location: Path) -> str:

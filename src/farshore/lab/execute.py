@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from typing import NoReturn
 
-from farshore.engine.netfilter.places import namespace_name
+from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError, UsageError
-from farshore.lab import worlds
-from farshore.lab.place import Record
+from farshore.lab.registry import Record
+from farshore.machine import world as worlds
 
 NOT_FOUND = 127  # as a shell says it
 

@@ -6,16 +6,16 @@ import base64
 from collections.abc import Mapping
 from pathlib import Path
 
+from farshore.caller_identity import CallerIdentity, SignedHeader
 from farshore.design import names
 from farshore.engine.haproxy.configuration import key_variable
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
-from farshore.introduction import Introduction, SignedHeader
 
 _SHORTEST = 16  # bytes: half of what HMAC-SHA256 makes good use of
 
 
-def introductions(fabric: Fabric) -> Mapping[str, Introduction]:
+def introductions(fabric: Fabric) -> Mapping[str, CallerIdentity]:
     """Return how services are told who is calling, by the names of their nodes."""
     fronts = (front for proxy in fabric.proxies for front in proxy.fronts)
     return {names.service(front.service): front.introduction for front in fronts if front.introduction is not None}
@@ -30,13 +30,13 @@ def read_keys(fabric: Fabric, intent: Path) -> Mapping[str, bytes]:
     for node, introduction in introductions(fabric).items():
         if isinstance(introduction, SignedHeader):
             path = intent.parent / introduction.key_file
-            mend = f"make one: (umask 077; head -c 32 /dev/urandom > {path})"
+            fix = f"make one: (umask 077; head -c 32 /dev/urandom > {path})"
             try:
                 key = path.read_bytes()
             except OSError as error:
-                raise MachineError(f"the key of {node}, {path}, cannot be read ({error.strerror}); {mend}") from error
+                raise MachineError(f"the key of {node}, {path}, cannot be read ({error.strerror}); {fix}") from error
             if len(key) < _SHORTEST:
-                raise MachineError(f"the key of {node}, {path}, has {len(key)} bytes of at least {_SHORTEST}; {mend}")
+                raise MachineError(f"the key of {node}, {path}, has {len(key)} bytes of at least {_SHORTEST}; {fix}")
             found[node] = key
     return found
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from farshore.engine.haproxy import process
-from farshore.engine.netfilter import nft
+from farshore.engine.nftables import nft
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.lab.job import STAY, Job, encode
 from farshore.lab.keys import read_keys
-from farshore.lab.place import Place, Record, claimed, is_alive
+from farshore.lab.registry import LabEntry, Record, claimed, is_alive
 
 Reporter = Callable[[int, int, str], None]
 _DOWN_SECONDS = 60.0
@@ -60,22 +60,22 @@ def _lab(
     if fabric.proxies:
         process.program()
     keys = read_keys(fabric, intent)
-    with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _keeper(here, lock) as keeper:
+    with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _lab_init(here, lock) as lab_init:
         try:
             job = Job(name, str(here.folder), str(intent.resolve()), fabric, keys, own_servers)
-            record = _build(keeper, here, encode(job), report)
+            record = _build(lab_init, here, encode(job), report)
             if stays:
-                if not _tell(keeper, STAY) or not _agrees_to_stay(keeper):
+                if not _tell(lab_init, STAY) or not _agrees_to_stay(lab_init):
                     raise _ended(here)
                 kept.set()
             yield record
         finally:
             if not kept.is_set():
-                _end(keeper)
+                _end(lab_init)
 
 
 @contextlib.contextmanager
-def _erased_at_the_end(here: Place) -> Iterator[threading.Event]:
+def _erased_at_the_end(here: LabEntry) -> Iterator[threading.Event]:
     """Leave nothing of a lab behind, unless the event that is yielded is set: it is kept then."""
     kept = threading.Event()
     try:
@@ -91,7 +91,7 @@ def _agrees_to_stay(process: subprocess.Popen[bytes]) -> bool:
     return any(event["event"] == "stays" for event in _events(process))
 
 
-def down(here: Place) -> None:
+def down(here: LabEntry) -> None:
     """Take a lab down, whatever state it is in. Raises MachineError where its processes do not die."""
     deadline = time.monotonic() + _DOWN_SECONDS
     # A lab that is only being made has no record yet, and one whose command was killed ends by itself.
@@ -117,7 +117,7 @@ def _first_process(record: Record) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _is_gone(here: Place, *, kill: bool) -> bool:
+def _is_gone(here: LabEntry, *, kill: bool) -> bool:
     """Wait for the lab's first process to end, which it does after all the others of the lab.
 
     It gives up its files, the lock among them, a moment earlier. With ``kill`` it is told to.
@@ -135,10 +135,10 @@ def _is_gone(here: Place, *, kill: bool) -> bool:
 
 
 @contextlib.contextmanager
-def _keeper(here: Place, lock: int) -> Iterator[subprocess.Popen[bytes]]:
+def _lab_init(here: LabEntry, lock: int) -> Iterator[subprocess.Popen[bytes]]:
     with here.log_path.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "farshore.lab.keeper"],
+            [sys.executable, "-m", "farshore.lab.lab_init"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -149,7 +149,7 @@ def _keeper(here: Place, lock: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def _build(process: subprocess.Popen[bytes], here: Place, job: bytes, report: Reporter) -> Record:
+def _build(process: subprocess.Popen[bytes], here: LabEntry, job: bytes, report: Reporter) -> Record:
     _tell(process, job)
     for event in _events(process):
         match event["event"]:
@@ -180,7 +180,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         pass
 
 
-def _ended(here: Place) -> MachineError:
+def _ended(here: LabEntry) -> MachineError:
     lines = here.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     last_words = ": " + " / ".join(lines[-_LOG_TAIL:]) if lines else ""
     return MachineError(f"lab {here.name!r} ended while it was being made{last_words}")

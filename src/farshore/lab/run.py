@@ -6,12 +6,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from farshore.conformance.check import Result
+from farshore.conformance.expectations import expectations
+from farshore.conformance.run_checks import visit
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
-from farshore.lab.check import Result
-from farshore.lab.expectations import expectations
 from farshore.lab.lifecycle import passing
-from farshore.lab.visit import visit
 from farshore.plan.model import Plan
 
 Reporter = Callable[[int, int, str], None]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from farshore.collector import without_collector
 from farshore.errors import Diagnostic
+from farshore.gc_pause import without_collector
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
 from farshore.plan.callers import allocate_callers, services_of_its_design

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address
 
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent, Tenant
+from farshore.plan.lake_layout import service_addresses, services_share
 from farshore.plan.model import Caller, ServicePlan
 from farshore.plan.services import lake_length_for, services_fit
-from farshore.plan.share import service_addresses, services_share
 from farshore.plan.wording import counted
 from farshore.realm import LAKE, Address
 
@@ -47,8 +47,8 @@ def allocate_callers(intent: Intent, services: Mapping[str, ServicePlan]) -> All
         f"the services' share of the lake {provider.lake.network} is full: {counted(len(provider.services), 'service')}"
         f" and {counted(len(provider.hosts), 'host')} of the provider, and {counted(len(there), 'address')} for them"
     )
-    mend = f"widen the lake to /{lake_length_for(len(provider.services) + len(provider.hosts))}"
-    return AllocatedCallers(callers, (Diagnostic(intent.file, provider.lake_place, problem, mend),))
+    fix = f"widen the lake to /{lake_length_for(len(provider.services) + len(provider.hosts))}"
+    return AllocatedCallers(callers, (Diagnostic(intent.file, provider.lake_position, problem, fix),))
 
 
 def services_of_its_design(intent: Intent, tenant: Tenant) -> Set[str]:

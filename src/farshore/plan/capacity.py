@@ -12,8 +12,8 @@ from itertools import islice
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent, Mode
 from farshore.plan.blocks import ADDRESS_BITS, Blocks, power_at_least
+from farshore.plan.lake_layout import services_size, tenants_share
 from farshore.plan.services import calling_hosts, services_fit
-from farshore.plan.share import services_size, tenants_share
 from farshore.plan.sources import Demand, reserved, shown, smallest_pool
 from farshore.plan.wording import counted
 
@@ -102,7 +102,7 @@ def lake_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
     )
     length = _lake_length_for(len(provider.services) + len(calling_hosts(intent)), demands)
     widen = f"widen the lake to /{length}" if length is not None else "split the tenants over two lakes"
-    return Diagnostic(intent.file, provider.lake_place, problem, _mend(room, demands, widen))
+    return Diagnostic(intent.file, provider.lake_position, problem, _fix(room, demands, widen))
 
 
 def source_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
@@ -112,7 +112,7 @@ def source_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
     problem = f"the provider's source {source} is full: {_ask(room, demands)}"
     length = _source_length_for(room, demands)
     widen = f"add a /{length} to it" if length is not None else "keep the lake source (source: keep)"
-    return Diagnostic(intent.file, intent.provider.source_place, problem, _mend(room, demands, widen))
+    return Diagnostic(intent.file, intent.provider.source_position, problem, _fix(room, demands, widen))
 
 
 def _change(room: Room, position: int, demand: Demand) -> Change | None:
@@ -157,7 +157,7 @@ def _ask(room: Room, demands: Sequence[Demand]) -> str:
     return f"tenants ask for {counted(asked, 'address')} and {there:,} {'is' if there == 1 else 'are'} there"
 
 
-def _mend(room: Room, demands: Sequence[Demand], widen: str) -> str:
+def _fix(room: Room, demands: Sequence[Demand], widen: str) -> str:
     changes = fewest_changes(room, demands)
     if not changes:
         return f"{widen}, for no change of the tenants' sources makes it fit"

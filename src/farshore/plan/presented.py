@@ -77,9 +77,9 @@ def _full(file: str, tenant: Tenant, usable: range, callers: int) -> Diagnostic:
         whom += f", {counted(callers, 'host')} of the provider that may call it"
     if tenant.presents is None:
         problem = f"{tenant.name} uses {whom} and gives no range to present them in"
-        return Diagnostic(file, tenant.place, problem, f"give it a range as presents, a /{length} or shorter")
+        return Diagnostic(file, tenant.position, problem, f"give it a range as presents, a /{length} or shorter")
     problem = (
         f"the range {tenant.presents.network} that {tenant.name} presents services in is full: "
         f"{whom} and {counted(len(usable), 'address')} for them"
     )
-    return Diagnostic(file, tenant.presents_place, problem, f"give it a /{length}")
+    return Diagnostic(file, tenant.presents_position, problem, f"give it a /{length}")

@@ -9,8 +9,8 @@ from ipaddress import IPv4Address
 from farshore.errors import Diagnostic
 from farshore.intent.model import Host, Intent
 from farshore.plan.blocks import ADDRESS_BITS
+from farshore.plan.lake_layout import Share, service_addresses, services_share, services_size
 from farshore.plan.model import ServicePlan
-from farshore.plan.share import Share, service_addresses, services_share, services_size
 from farshore.plan.wording import counted
 from farshore.realm import LAKE, Address
 
@@ -38,8 +38,8 @@ def allocate_services(intent: Intent) -> AllocatedServices:
         f"the services' share of the lake {provider.lake.network} is full: "
         f"{counted(asked, 'service')} and {counted(len(there), 'address')} for them"
     )
-    mend = f"widen the lake to /{lake_length_for(asked + len(calling_hosts(intent)))}"
-    return AllocatedServices(services, (Diagnostic(intent.file, provider.lake_place, problem, mend),))
+    fix = f"widen the lake to /{lake_length_for(asked + len(calling_hosts(intent)))}"
+    return AllocatedServices(services, (Diagnostic(intent.file, provider.lake_position, problem, fix),))
 
 
 def calling_hosts(intent: Intent) -> tuple[Host, ...]:

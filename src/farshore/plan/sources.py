@@ -90,7 +90,7 @@ def pool_diagnostic(file: str, demand: Demand) -> Diagnostic | None:
         f"pool: {network.pool_size} leaves each of the {size:,} addresses of {network.prefix.network} "
         f"of {demand.tenant} {ports} ports, and a host needs {LEAST_PORTS_PER_HOST}"
     )
-    return Diagnostic(file, network.mode_place, problem, f"write pool: {smallest_pool(size)}")
+    return Diagnostic(file, network.mode_position, problem, f"write pool: {smallest_pool(size)}")
 
 
 def port_blocks(size: int, pool_size: int) -> tuple[int, int]:

@@ -13,9 +13,9 @@ from ipaddress import IPv4Address, summarize_address_range
 
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan, TenantPlan
-from farshore.proof.account import Account, Reached
-from farshore.proof.intervals import Intervals, port_at, union, without
+from farshore.proof.judges.account import Account, Reached
 from farshore.proof.prove import Proof
+from farshore.proof.sets.intervals import Intervals, port_at, union, without
 
 _MOST = 6
 
@@ -169,20 +169,20 @@ def _relation(reached: Iterable[Reached]) -> Relation:
     found: dict[tuple[str, int], Intervals] = {}
     for each in reached:
         for _, _, low, high in each.asked:
-            for place in range(low, high + 1):
-                found[each.node, place] = union((*found.get((each.node, place), ()), *each.sources))
+            for port_index in range(low, high + 1):
+                found[each.node, port_index] = union((*found.get((each.node, port_index), ()), *each.sources))
     return found
 
 
 def _more(whose: str, kind: Kind, old: Relation, new: Relation) -> Iterator[Change]:
     """Yield what the second holds and the first does not."""
-    for (node, place), sources in new.items():
-        had = old.get((node, place), ())
+    for (node, port_index), sources in new.items():
+        had = old.get((node, port_index), ())
         more = without(sources, had)
         if more:
             where = node.partition("/")[2] if node.startswith("provider/") else node
             some = f" for {_addresses(more)}" if had or more != sources else ""
-            yield Change(whose, kind, f"{where} {port_at(place)}{some}")
+            yield Change(whose, kind, f"{where} {port_at(port_index)}{some}")
 
 
 def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[Change]:

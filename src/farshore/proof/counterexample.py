@@ -5,26 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.errors import Place
+from farshore.errors import Position
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
 from farshore.port import Protocol
-from farshore.proof.account import Property, Refuted
-from farshore.proof.intervals import of_port, port_at
+from farshore.proof.judges.account import Property, Refuted
+from farshore.proof.sets.intervals import of_port, port_at
 from farshore.realm import INTERNET, LAKE, Address, Realm, RealmKind
-from farshore.walk.journey import DEFAULT_SOURCE_PORT, Errand, Walk, walk
-from farshore.walk.profile import Profile
+from farshore.semantics.profile import Profile
+from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT, Probe, Walk, walk
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Where it goes wrong. ``rule`` is what the device does there; ``place`` and ``line_says`` are the intent's."""
+    """Where it goes wrong. ``rule`` is what the device does there; ``position`` and ``line_says`` are the intent's."""
 
     device: str
     rule: str
     file: str
-    place: Place
+    position: Position
     line_says: str
 
 
@@ -43,14 +43,14 @@ def counterexample(
 ) -> Counterexample:
     """Walk the packet that refutes a property: of many a usual one, such as is sent every day, or the smallest."""
     found = _usual(intent, plan, fabric, found)
-    walked = walk(fabric, profile, _errand(intent, plan, fabric, found))
-    place, says = _line(intent, plan, fabric, found)
+    walked = walk(fabric, profile, _probe(intent, plan, fabric, found))
+    position, says = _line(intent, plan, fabric, found)
     device, rule = found.node, _rule(walked, found.node)
     glitch = next((step for step in walked.steps if not step.ok), None)
     if glitch is not None and found.what is Property.REACH:
         # What is not reached is held up somewhere on the way.
         device, rule = glitch.at, glitch.reason or rule
-    cause = Cause(device, rule, intent.file, place, says)
+    cause = Cause(device, rule, intent.file, position, says)
     return Counterexample(found.what, found.reason, walked, cause)
 
 
@@ -67,22 +67,22 @@ def _usual(intent: Intent, plan: Plan, fabric: Fabric, found: Refuted) -> Refute
                 packet = (int(host.address.ip), int(presented.ip), of_port(port))
                 if found.packets.hold(*packet):
                     start = LinkEnd(host.name, host.interface.name)
-                    source, destination, place = packet
-                    return found._replace(start=start, source=source, destination=destination, place=place)
+                    source, destination, port_index = packet
+                    return found._replace(start=start, source=source, destination=destination, port_index=port_index)
     return found
 
 
-def _errand(intent: Intent, plan: Plan, fabric: Fabric, found: Refuted) -> Errand:
+def _probe(intent: Intent, plan: Plan, fabric: Fabric, found: Refuted) -> Probe:
     node = fabric.nodes[found.start.node]
     realm = _realm(fabric, found.start)
     destination = Address(_meant(plan, realm, found.destination), IPv4Address(found.destination))
     service = _service(intent, plan, realm, found) or str(destination.ip)
-    port = port_at(found.place)
+    port = port_at(found.port_index)
     source = Address(realm, IPv4Address(found.source))
     if isinstance(node, EndSystem) and source == node.address:
-        return Errand(node.name, service, destination, port)
+        return Probe(node.name, service, destination, port)
     number = DEFAULT_SOURCE_PORT if port.protocol is not Protocol.ICMP else 0
-    return Errand(node.name, service, destination, port, number, interface=found.start.interface, source=source)
+    return Probe(node.name, service, destination, port, number, interface=found.start.interface, source=source)
 
 
 def _realm(fabric: Fabric, start: LinkEnd) -> Realm:
@@ -124,26 +124,26 @@ def _rule(walked: Walk, device: str) -> str:
 _BY_SOURCE = (Property.AMBIGUITY, Property.LEAKS, Property.FORGED, Property.ONE_TO_ONE)
 
 
-def _line(intent: Intent, plan: Plan, fabric: Fabric, found: Refuted) -> tuple[Place, str]:
+def _line(intent: Intent, plan: Plan, fabric: Fabric, found: Refuted) -> tuple[Position, str]:
     """Return the line of the intent that a packet is about, and what stands there."""
     realm = _realm(fabric, found.start)
     service = intent.provider.services.get(_service(intent, plan, realm, found) or "")
     tenant = intent.tenants.get(realm.name) if realm.kind is RealmKind.TENANT else None
     if tenant is None:
         if service is not None:
-            return service.internet_place, f"service {service.name} is published here"
-        return intent.provider.place, f"provider {intent.provider.name}"
+            return service.internet_position, f"service {service.name} is published here"
+        return intent.provider.position, f"provider {intent.provider.name}"
     if found.what in _BY_SOURCE:
         return _network(tenant, found.source)
     for subscription in tenant.subscriptions:
         if service is not None and subscription.service == service.name:
-            return subscription.place, f"tenant {tenant.name} uses {service.name}"
-    return tenant.place, f"tenant {tenant.name}"
+            return subscription.position, f"tenant {tenant.name} uses {service.name}"
+    return tenant.position, f"tenant {tenant.name}"
 
 
-def _network(tenant: Tenant, source: int) -> tuple[Place, str]:
+def _network(tenant: Tenant, source: int) -> tuple[Position, str]:
     here = Address(tenant.realm, IPv4Address(source))
     network = next((each for each in tenant.networks if here in each.prefix), None)
     if network is None:
-        return tenant.place, f"tenant {tenant.name}, which has no network with {here.ip}"
-    return network.place, f"tenant {tenant.name} uses {network.prefix.network}"
+        return tenant.position, f"tenant {tenant.name}, which has no network with {here.ip}"
+    return network.position, f"tenant {tenant.name} uses {network.prefix.network}"

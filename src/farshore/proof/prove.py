@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
-from farshore.proof.account import Account, Property, Refuted
-from farshore.proof.expected import callers, expected, published
-from farshore.proof.flows import Marks, collisions, laid_out
-from farshore.proof.internet import internet_account
-from farshore.proof.provider_hosts import provider_account
-from farshore.proof.scene import Scene, scene
+from farshore.proof.judges.account import Account, Property, Refuted
+from farshore.proof.judges.expected import callers, expected, published
+from farshore.proof.judges.flows import Marks, collisions, laid_out
+from farshore.proof.judges.internet import internet_account
+from farshore.proof.judges.provider_hosts import provider_account
+from farshore.proof.judges.sources import Sources, scene
+from farshore.proof.judges.tenants import tenant_account
 from farshore.proof.side_by_side import mapped
-from farshore.proof.spread import Terrain
-from farshore.proof.tenants import tenant_account
-from farshore.walk.journey import profile_of
-from farshore.walk.profile import Profile
+from farshore.proof.spread.spread import Terrain
+from farshore.semantics.profile import Profile
+from farshore.walk.tell.journey import profile_of
 
 Reporter = Callable[[int, int, str], None]
 
@@ -96,7 +96,7 @@ def prove(
     return Proof(question, terrain, accounts, marks, verdicts(accounts.values(), marks))
 
 
-def look_at(question: Question, terrain: Terrain, there: Scene, origin: str) -> Account:
+def look_at(question: Question, terrain: Terrain, there: Sources, origin: str) -> Account:
     """Look at everything that can come from one place: a tenant, a host of the provider, or the Internet."""
     intent, plan, design = question.intent, question.plan, question.design
     if origin in there.provider:
@@ -133,4 +133,4 @@ def summed_up(checked: Mapping[Property, int], refuted: Iterable[Refuted]) -> tu
 
 
 def _smallest(found: Refuted) -> tuple[int, int, int]:
-    return found.source, found.destination, found.place
+    return found.source, found.destination, found.port_index

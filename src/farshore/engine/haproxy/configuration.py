@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from farshore.engine.netfilter.places import instance_name, namespace_name
+from farshore.caller_identity import ProxyProtocol, SignedHeader
+from farshore.engine.nftables.namespaces import instance_name, namespace_name
 from farshore.fabric.model import Front, Proxy
-from farshore.introduction import ProxyProtocol, SignedHeader
 
 # HAProxy reserves memory for as many connections as there may be files, and some machines allow a thousand million.
 _MOST_FILES = 200_000

@@ -1,0 +1,76 @@
+"""A check of a lab: who tries what, and whether it must reach or be blocked. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+from farshore.port import Port
+from farshore.traffic.packet import Packet
+
+
+class Outcome(StrEnum):
+    """What may come of a check."""
+
+    REACH = "reach"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A real exchange: a host uses a service by its presented address, from a port that all tenants share.
+
+    ``seen_as`` is the source that the service must see, and ``seen_ports`` its ports where it need not be the
+    host's own. ``introduced`` is the tenant as which the host must be introduced, where the service asks for that.
+    """
+
+    node: str
+    source: IPv4Address
+    source_port: int
+    destination: IPv4Address
+    port: Port
+    service: str
+    seen_as: IPv4Address
+    seen_ports: tuple[int, int] | None = None
+    introduced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """A made-up packet, put on the wire behind a node's interface; nobody but ``target`` may get it.
+
+    It reaches where any end system but the one that sent it receives it, or where a proxy, through which no
+    packet goes, answers it. ``target`` is set in the checks that must reach: they show that the others are
+    blocked and not merely lost. ``owner`` is the node whose address it has as its source, which may hear the
+    answer.
+    """
+
+    node: str
+    interface: str
+    packet: Packet
+    target: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    expected: Outcome
+    attempt: Exchange | Injection
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a check; ``observed`` is "reach", "block", or what else was seen."""
+
+    name: str
+    expected: Outcome
+    observed: str
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it came out as expected."""
+        return self.observed == self.expected

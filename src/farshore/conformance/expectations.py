@@ -1,0 +1,104 @@
+"""What must and what must not be possible in a lab, worked out from the intent and its plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from farshore.conformance.calls import calls
+from farshore.conformance.check import Check, Exchange, Injection, Outcome
+from farshore.conformance.refusals import TCP_PROBE, UDP_PROBE, good_injections, tenant_refusals, unasked
+from farshore.conformance.topology import SHARED_SOURCE_PORT, Topology, injected
+from farshore.fabric.model import EndSystem, Fabric
+from farshore.intent.model import Intent, Service, Tenant
+from farshore.plan.model import Plan
+from farshore.traffic.packet import Packet
+
+
+def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
+    """Return every check of a lab, those that must reach first, each name once."""
+    topology = Topology.of(intent, plan, fabric)
+    checks: list[Check] = []
+    for tenant in intent.tenants.values():
+        checks += [
+            *_within_limits(tenant, list(_exchanges(tenant, topology)), topology),
+            *calls(tenant, topology),
+            *tenant_refusals(tenant, topology),
+            *unasked(tenant, topology),
+        ]
+    if topology.internet is not None:
+        checks += _internet(topology.internet, topology)
+    distinct = {check.name: check for check in checks}.values()
+    return tuple(sorted(distinct, key=lambda check: check.expected is Outcome.BLOCK))
+
+
+def _within_limits(tenant: Tenant, exchanges: list[Check], topology: Topology) -> Iterator[Check]:
+    """Yield as many exchanges as the tenant may have at once; the last one's name says how many were left out.
+
+    The made-up packets of a tenant that must arrive open flows too.
+    """
+    most = topology.room(tenant)
+    room = len(exchanges) if most is None else most - good_injections(tenant, topology)
+    of_what = "sessions" if most == tenant.sessions else "new sessions a second"
+    for number, check in enumerate(exchanges[:room], 1):
+        left_out = len(exchanges) - room if number == room else 0
+        more = f" ({left_out} more are beyond its limit of {most} {of_what})" if left_out > 0 else ""
+        yield replace(check, name=check.name + more)
+
+
+def _exchanges(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield every service and port for every host, all from the same source port."""
+    for host in topology.hosts[tenant.name]:
+        for service, presented in topology.plan.tenants[tenant.name].presents.items():
+            seen = topology.seen(tenant.name, host.address, service)
+            for port in topology.ports(service):
+                exchange = Exchange(
+                    node=host.name,
+                    source=host.address.ip,
+                    source_port=SHARED_SOURCE_PORT,
+                    destination=presented.ip,
+                    port=port,
+                    service=service,
+                    seen_as=seen.ip,
+                    seen_ports=seen.ports,
+                    introduced=seen.introduced,
+                )
+                if topology.carries(tenant.name, service, port):
+                    yield Check(f"{host.name} reaches {service} {port} at {presented.ip}", Outcome.REACH, exchange)
+                else:
+                    name = f"{host.name} tries {service} {port} at {presented.ip}, which the proxy does not carry"
+                    yield Check(name, Outcome.BLOCK, exchange)
+
+
+def _internet(host: EndSystem, topology: Topology) -> Iterator[Check]:
+    """Yield what the Internet may reach, and what it might try beyond that."""
+    for service in topology.intent.provider.services.values():
+        if service.internet is not None:
+            yield from _published(host, service, topology)
+        for where, target in (("real", service.address.ip), ("lake", topology.plan.services[service.name].lake.ip)):
+            packet = injected(service.ports[0], host.address.ip, target)
+            yield _refused(host, f"goes straight to the {where} address of {service.name}", packet)
+    for tenant in topology.intent.tenants.values():
+        victim = topology.hosts[tenant.name][0].address
+        lake = topology.appears(tenant.name, victim).lake.ip
+        for where, target in (("real", victim.ip), ("lake", lake)):
+            # What the provider's own hosts may call is nothing for the Internet.
+            for port in (TCP_PROBE, *topology.reached(tenant.name)):
+                packet = injected(port, host.address.ip, target)
+                yield _refused(host, f"tries {tenant.name} by its {where} address", packet)
+
+
+def _published(host: EndSystem, service: Service, topology: Topology) -> Iterator[Check]:
+    assert service.internet is not None  # noqa: S101 - the caller has looked
+    here, public = host.address.ip, service.internet.ip
+    for port in service.ports:
+        exchange = Exchange(host.name, here, SHARED_SOURCE_PORT, public, port, service.name, seen_as=here)
+        yield Check(f"{host.name} reaches {service.name} {port} at {public}", Outcome.REACH, exchange)
+    for port in (TCP_PROBE, UDP_PROBE):
+        yield _refused(host, f"tries {port}, which {service.name} does not offer", injected(port, here, public))
+    lake = topology.plan.services[service.name].lake.ip
+    yield _refused(host, "forges a source in the lake", injected(service.ports[0], lake, public))
+
+
+def _refused(host: EndSystem, what: str, packet: Packet) -> Check:
+    return Check(f"{host.name} {what}: {packet}", Outcome.BLOCK, Injection(host.name, host.interface.name, packet))

@@ -1,0 +1,206 @@
+"""What must not be possible in a lab: what a tenant might try, and what might be tried on it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+from farshore.conformance.check import Check, Exchange, Injection, Outcome
+from farshore.conformance.topology import CONNECTING_SOURCE_PORT, INJECTED_SOURCE_PORT, Topology, injected
+from farshore.design import names
+from farshore.fabric.model import EndSystem, LinkEnd, Proxy
+from farshore.intent.model import Tenant
+from farshore.port import Port, Protocol
+from farshore.realm import Address
+from farshore.traffic.packet import TCP_ACK, TCP_SYN, Packet
+
+UNOFFERED_PORT = 9
+TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
+UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
+ECHO_PROBE = Port(Protocol.ICMP)
+STRANGER = IPv4Address("198.51.100.77")
+
+
+def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield what a tenant might try, from its host and from its WAN router's own wire.
+
+    With it comes, for each of the two places, one good packet that must arrive: it shows that the others
+    are blocked and not merely lost.
+    """
+    host, shores = topology.hosts[tenant.name][0], topology.shores[tenant.name]
+    entries = [LinkEnd(host.name, host.interface.name), *shores]
+    for number, entry in enumerate(entries):
+        # A router with two ways on is two places of one name.
+        where = f"{entry.node} at {entry.interface}" if entry in shores and len(shores) > 1 else entry.node
+        for what, packet in _bad_packets(tenant, host.address.ip, topology):
+            yield Check(f"{where} {what}: {packet}", Outcome.BLOCK, Injection(entry.node, entry.interface, packet))
+        good = _good_packet(tenant, entry, host, topology)
+        if good is not None and number < good_injections(tenant, topology):
+            yield Check(f"{where} may send: {good.packet}", Outcome.REACH, good)
+    yield from _connections(tenant, host, topology)
+
+
+def good_injections(tenant: Tenant, topology: Topology) -> int:
+    """Return from how many places a tenant sends a good packet: each opens a flow, of which it may have few."""
+    entries = 1 + len(topology.shores[tenant.name])
+    room = topology.room(tenant)
+    return entries if room is None else min(entries, room - 1)
+
+
+def _good_packet(tenant: Tenant, entry: LinkEnd, host: EndSystem, topology: Topology) -> Injection | None:
+    """Return a packet that must arrive, None where no service is reached from a place.
+
+    A proxy lets none through, but answers what asks for a connection.
+    """
+    for service, presented in topology.plan.tenants[tenant.name].presents.items():
+        far = topology.doors[tenant.name, service]
+        if entry in (LinkEnd(host.name, host.interface.name), far):
+            port = next(
+                (port for port in topology.ports(service) if topology.carries(tenant.name, service, port)), None
+            )
+            proxied = isinstance(topology.boxes[tenant.name, service], Proxy)
+            if port is not None:
+                packet = injected(port, host.address.ip, presented.ip)
+                if proxied and entry == far:
+                    # Once more from the same port would be the same connection to whoever answers.
+                    packet = replace(packet, source_port=CONNECTING_SOURCE_PORT)
+                target = topology.boxes[tenant.name, service].name if proxied else names.service(service)
+                return Injection(entry.node, entry.interface, packet, target, host.name)
+    return None
+
+
+def _connections(tenant: Tenant, host: EndSystem, topology: Topology) -> Iterator[Check]:
+    """Yield attempts to have a proxy open a connection: it is not packets that it lets through."""
+    for service, presented in topology.plan.tenants[tenant.name].presents.items():
+        if isinstance(topology.boxes[tenant.name, service], Proxy):
+            offered, port = topology.ports(service), TCP_PROBE
+            lake, real = topology.plan.services[service].lake.ip, topology.intent.provider.services[service].address.ip
+            targets = {f"{port}, which {service} does not offer": (presented.ip, port)}
+            targets[f"the proxy's own address toward {service}"] = (lake, offered[0])
+            if not owns(tenant, real):
+                targets[f"the real address of {service}"] = (real, offered[0])
+            for what, (ip, target) in targets.items():
+                exchange = Exchange(host.name, host.address.ip, CONNECTING_SOURCE_PORT, ip, target, service, seen_as=ip)
+                yield Check(f"{host.name} connects to {what}, {ip}", Outcome.BLOCK, exchange)
+
+
+def _bad_packets(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+    presents = topology.plan.tenants[tenant.name].presents
+    for service, presented in presents.items():
+        offered = topology.ports(service)
+        for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *_swapped(offered)):
+            if port not in offered:
+                yield f"tries {port}, which {service} does not offer", injected(port, here, presented.ip)
+        yield from _forgeries(tenant, here, presented.ip, offered[0], topology)
+    yield from _unpresented(tenant, here, topology)
+    yield from _straight(tenant, here, topology)
+    yield from _toward_another(tenant, here, topology)
+    yield from _toward_callers(tenant, here, topology)
+    if topology.internet is not None:
+        yield "tries to go on to the Internet", injected(TCP_PROBE, here, topology.internet.address.ip)
+
+
+def _swapped(offered: tuple[Port, ...]) -> Iterator[Port]:
+    """Yield the offered port numbers with the other protocol."""
+    for port in offered:
+        if port.protocol is not Protocol.ICMP:
+            yield Port(Protocol.UDP if port.protocol is Protocol.TCP else Protocol.TCP, port.number)
+
+
+def _forgeries(
+    tenant: Tenant, here: IPv4Address, presented: IPv4Address, port: Port, topology: Topology
+) -> Iterator[tuple[str, Packet]]:
+    forged = {
+        "its own lake address": topology.appears(tenant.name, Address(tenant.realm, here)).lake.ip,
+        "a stranger": STRANGER,
+        "the service": presented,
+    }
+    other = topology.next_tenant(tenant)
+    if other is not None:
+        victim = topology.hosts[other.name][0].address
+        forged[f"{other.name} in the lake"] = topology.appears(other.name, victim).lake.ip
+        forged[f"{other.name}'s host"] = victim.ip
+    for who, source in forged.items():
+        if not owns(tenant, source):
+            yield f"forges the source of {who}", injected(port, source, presented)
+
+
+def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+    """Yield a packet to an address of the presented range that presents nothing."""
+    if tenant.presents is None:
+        return
+    plan = topology.plan.tenants[tenant.name]
+    used = {address.ip for address in (*plan.presents.values(), *plan.callers.values())}
+    last = tenant.presents.network.broadcast_address
+    free = next((last - n for n in range(tenant.presents.network.num_addresses) if last - n not in used), None)
+    if free is not None:
+        yield "tries an address that presents nothing", injected(TCP_PROBE, here, free)
+
+
+def _straight(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+    """Yield packets that leave out the first translation, or both."""
+    for service in topology.intent.provider.services.values():
+        subscribed = service.name in topology.plan.tenants[tenant.name].presents
+        whose = service.name if subscribed else f"{service.name}, which it does not use"
+        lake, port = topology.plan.services[service.name].lake.ip, service.ports[0]
+        yield f"goes straight to the lake address of {whose}", injected(port, here, lake)
+        if not owns(tenant, service.address.ip):
+            yield f"goes straight to the real address of {whose}", injected(port, here, service.address.ip)
+
+
+def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+    other = topology.next_tenant(tenant)
+    if other is None:
+        return
+    victim = topology.hosts[other.name][0].address
+    lake = topology.appears(other.name, victim).lake.ip
+    for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *topology.reached(other.name)):
+        yield f"tries {other.name} in the lake", injected(port, here, lake)
+        if not owns(tenant, victim.ip):
+            yield f"tries {other.name} by its real address", injected(port, here, victim.ip)
+
+
+def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+    """Yield packets to the provider's hosts that may call: they are called by nobody."""
+    for name, presented in topology.plan.tenants[tenant.name].callers.items():
+        offered = topology.ports(name) if name in topology.plan.tenants[tenant.name].presents else ()
+        for port in dict.fromkeys((TCP_PROBE, *topology.reached(tenant.name))):
+            if port not in offered:
+                yield f"calls {name}, which may only call", injected(port, here, presented.ip)
+    for name, caller in topology.plan.callers.items():
+        if name not in topology.plan.services:
+            yield f"goes straight to the lake address of {name}", injected(TCP_PROBE, here, caller.lake.ip)
+
+
+def unasked(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield what the provider's side might try on a tenant without having been asked."""
+    host = topology.hosts[tenant.name][0].address
+    seen = topology.appears(tenant.name, host)
+    at_lake = tenant.name in topology.lake
+    shown = (seen.provider if at_lake and seen.provider is not None else seen.lake).ip
+    services = topology.intent.provider.services.values()
+    speakers = [(service.name, service.address.ip, service.ports[0].number) for service in services]
+    speakers += [(own.name, own.address.ip, INJECTED_SOURCE_PORT) for own in topology.intent.provider.hosts]
+    reachable = {ip for _, ip, _ in speakers}
+    for name, here, answering in speakers:
+        node = names.service(name)
+        packets = [
+            injected(TCP_PROBE, here, shown),
+            injected(UDP_PROBE, here, shown),
+            injected(ECHO_PROBE, here, shown),
+            injected(TCP_PROBE, here, seen.lake.ip),
+            injected(TCP_PROBE, here, host.ip),
+            Packet(Protocol.TCP, here, shown, answering, UNOFFERED_PORT, TCP_ACK),
+        ]
+        for packet in packets:
+            # Inside the provider's network, a tenant's real address may well be one of the provider's own.
+            if packet.destination not in reachable and not topology.may_call(tenant.name, name, packet):
+                kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
+                what = f"{node} calls {tenant.name} unasked{kind}: {packet}"
+                yield Check(what, Outcome.BLOCK, Injection(node, "provider", packet))
+
+
+def owns(tenant: Tenant, ip: IPv4Address) -> bool:
+    """Tell whether an address stands inside a tenant's own networks."""
+    return any(ip in network.prefix.network for network in tenant.networks)

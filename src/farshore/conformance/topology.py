@@ -1,0 +1,157 @@
+"""What the checks of a lab are worked out from: the intent, its plan, and the hosts of the fabric."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from farshore.design import names
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
+from farshore.intent.model import Intent, Tenant
+from farshore.plan.appearance import Appearance, appearance
+from farshore.plan.model import Plan
+from farshore.port import Port, Protocol
+from farshore.realm import Address, RealmKind
+from farshore.traffic.packet import TCP_SYN, Packet
+
+# The same for everybody: ports must not be what tells tenants apart.
+SHARED_SOURCE_PORT = 41641
+# Another for made-up packets, so that none of them is taken for part of a real exchange.
+INJECTED_SOURCE_PORT = 41642
+# One more for connections that must fail, and for a second packet that must not be taken for the first again.
+CONNECTING_SOURCE_PORT = 41643
+_ANY_PORT = (1, 65535)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How a service sees a host: its source, the ports that it may have where it does not keep its own.
+
+    ``introduced`` is the tenant as which it is introduced, None where the service asks for no introduction.
+    """
+
+    ip: IPv4Address
+    ports: tuple[int, int] | None = None
+    introduced: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Who is there. ``hosts`` are the end systems of each tenant, at least one each.
+
+    ``shores`` are, for each tenant, the nodes and interfaces from which its own routers send to the first of
+    the provider's boxes that filter. ``doors`` are the one of them by which a tenant reaches a service, and
+    ``boxes`` what is behind it. ``lake`` are the tenants that stand at the lake.
+    """
+
+    intent: Intent
+    plan: Plan
+    hosts: Mapping[str, tuple[EndSystem, ...]]
+    shores: Mapping[str, tuple[LinkEnd, ...]]
+    doors: Mapping[tuple[str, str], LinkEnd]
+    boxes: Mapping[tuple[str, str], Node]
+    lake: frozenset[str]
+    internet: EndSystem | None
+
+    @classmethod
+    def of(cls, intent: Intent, plan: Plan, fabric: Fabric) -> Topology:
+        """Gather the topology of a fabric that was built from this intent and plan."""
+        hosts: dict[str, list[EndSystem]] = {name: [] for name in intent.tenants}
+        for node in fabric.end_systems:
+            owner = node.name.partition("/")[0]
+            if node.kind is NodeKind.HOST and owner in hosts:
+                hosts[owner].append(node)
+        shores: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}
+        for tenant, end in _shores(fabric):
+            shores[tenant].append(end)
+        doors = {
+            (name, service): _door(fabric, shores[name], presented)
+            for name in intent.tenants
+            for service, presented in plan.tenants[name].presents.items()
+        }
+        internet = fabric.nodes.get(names.INTERNET_HOST)
+        return cls(
+            intent,
+            plan,
+            {name: tuple(nodes) for name, nodes in hosts.items()},
+            {name: tuple(ends) for name, ends in shores.items()},
+            doors,
+            {whose: fabric.nodes[fabric.far_ends[door].node] for whose, door in doors.items()},
+            frozenset(name for name in intent.tenants if names.tenant_nat(name) in fabric.nodes),
+            internet if isinstance(internet, EndSystem) else None,
+        )
+
+    def ports(self, service: str) -> tuple[Port, ...]:
+        """Return what a service offers."""
+        return self.intent.provider.services[service].ports
+
+    def appears(self, tenant: str, host: Address) -> Appearance:
+        """Return how a host of a tenant appears. Raises LookupError where the plan does not carry it."""
+        found = (appearance(source, host) for source in self.plan.tenants[tenant].sources)
+        carried = next((a for a in found if a is not None), None)
+        if carried is None:
+            raise LookupError(f"{host} is not carried into the lake")
+        return carried
+
+    def seen(self, tenant: str, host: Address, service: str) -> Seen:
+        """Return how a service sees a host of a tenant."""
+        box = self.boxes[tenant, service]
+        if isinstance(box, Proxy):
+            introduced = self.intent.provider.services[service].introduction is not None
+            return Seen(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
+        if isinstance(box, Device) and not box.source_nat:
+            return Seen(host.ip)
+        appears = self.appears(tenant, host)
+        # Only the lake has a far shore, which may translate once more.
+        again = appears.provider if box.name == names.tenant_nat(tenant) else None
+        ports = (appears.ports.first_port, appears.ports.last_port) if appears.ports else None
+        return Seen((again or appears.lake).ip, ports)
+
+    def carries(self, tenant: str, service: str, port: Port) -> bool:
+        """Tell whether what stands between a tenant and a service carries this sort of port."""
+        return port.protocol is Protocol.TCP or not isinstance(self.boxes[tenant, service], Proxy)
+
+    def reached(self, tenant: str) -> tuple[Port, ...]:
+        """Return the ports on which the provider's hosts reach a tenant's: only the lake carries that."""
+        return self.intent.reached(tenant) if tenant in self.lake else ()
+
+    def may_call(self, tenant: str, caller: str, packet: Packet) -> bool:
+        """Tell whether a packet to a tenant is one by which a host of the provider may open a flow."""
+        port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
+        opens = packet.tcp_flags == TCP_SYN or packet.protocol is not Protocol.TCP
+        return opens and caller in self.plan.callers and port in self.reached(tenant)
+
+    def room(self, tenant: Tenant) -> int | None:
+        """Return how many flows a tenant may open at one moment, None where nothing limits them."""
+        return min((limit for limit in (tenant.sessions, tenant.rate) if limit is not None), default=None)
+
+    def next_tenant(self, tenant: Tenant) -> Tenant | None:
+        """Return the next tenant in the file, round and round: each is tried by one, and tries one."""
+        ordered = list(self.intent.tenants)
+        other = self.intent.tenants[ordered[(ordered.index(tenant.name) + 1) % len(ordered)]]
+        return None if other is tenant else other
+
+
+def _shores(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
+    for link in fabric.links:
+        for near, far in ((link.left, link.right), (link.right, link.left)):
+            box = fabric.nodes[far.node]
+            filters = isinstance(box, Proxy) or (isinstance(box, Device) and box.policy is not None)
+            if link.realm.kind is RealmKind.TENANT and filters:
+                yield link.realm.name, near
+
+
+def _door(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
+    """Return by which interface a tenant's router sends what goes to a presented address."""
+    router = fabric.nodes[shores[0].node]
+    assert isinstance(router, Device)  # noqa: S101 - what leads to a shore is one
+    routes = [route for route in router.routes if presented.ip in route.destination.network]
+    route = max(routes, key=lambda found: found.destination.network.prefixlen)
+    assert route.interface is not None  # noqa: S101 - a tenant's router discards nothing
+    return LinkEnd(router.name, route.interface)
+
+
+def injected(port: Port, source: IPv4Address, destination: IPv4Address) -> Packet:
+    """Return a made-up packet to a port."""
+    return Packet(port.protocol, source, destination, INJECTED_SOURCE_PORT, port.number)

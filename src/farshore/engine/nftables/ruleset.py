@@ -1,0 +1,264 @@
+"""One device as one nftables rule set, in text: pure, and applied elsewhere in one transaction.
+
+Two tables. ``farshore_nat`` translates. ``farshore_filter`` holds the guards and the policy, drops by
+default, and passes only what was translated: should the NAT table be lost, nothing crosses (nftables then
+unregisters NAT, and packets would pass as they are). Should the filter table be lost, the other shore's
+guards still stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Network, summarize_address_range
+
+from farshore.engine.nftables import last_hop
+from farshore.engine.nftables.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
+from farshore.engine.nftables.nat_rules import Way, interfaces_of, nat_lines, outside, pair_name
+from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Limit, Permit, Policy
+from farshore.port import Protocol
+from farshore.realm import Realm, RealmKind
+from farshore.translation import BasicNat, SourceTranslation
+
+FILTER_TABLE = "inet farshore_filter"
+NAT_TABLE = "ip farshore_nat"
+RECORD_TABLE = "inet farshore_record"
+
+# The ICMP errors that RFC 5508 section 4 asks a NAT to carry: destination unreachable (with "fragmentation
+# needed", on which path MTU discovery stands), time exceeded, parameter problem.
+ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-problem }"
+
+# An option such as record route holds addresses that no translation reaches (RFC 791; RFC 7126 on dropping them).
+NO_OPTIONS = "ip hdrlength > 5 drop"
+
+
+def ruleset(device: Device) -> str | None:
+    """Return the nftables text for a device, None for a plain router, which has no rules.
+
+    The text holds the device's tables as a whole, for whoever loads it to put in place of what is there.
+    Raises ValueError where an interface of a filtering device lacks a guard, for then it would drop
+    everything there without a reason given.
+    """
+    if device.policy is None:
+        return None
+    _require_guards(device)
+    tables = table(FILTER_TABLE, _filter_lines(device, device.policy)), table(NAT_TABLE, nat_lines(device))
+    return "\n".join(tables) + "\n"
+
+
+def _require_guards(device: Device) -> None:
+    guarded = {(guard.interface, guard.direction) for guard in device.guards}
+    wanted = {(interface.name, direction) for interface in device.interfaces for direction in Direction}
+    if guarded != wanted or len(device.guards) != len(wanted):
+        raise ValueError(f"{device.name}: every interface needs one guard in each direction")
+
+
+# --- filter: guards on the wire, policy in the middle ---------------------------------------------
+
+
+def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
+    realms = {interface.name: interface.realm for interface in device.interfaces}
+    for guard in device.guards:
+        yield from _guard_chain(guard, shared=realms[guard.interface].kind is RealmKind.PROVIDER)
+    for direction in Direction:
+        yield from named(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
+    yield from _permit_sets(policy)
+    # Before conntrack (-200): what a guard refuses leaves no trace of state. After defragmentation (-400).
+    yield from chain(
+        "arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, "iifname vmap @guards_in"]
+    )
+    if device.last_hop:
+        yield from _last_hop_chains(device)
+    for limit in policy.limits:
+        yield from cap_chain(limit)
+    yield from _pair_chains(device, policy)
+    yield from named("pairs", "ifname . ifname : verdict", _pair_elements(device, policy), "map")
+    # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
+    clamped = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
+    rules = [clamped, "iifname . oifname vmap @pairs"]
+    yield from chain("forwarding", "filter hook forward priority 0; policy drop", rules)
+    # After source NAT (100): sees each packet as it will be on the wire, ICMP errors of our own included.
+    yield from chain("departing", "filter hook postrouting priority 150; policy drop", ["oifname vmap @guards_out"])
+    yield from chain("to_device", "filter hook input priority 0; policy drop", [])
+    yield from chain("from_device", "filter hook output priority 0; policy drop", [f"{ICMP_ERRORS} accept"])
+
+
+def _last_hop_chains(device: Device) -> Iterator[str]:
+    # Named, both: what stands in a rule's braces is lost to everybody for an instant when one element changes, and
+    # a packet outside of its zone opens another flow.
+    yield from named("zone_numbers", "iifname : ct zone", last_hop.zone_elements(device), "map", declared="typeof")
+    yield from named("marks", "ifname : mark", last_hop.mark_elements(device), "map")
+    yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules())
+    yield from chain("marking", "filter hook prerouting priority -150; policy accept", last_hop.mark_rules())
+
+
+def _guard_chain(guard: Guard, *, shared: bool) -> Iterator[str]:
+    """Yield a guard as a chain. One that all tenants share has sets of its own.
+
+    What stands in a rule's braces is lost to everybody for an instant when one element changes.
+    """
+    name = _guard_name(guard.interface, guard.direction)
+    sources, destinations = prefixes(guard.sources), prefixes(guard.destinations)
+    if shared and guard.sources and guard.destinations:
+        for field, given in (("sources", guard.sources), ("destinations", guard.destinations)):
+            yield from named(f"{field}_{name}", "ipv4_addr", each_alone(given), flags="interval")
+        sources, destinations = f"@sources_{name}", f"@destinations_{name}"
+    rules = []
+    if guard.destinations and guard.direction is Direction.IN:
+        rules.append(f"{ICMP_ERRORS} ip daddr {destinations} accept")
+    if guard.destinations and guard.direction is Direction.OUT:
+        # Where no translation gave an error of our own a source, as toward a provider that keeps the lake's.
+        rules.append(f"ip saddr {NO_ADDRESS} {ICMP_ERRORS} ip daddr {destinations} accept")
+    if guard.sources and guard.destinations:
+        rules.append(f"ip saddr {sources} ip daddr {destinations} accept")
+    yield from chain(name, None, [*rules, "drop"])
+
+
+def _guard_name(interface: str, direction: Direction) -> str:
+    return f"{direction}-{interface}"
+
+
+def _dispatch(device: Device, direction: Direction) -> Iterator[str]:
+    for interface in device.interfaces:
+        yield f'"{interface.name}" : jump {_guard_name(interface.name, direction)}'
+
+
+# --- policy: a chain for each way from one realm into another ----------------------------------------
+
+
+def _pairs(device: Device, policy: Policy) -> Iterator[tuple[Realm, Realm]]:
+    """Yield the ways across: those of new flows, and back."""
+    ways = (
+        way for permit in policy.permits for way in ((permit.ingress, permit.egress), (permit.egress, permit.ingress))
+    )
+    present = {interface.realm for interface in device.interfaces}
+    return (way for way in dict.fromkeys(ways) if present.issuperset(way))
+
+
+def _pair_elements(device: Device, policy: Policy) -> Iterator[str]:
+    for ingress, egress in _pairs(device, policy):
+        for entered in interfaces_of(device, ingress):
+            for left in interfaces_of(device, egress):
+                yield f'"{entered}" . "{left}" : goto {pair_name(ingress, egress)}'
+
+
+def _pair_chains(device: Device, policy: Policy) -> Iterator[str]:
+    permits = _by_realms(policy)
+    limited = {limit.ingress for limit in policy.limits}
+    for ingress, egress in _pairs(device, policy):
+        rules = [
+            *_known_rules(device, (ingress, egress), permits),
+            *_new_rules(device, (ingress, egress), permits, capped=ingress in limited),
+        ]
+        yield from chain(pair_name(ingress, egress), None, rules)
+
+
+def _known_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]]) -> Iterator[str]:
+    """Yield the rules for packets of flows that were let through, and for the errors about them.
+
+    Every packet is held against the permits, not only a flow's first: what is revoked stops at once, though
+    its conntrack entry lives on. Replies still come from the translated destination here.
+    """
+    back = way[::-1]
+    if way in permits:
+        known = " ".join(["ct state established", *_translated_states(device, way), "ct direction original"])
+        for match in _destination_matches(permits[way], pair_name(*way), "daddr", "dport", "echo-request"):
+            yield f"{known} {match} accept"
+    if back in permits:
+        known = " ".join(["ct state established", *_translated_states(device, back), "ct direction reply"])
+        for match in _destination_matches(permits[back], pair_name(*back), "saddr", "sport", "echo-reply"):
+            yield f"{known} {match} accept"
+    states = (" ".join(_translated_states(device, each)) for each in (way, back) if each in permits)
+    for translated in dict.fromkeys(states):
+        yield " ".join(part for part in ("ct state related", translated, ICMP_ERRORS, "accept") if part)
+
+
+def _new_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]], *, capped: bool) -> Iterator[str]:
+    # On its first packet a flow has its destination translated already and its source not yet.
+    first = "ct state new ct status dnat" if "ct status dnat" in _translated_states(device, way) else "ct state new"
+    # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
+    admitted = f"goto {cap_name(way[0])}" if capped else "accept"
+    for match in _destination_matches(permits.get(way, []), pair_name(*way), "daddr", "dport", "echo-request"):
+        yield f"{first} {match} {admitted}"
+
+
+def _destination_matches(permits: list[Permit], name: str, address: str, port: str, echo: str) -> Iterator[str]:
+    """Yield the matches for all that is permitted one way, where the permitted end stands in these fields."""
+    for prefix, elements in (("ports", _ports(permits, wide=False)), ("networks", _ports(permits, wide=True))):
+        if elements:
+            yield f"ip {address} . meta l4proto . th {port} @{prefix}_{name}"
+    for prefix, elements in (("echo", _echoes(permits, wide=False)), ("echo_networks", _echoes(permits, wide=True))):
+        if elements:
+            yield f"icmp type {echo} ip {address} @{prefix}_{name}"
+
+
+def _translated_states(device: Device, way: Way) -> tuple[str, ...]:
+    """Return the matches that hold only for flows which every stage that there is for this way has translated."""
+    destination = any((t.inside.realm, t.outside.realm) == way for t in device.destination_nat)
+    source = any((t.inside.realm, outside(t)) == way for t in device.source_nat)
+    found = [*(("ct status dnat",) if destination else ()), *(("ct status snat",) if source else ())]
+    if device.last_hop and source:
+        # A zone's number may be somebody else's later: nobody ever takes on another's source by that.
+        own = (t for t in device.source_nat if (t.inside.realm, outside(t)) == way)
+        found.append(f"ct reply ip daddr {collapsed(network for t in own for network in _addresses(t))}")
+    return tuple(found)
+
+
+def _addresses(translation: SourceTranslation) -> Iterable[IPv4Network]:
+    if isinstance(translation, BasicNat):
+        return (translation.outside.network,)
+    first = translation.first.ip
+    return summarize_address_range(first, first + translation.addresses - 1)
+
+
+def _permit_sets(policy: Policy) -> Iterator[str]:
+    for way, permits in _by_realms(policy).items():
+        name = pair_name(*way)
+        ports = "ipv4_addr . inet_proto . inet_service"
+        for key, prefix, elements, flags in (
+            (ports, "ports", _ports(permits, wide=False), None),
+            (ports, "networks", _ports(permits, wide=True), "interval"),
+            ("ipv4_addr", "echo", _echoes(permits, wide=False), None),
+            ("ipv4_addr", "echo_networks", _echoes(permits, wide=True), "interval"),
+        ):
+            if elements:
+                yield from named(f"{prefix}_{name}", key, elements, flags=flags)
+
+
+# Netfilter filters after destination NAT, so the sets hold the translated destinations, each once. Single
+# addresses stand in sets of their own, which are hashed; where there are networks the kernel must search.
+def _ports(permits: list[Permit], *, wide: bool) -> list[str]:
+    found = (p for p in permits if p.port.protocol is not Protocol.ICMP and _is_wide(p) is wide)
+    return list(dict.fromkeys(f"{shortest(p.translated.network)} . {p.port.protocol} . {p.port.number}" for p in found))
+
+
+def _echoes(permits: list[Permit], *, wide: bool) -> list[str]:
+    found = (p for p in permits if p.port.protocol is Protocol.ICMP and _is_wide(p) is wide)
+    return list(dict.fromkeys(shortest(p.translated.network) for p in found))
+
+
+def _is_wide(permit: Permit) -> bool:
+    return permit.translated.network.prefixlen < permit.translated.network.max_prefixlen
+
+
+def _by_realms(policy: Policy) -> dict[Way, list[Permit]]:
+    grouped: dict[Way, list[Permit]] = {}
+    for permit in policy.permits:
+        grouped.setdefault((permit.ingress, permit.egress), []).append(permit)
+    return grouped
+
+
+def cap_chain(limit: Limit) -> Iterator[str]:
+    """Yield the chain that new flows of a realm with a limit go through."""
+    # Until it is answered each packet of a flow is new to conntrack, and some flows never are: it counts once.
+    rules = ["ct status confirmed accept"]
+    if limit.rate is not None:
+        # As many at once as in a second: what comes together is not refused for coming together.
+        rules.append(f"limit rate over {limit.rate}/second burst {limit.rate} packets drop")
+    if limit.sessions is not None:
+        rules.append(f"ct count over {limit.sessions} drop")
+    return chain(cap_name(limit.ingress), None, [*rules, "accept"])
+
+
+def cap_name(realm: Realm) -> str:
+    """Return the name of that chain."""
+    return f"capped_{realm}"

@@ -1,0 +1,102 @@
+"""One rule set in place of another that is at work, with no packet lost of flows that it is not about. Pure.
+
+The kernel switches rule sets at one instant, and packets are on their way through the old one then. Two things
+lose them. A hooked chain that is deleted has lost its rules a moment before it is unhooked, and drops by default.
+And the elements of a deleted set, as of a deleted rule's braces, are gone for a packet that came to the rule in the
+old rule set and looks them up an instant later in the new. So chains stay hooked, chains whose rules stay are left
+alone, and sets keep the elements that both rule sets have: loading those again changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE
+
+_OWN = (FILTER_TABLE, NAT_TABLE)
+_TABLE = re.compile(r"^table (?P<name>\S+ \S+) \{.*?^\}$", re.MULTILINE | re.DOTALL)
+_PART = re.compile(r"^\t(?P<kind>chain|set|map) (?P<name>\S+) \{\n(?P<body>.*?)^\t\}\n*", re.MULTILINE | re.DOTALL)
+_ELEMENTS = re.compile(r"^\t\telements = \{ (?P<elements>.*?) \}$", re.MULTILINE | re.DOTALL)
+_HOOK = re.compile(r"^\t\ttype \w+ hook .*\n", re.MULTILINE)
+_BRACES = re.compile(r"\{ ([^}]*) \}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A chain, set or map, as nft lists it or as we write it."""
+
+    table: str
+    kind: str
+    name: str
+    body: str
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Return what tells it from all others."""
+        return self.table, self.kind, self.name
+
+    @property
+    def elements(self) -> frozenset[str]:
+        """Return the elements of a set or map."""
+        found = _ELEMENTS.search(self.body)
+        return frozenset(_split(found["elements"])) if found else frozenset()
+
+    @property
+    def rules(self) -> str:
+        """Return the rules of a chain, what stands in braces in order: nft lists it in any."""
+        return _BRACES.sub(lambda braces: ", ".join(sorted(_split(braces[1]))), _HOOK.sub("", self.body))
+
+
+def own_tables(listing: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and texts of our tables in what nft lists."""
+    for table in _TABLE.finditer(listing):
+        if table["name"] in _OWN:
+            yield table["name"], table.group()
+
+
+def exchange(listing: str, text: str) -> str:
+    """Return the transaction that puts ``text`` in place of what ``listing`` says is at work."""
+    present = {part.place: part for part in _parts(listing)}
+    wanted = {part.place: part for part in _parts(text)}
+    left_alone = {
+        place
+        for place, part in wanted.items()
+        if part.kind == "chain" and place in present and present[place].rules == part.rules
+    }
+    flushes, deletions, last = [], [], []
+    for place, part in present.items():
+        where = f"{part.table} {part.name}"
+        if part.kind == "chain":
+            if place not in left_alone:
+                flushes.append(f"flush chain {where}")
+            if place not in wanted:
+                last.append(f"delete chain {where}")  # elements of maps may jump to it: they go first
+        elif place not in wanted:
+            deletions.append(f"delete {part.kind} {where}")
+        elif gone := sorted(part.elements - wanted[place].elements):
+            deletions.append(f"delete element {where} {{ {', '.join(gone)} }}")
+    return "".join(f"{command}\n" for command in (*flushes, *deletions, *last)) + _without(text, left_alone)
+
+
+def _parts(tables: str) -> Iterator[_Part]:
+    for name, content in own_tables(tables):
+        for part in _PART.finditer(content):
+            yield _Part(name, part["kind"], part["name"], part["body"])
+
+
+def _without(text: str, left_alone: set[tuple[str, str, str]]) -> str:
+    def kept(table: str, part: re.Match[str]) -> str:
+        if (table, part["kind"], part["name"]) not in left_alone:
+            return part.group()
+        # Where it is hooked in, and that it drops by default, is said again: that may be what has been changed.
+        hook = _HOOK.search(part["body"])
+        return f"\tchain {part['name']} {{\n{hook.group()}\t}}\n" if hook else ""
+
+    return "".join(_PART.sub(partial(kept, name), content) + "\n" for name, content in own_tables(text))
+
+
+def _split(elements: str) -> list[str]:
+    return re.split(r",\s+", elements)

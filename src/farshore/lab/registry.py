@@ -1,0 +1,198 @@
+"""Where a lab is known on the machine: one folder with a lock and a record, gone when the lab is.
+
+The lock is held by every process that the lab needs, and the kernel drops it when the last of them dies,
+however it dies. So "is it up" never depends on anyone having cleaned up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from farshore.errors import MachineError, UsageError
+
+DEFAULT_NAME = "lab"
+FOLDER_VARIABLE = "FARSHORE_LABS"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder: no way out of ours may be a name
+_PRIVATE = 0o700
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a lab. ``pid`` is its first process; ``started`` tells it from a later namesake."""
+
+    name: str
+    pid: int
+    started: int
+    design: str
+    intent: str
+    created: str
+    nodes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabEntry:
+    """The folder of one lab."""
+
+    name: str
+    folder: Path
+
+    @property
+    def lock_path(self) -> Path:
+        """Return the file whose lock means that the lab is up."""
+        return self.folder / "lock"
+
+    @property
+    def record_path(self) -> Path:
+        """Return the file that holds the record."""
+        return self.folder / "lab.json"
+
+    @property
+    def log_path(self) -> Path:
+        """Return the file that takes what the lab's processes complain of."""
+        return self.folder / "log"
+
+    def write(self, record: Record) -> None:
+        """Write the record, whole or not at all."""
+        with tempfile.NamedTemporaryFile("w", dir=self.folder, delete=False, encoding="utf-8") as file:
+            json.dump(asdict(record), file)
+        Path(file.name).rename(self.record_path)
+
+    def read(self) -> Record | None:
+        """Return the record, None where none has been written, or not one of ours."""
+        try:
+            content = json.loads(self.record_path.read_text(encoding="utf-8"))
+            return Record(**{**content, "nodes": tuple(content["nodes"])})
+        except (FileNotFoundError, ValueError, TypeError, KeyError):
+            return None
+
+    def is_locked(self) -> bool:
+        """Tell whether some process of the lab lives."""
+        try:
+            with self.lock_path.open("r") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def erase(self) -> None:
+        """Remove the folder, and the folders above it that this leaves empty."""
+        with contextlib.suppress(FileNotFoundError):  # the lab's own command was quicker
+            for file in list(self.folder.iterdir()):
+                file.unlink(missing_ok=True)
+            self.folder.rmdir()
+        with contextlib.suppress(OSError):  # another lab lives there: the folder is still wanted
+            self.folder.parent.rmdir()
+            if FOLDER_VARIABLE not in os.environ:  # what stands above a folder of the user's own is not ours
+                self.folder.parent.parent.rmdir()
+
+
+def root() -> Path:
+    """Return the folder of this user's labs, whether it exists or not.
+
+    Raises MachineError where somebody else owns it.
+    """
+    if override := os.environ.get(FOLDER_VARIABLE):
+        return Path(override)
+    if os.geteuid() == 0:
+        return Path("/run/farshore/labs")
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        return Path(runtime) / "farshore" / "labs"
+    return Path(tempfile.gettempdir()) / f"farshore-{os.geteuid()}" / "labs"
+
+
+def entry(name: str) -> LabEntry:
+    """Return the place of the lab with this name, whether there is one or not."""
+    return LabEntry(name, root() / name)
+
+
+def all_entries() -> tuple[LabEntry, ...]:
+    """Return the places of all labs of this user, sorted by name."""
+    try:
+        names = sorted(entry.name for entry in root().iterdir() if entry.is_dir())
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise _no_folder(root(), error) from error
+    return tuple(entry(name) for name in names)
+
+
+def only(name: str | None) -> LabEntry:
+    """Return the named lab or, without a name, the only one. Raises UsageError where that is not one lab."""
+    known = {here.name: here for here in all_entries()}
+    if name is not None:
+        if name not in known:
+            raise UsageError(f"there is no lab {name!r}; {_these(known)}")
+        return known[name]
+    if len(known) != 1:
+        raise UsageError(f"{'say which lab with --name' if known else 'there is no lab'}; {_these(known)}")
+    return next(iter(known.values()))
+
+
+def _these(known: dict[str, LabEntry]) -> str:
+    return f"up are: {', '.join(known)}" if known else "make one with: farshore lab up FILE"
+
+
+@contextlib.contextmanager
+def claimed(name: str) -> Iterator[tuple[LabEntry, int]]:
+    """Make the lab's folder and hold its lock in the body; yields the place and the lock's descriptor.
+
+    The descriptor may be given to other processes, which then hold the lock too. Raises UsageError where
+    the lab is up already, or cannot have this name.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"a lab cannot be named {name!r}: use up to 40 letters, digits, dots, dashes, underscores")
+    here = entry(name)
+    try:
+        _make_private(here.folder)
+        descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _no_folder(here.folder, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"lab {name!r} is up already; take it down with: farshore lab down --name {name}"
+            raise UsageError(message) from error
+        yield here, descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _no_folder(folder: Path, error: OSError) -> MachineError:
+    return MachineError(f"{folder}: {error.strerror}; set {FOLDER_VARIABLE} to a folder that you may write to")
+
+
+def _make_private(folder: Path) -> None:
+    folder.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    for path in (folder, folder.parent):
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise MachineError(f"{path} belongs to somebody else; set {FOLDER_VARIABLE} to a folder of your own")
+
+
+def start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot, None where there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the program's name in brackets and may hold spaces and brackets itself.
+    fields = text.rpartition(")")[2].split()
+    zombie = fields[0] == "Z"
+    return None if zombie else int(fields[19])
+
+
+def is_alive(record: Record) -> bool:
+    """Tell whether the lab's first process lives."""
+    return start_time(record.pid) == record.started

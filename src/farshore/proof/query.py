@@ -1,0 +1,113 @@
+"""What the proof says of one packet: where it arrives, as whose, and whether its answer comes back.
+
+Nothing is walked here. Everything that a wire can carry is spread once, as for a proof, and the packet is looked
+up in what came of that: so whatever is tried for real can be held against the very sets that a proof judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import NamedTuple
+
+from farshore.fabric.model import Fabric, LinkEnd
+from farshore.port import Port
+from farshore.proof.sets.intervals import Interval, of_port
+from farshore.proof.sets.senders import Senders, anybody
+from farshore.proof.sets.targets import Targets, anything
+from farshore.proof.spread.crossing import Stream
+from farshore.proof.spread.returning import Clean, Strayed, strayed
+from farshore.proof.spread.spread import Arrival, Terrain, spread
+from farshore.realm import Address, Realm
+from farshore.semantics.trace import ProfileOf
+
+
+class Arrived(NamedTuple):
+    """One packet at one end system.
+
+    It is seen as coming from ``source``, with one of ``ports``, all of them where nothing gave it another.
+    ``through`` are the nodes on its way. It is the node's ``own`` where it is addressed to it. A ``doubtful`` one met
+    a look-up that has no one right answer, and need not arrive. Where it is ``answered``, the answer comes back.
+    """
+
+    node: str
+    own: bool
+    source: IPv4Address
+    ports: Interval
+    through: tuple[str, ...]
+    doubtful: bool
+    answered: bool
+
+
+class _Replied(NamedTuple):
+    """An arrival of all that a wire can carry, and those of it whose answers go astray."""
+
+    arrival: Arrival
+    astray: tuple[Strayed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A fabric that can be asked for single packets. A wire is spread when it is first asked for, and only then."""
+
+    terrain: Terrain
+    wires: dict[tuple[LinkEnd, Realm], tuple[_Replied, ...]]
+
+    @classmethod
+    def of(cls, fabric: Fabric, profile_of: ProfileOf) -> Query:
+        """Make a fabric ready to be asked."""
+        return cls(Terrain(fabric, profile_of, {}), {})
+
+    def arrivals(self, start: LinkEnd, source: IPv4Address, destination: Address, port: Port) -> tuple[Arrived, ...]:
+        """Return where the first packet of a flow arrives that is put on the wire behind an interface.
+
+        The destination's realm is what its sender means: it tells which of two rival routes is the right one.
+        """
+        wire = self.wires.get((start, destination.realm))
+        if wire is None:
+            wire = self.wires[start, destination.realm] = tuple(self._everything(start, destination.realm))
+        sent, target, port_index = int(source), int(destination.ip), of_port(port)
+        return tuple(
+            _arrived(each, sender, answered=not _among(each.astray, sent, target, port_index))
+            for each in wire
+            if _holds(each.arrival.stream.targets, target, port_index)
+            for sender in _those(each.arrival.stream.senders, sent)
+        )
+
+    def _everything(self, start: LinkEnd, meant: Realm) -> Iterator[_Replied]:
+        node = self.terrain.fabric.nodes[start.node]
+        realm = next(interface.realm for interface in node.interfaces if interface.name == start.interface)
+        found, clean = spread(self.terrain, start, Stream(anybody(realm), anything(meant))), Clean()
+        for arrival in found.arrivals:
+            # Nobody answers what is not addressed to it.
+            yield _Replied(arrival, tuple(strayed(self.terrain, arrival, clean)) if arrival.own else ())
+
+
+def _arrived(there: _Replied, sender: Senders, *, answered: bool) -> Arrived:
+    ((source, _, ports),) = sender.ports()
+    path = there.arrival.path
+    return Arrived(
+        there.arrival.node.name,
+        there.arrival.own,
+        IPv4Address(source),
+        ports,
+        tuple(hop.node for hop in path),
+        any(hop.passage.doubtful for hop in path),
+        answered and there.arrival.own,
+    )
+
+
+def _among(astray: tuple[Strayed, ...], sent: int, target: int, port_index: int) -> bool:
+    return any(
+        _holds(each.targets, target, port_index) and any(s.first <= sent <= s.last for s in each.senders)
+        for each in astray
+    )
+
+
+def _holds(targets: tuple[Targets, ...], target: int, port_index: int) -> bool:
+    return any(each.first <= target <= each.last and each.low <= port_index <= each.high for each in targets)
+
+
+def _those(senders: tuple[Senders, ...], sent: int) -> Iterator[Senders]:
+    return (one for each in senders if (one := each.which_were(sent, sent)) is not None)

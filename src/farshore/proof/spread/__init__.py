@@ -1,0 +1,1 @@
+"""How sets of packets spread through a fabric, and how the replies come back. Pure."""

@@ -1,0 +1,84 @@
+"""One packet from node to node until it arrives, is refused, or has gone too far. No words yet, only hops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.semantics.choice import AS_TOLD, Choices
+from farshore.semantics.crossing import Crossing
+from farshore.semantics.device import cross
+from farshore.semantics.flow import Flow
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import Profile
+from farshore.semantics.proxy import cross_proxy
+
+Memory = Mapping[str, tuple[Flow, ...]]
+ProfileOf = Callable[[Device], Profile]
+
+MAX_HOPS = 64  # a packet's own time to live
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A packet arriving at a node, and what came of it. ``crossing`` is None at an end system."""
+
+    node: str
+    ingress: str
+    packet: Packet
+    crossing: Crossing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A packet's hops in order, and what the devices remember afterwards.
+
+    ``arrived_at`` is the end system that took it, None where nobody did.
+    """
+
+    hops: tuple[Hop, ...]
+    memory: Memory
+    arrived_at: EndSystem | None
+
+    @property
+    def last_packet(self) -> Packet:
+        """Return the packet as it was at its last hop."""
+        last = self.hops[-1]
+        return last.packet if last.crossing is None else last.crossing.packet
+
+
+def trace(
+    fabric: Fabric,
+    profile_of: ProfileOf,
+    start: LinkEnd,
+    packet: Packet,
+    memory: Memory,
+    *,
+    choices: Choices = AS_TOLD,
+) -> Trace:
+    """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
+
+    It goes on past ambiguous routes, unless told otherwise as the article does; each hop's events say so.
+    """
+    hops: list[Hop] = []
+    known = dict(memory)
+    end = fabric.far_ends[start]
+    while len(hops) < MAX_HOPS:
+        node = fabric.nodes[end.node]
+        if isinstance(node, EndSystem):
+            hops.append(Hop(node.name, end.interface, packet, None))
+            return Trace(tuple(hops), known, node if packet.destination.ip == node.address.ip else None)
+        remembered = known.get(node.name, ())
+        if isinstance(node, Proxy):
+            crossing = cross_proxy(node, packet, end.interface, remembered, choices=choices)
+        else:
+            crossing = cross(node, profile_of(node), packet, end.interface, remembered, choices=choices)
+        hops.append(Hop(node.name, end.interface, packet, crossing))
+        if crossing.flow is not None:
+            known[node.name] = (*known.get(node.name, ()), crossing.flow)
+        if crossing.egress is None:
+            break
+        packet = crossing.packet
+        end = fabric.far_ends[LinkEnd(node.name, crossing.egress)]
+    return Trace(tuple(hops), known, None)

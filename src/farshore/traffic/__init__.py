@@ -1,0 +1,1 @@
+"""Traffic: packets as bytes, capture, injection, and the servers that answer."""

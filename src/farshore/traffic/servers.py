@@ -1,0 +1,121 @@
+"""The services of a lab: TCP ports answer HTTP with the service's name and the source they saw, UDP ports echo.
+
+A service that is to be told who is calling says so in its answer, and answers nobody who does not come from the
+proxy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+
+from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
+from farshore.engine.nftables.namespaces import namespace_name
+from farshore.fabric.model import EndSystem
+from farshore.machine import namespace
+from farshore.port import Protocol
+from farshore.traffic.introductions import Caller, ForgedError, read_proxy_header, read_signed
+
+_BACKLOG = 4096
+_LARGEST_DATAGRAM = 65535
+_PATIENCE = 30.0  # seconds for a request
+
+
+def serve(
+    end_systems: Iterable[EndSystem], introductions: Mapping[str, CallerIdentity], keys: Mapping[str, bytes]
+) -> None:
+    """Open every port of every end system in its namespace and answer on it for as long as the process lives.
+
+    ``introductions`` say of services, by the names of their nodes, how they are told who is calling; ``keys`` are
+    those of the ones that are told by a signed header. All ports are open when this returns. Raises OSError where
+    one cannot be opened.
+    """
+    for node in end_systems:
+        with namespace.entered(namespace_name(node.name)):
+            for port in node.listens:
+                if port.protocol is Protocol.TCP:
+                    server = _http_server(node, port.number, introductions.get(node.name), keys.get(node.name, b""))
+                    _start(server.serve_forever)
+                elif port.protocol is Protocol.UDP:
+                    _start(_echo, _udp_socket(node, port.number))
+
+
+def _start(function: object, *arguments: object) -> None:
+    assert callable(function)  # noqa: S101 - tells mypy what the two callers give
+    threading.Thread(target=function, args=arguments, daemon=True).start()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    request_queue_size = _BACKLOG
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        # HTTPServer would look its own name up in the DNS, which a lab does not have.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+
+
+def _http_server(
+    node: EndSystem, port: int, introduction: CallerIdentity | None, key: bytes
+) -> http.server.ThreadingHTTPServer:
+    name = node.name.partition("/")[2]
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        server_version = "farshore-lab"
+        timeout = _PATIENCE
+        caller: Caller | None = None
+
+        def handle(self) -> None:
+            if isinstance(introduction, ProxyProtocol):
+                try:
+                    self.caller = read_proxy_header(self.rfile)
+                except (ForgedError, OSError):
+                    return
+            # A health check hangs up as soon as it has seen that somebody is there.
+            with contextlib.suppress(ConnectionError):
+                super().handle()
+
+        def do_GET(self) -> None:
+            if isinstance(introduction, SignedHeader):
+                try:
+                    headers = {name.lower(): value for name, value in self.headers.items()}
+                    self.caller = read_signed(key, self.command, self.path, headers)
+                except ForgedError as error:
+                    self.send_error(http.HTTPStatus.FORBIDDEN, explain=str(error))
+                    return
+            source, source_port = self.client_address
+            seen = {"service": name, "port": port, "source": source, "source_port": source_port, "path": self.path}
+            if self.caller is not None:
+                seen |= asdict(self.caller)
+            body = (json.dumps(seen) + "\n").encode()
+            self.send_response(http.HTTPStatus.OK)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in http.server
+            """Keep quiet: a lab that is asked a million times must not fill the disk."""
+
+    return _Server((str(node.address.ip), port), Handler)
+
+
+def _udp_socket(node: EndSystem, port: int) -> socket.socket:
+    receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    receiver.bind((str(node.address.ip), port))
+    return receiver
+
+
+def _echo(receiver: socket.socket) -> None:
+    while True:
+        try:
+            data, sender = receiver.recvfrom(_LARGEST_DATAGRAM)
+            receiver.sendto(data, sender)
+        except OSError:
+            # An ICMP error about an earlier answer, or a sender that cannot be answered: the next one may be.
+            continue

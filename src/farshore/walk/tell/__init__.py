@@ -1,0 +1,1 @@
+"""The walk told: numbered steps, their sentences, and what the whole came to."""

@@ -1,0 +1,103 @@
+"""What a whole walk came to, in sentences: the article's glitch-list, its notes, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from farshore.semantics.profile import Grade, Profile, Returning, Stage
+from farshore.semantics.profiles import PROFILES
+from farshore.walk.tell.journey import Step, Walk
+
+_REPLIES_FOLLOW = {
+    Returning.ROUTE: "replies are routed by a look-up of their own",
+    Returning.SESSION: "replies follow the session, not a route look-up",
+    Returning.LAST_HOP: "replies go back to where the connection came in, without a route look-up",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A sentence about one step; ``fix`` is what would help, None where nothing is wrong."""
+
+    step: int
+    says: str
+    fix: str | None = None
+
+
+def title(walk: Walk) -> str:
+    """Return what was walked, and through what."""
+    made_of = "each device by its own profile" if walk.profile not in PROFILES else f"profile {walk.profile}"
+    return f"{walk.origin} to {walk.service} {walk.port}, design {walk.design}, {made_of}"
+
+
+def refusal(walk: Walk) -> Step | None:
+    """Return the step at which the packet was refused: nothing follows it. None where it went on to the end."""
+    return walk.steps[-1] if not walk.steps[-1].ok else None
+
+
+def mark(walk: Walk, step: Step) -> str:
+    """Return the word for a step that is not ok."""
+    if step.ok:
+        return ""
+    return "REFUSED" if step is refusal(walk) else "GLITCH"
+
+
+def glitch_heading(walk: Walk) -> str:
+    """Return what stands above the glitch-list."""
+    if refusal(walk) is None:
+        return "Glitches"
+    return "Refused" if len(walk.glitches) == 1 else "Glitches, and refused in the end"
+
+
+def glitch_list(walk: Walk) -> tuple[Remark, ...]:
+    """Return every step that cannot work, with its reason and its fix."""
+    return tuple(Remark(step.number, step.reason or "", step.fix) for step in walk.steps if not step.ok)
+
+
+def notes(walk: Walk) -> tuple[Remark, ...]:
+    """Return what is worth knowing about steps that work."""
+    return tuple(Remark(step.number, step.note) for step in walk.steps if step.note is not None)
+
+
+def verdict(walk: Walk) -> str:
+    """Return the honest answer in one line."""
+    refused = refusal(walk)
+    before = [step.number for step in walk.steps if not step.ok and step is not refused]
+    if refused is not None:
+        also = f", after {_glitches(before)}" if before else ""
+        return f"refused at step {refused.number}, by {refused.at}{also}"
+    if before:
+        return f"not delivered: {_glitches(before)}"
+    if not walk.delivered:
+        return f"lost after step {walk.steps[-1].number}"
+    return f"delivered: {len(walk.steps)} steps without a glitch"
+
+
+def profile_says(walk: Walk) -> tuple[str, ...]:
+    """Return what is known of the profile that was asked for, and how surely; nothing where none was."""
+    profile = PROFILES.get(walk.profile)
+    if profile is None:
+        return ()
+    return (
+        f"{profile.name} takes a first packet: {order(profile.forward)}; a reply: {order(profile.backward)}.",
+        f"Of {profile.name}, {_REPLIES_FOLLOW[profile.returning]}: {profile.returning_says}.",
+        f"Source: {profile.source} (grade {grade(profile)}).",
+    )
+
+
+def order(stages: Iterable[Stage]) -> str:
+    """Return stages in their order, on one line."""
+    return ", ".join(stages)
+
+
+def grade(profile: Profile) -> str:
+    """Return how sure the source of a profile is, with a warning where it is not the vendor's own."""
+    warning = "" if profile.grade is Grade.A else "; check it before you rely on it"
+    return f"{profile.grade.name}: {profile.grade}{warning}"
+
+
+def _glitches(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return f"a glitch at step {numbers[0]}"
+    return f"glitches at steps {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

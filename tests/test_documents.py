@@ -26,6 +26,7 @@ FLOORS = (
     "lab",
     "conformance",
     "traffic",
+    "pipeline",
     "comparison",
     "proof",
     "walk",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from farshore.reporter import Reporter
 
 
 class Log:
@@ -26,15 +28,15 @@ class Log:
         else:
             self._bar.console.print(what)
 
-    def reporter(self, what: str) -> Callable[[int, int, str], None]:
+    def reporter(self, what: str) -> Reporter:
         """Return what shows the making of a lab."""
         self.step(what)
+        return _Making(self, what)
 
-        def report(done: int, total: int, _node: str) -> None:
-            if self._bar.console.is_terminal:
-                self._bar.update(self._task, description=f"{what}: {done:,} of {total:,} changes")
-
-        return report
+    def changes(self, what: str, done: int, total: int) -> None:
+        """Show how much of a lab is made, where somebody is looking."""
+        if self._bar.console.is_terminal:
+            self.step(f"{what}: {done:,} of {total:,} changes")
 
     @contextlib.contextmanager
     def time(self, what: str) -> Iterator[None]:
@@ -44,6 +46,17 @@ class Log:
             yield
         finally:
             self.spent[what] = self.spent.get(what, 0.0) + time.monotonic() - begun
+
+
+class _Making(Reporter):
+    """Shows how far the making of one lab has come."""
+
+    def __init__(self, log: Log, what: str) -> None:
+        self._log = log
+        self._what = what
+
+    def advanced(self, done: int, total: int, item: str = "") -> None:  # noqa: ARG002 - the event's own form
+        self._log.changes(self._what, done, total)
 
 
 @contextlib.contextmanager

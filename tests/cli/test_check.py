@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from farshore.cli.check import check
-from farshore.cli.inputs import MOST_SHOWN, read_intent, read_plan, shortened
-from farshore.errors import BadInputError, Diagnostic, Position
+from farshore.cli.inputs import MOST_SHOWN, shortened
+from farshore.errors import Diagnostic, Position
 
 INTENT = """version: 1
 provider:
@@ -101,26 +101,6 @@ def test_the_whole_program(path: Path) -> None:
         "the keys here are networks, presents, sources, services, hosts, limits, design\n"
     )
     assert done.returncode == 2
-
-
-def test_read_intent_and_plan(path: Path) -> None:
-    path.write_text(INTENT)
-    intent, plan = read_plan(path)
-    assert intent == read_intent(path)
-    assert plan.lake == intent.provider.lake
-
-
-def test_read_intent_raises_errors_without_warnings(path: Path) -> None:
-    path.write_text(INTENT.replace("198.18.0.0/16", "100.64.0.0/10").replace("tcp/443", "tcp/0"))
-    with pytest.raises(BadInputError) as caught:
-        read_intent(path)
-    assert [each.position for each in caught.value.diagnostics] == [Position(6, 50)]
-
-
-def test_read_plan_raises_what_does_not_suffice(path: Path) -> None:
-    path.write_text(INTENT.replace("198.18.0.0/16", "198.18.0.0/26"))
-    with pytest.raises(BadInputError, match="is full"):
-        read_plan(path)
 
 
 def test_shortened() -> None:

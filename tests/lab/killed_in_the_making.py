@@ -14,6 +14,7 @@ from farshore.errors import FarshoreError
 from farshore.lab import lifecycle
 from farshore.lab.job import STAY
 from farshore.lab.registry import entry, start_time
+from farshore.reporter import Reporter
 
 _keepers: list[int] = []
 
@@ -39,7 +40,7 @@ def kill_first(name: str) -> None:
 VICTIMS = {"command": kill_command, "keeper": kill_keeper, "first": kill_first}
 
 
-def set_trap(strike: Callable[[], None], moment: str) -> lifecycle.Reporter:
+def set_trap(strike: Callable[[], None], moment: str) -> Reporter:
     """See to it that ``strike`` is called at the moment; return the reporter that the lab is to be made with.
 
     Moments are "claimed", before there is a keeper; seconds after its start, as in "after 0.1"; a share of the
@@ -63,20 +64,21 @@ def set_trap(strike: Callable[[], None], moment: str) -> lifecycle.Reporter:
                 threading.Timer(float(number), strike).start()
         return process
 
-    def report(done: int, total: int, _what: str) -> None:
-        if kind == "share" and done >= float(number) * total:
-            strike()
+    class Trap(Reporter):
+        def advanced(self, done: int, total: int, item: str = "") -> None:  # noqa: ARG002 - the event's own form
+            if kind == "share" and done >= float(number) * total:
+                strike()
 
     lifecycle._tell, lifecycle.subprocess.Popen = tell, popen  # type: ignore[assignment, misc]
-    return report
+    return Trap()
 
 
 def main() -> None:
     """Take the lab's name, whom to kill, and when. Exits as the command would."""
     name, victim, moment = sys.argv[1:]
-    report = set_trap(lambda: VICTIMS[victim](name), moment)
+    reporter = set_trap(lambda: VICTIMS[victim](name), moment)
     try:
-        lifecycle.up(name, lab_life.ARTICLE, lab_life.article(), report)
+        lifecycle.up(name, lab_life.ARTICLE, lab_life.article(), reporter)
     except FarshoreError as error:
         sys.stderr.write(f"{error}\n")
         os._exit(error.exit_status)

@@ -35,10 +35,6 @@ def article() -> Fabric:
     return build(intent, plan, "lake")
 
 
-def silent(_done: int, _total: int, _what: str) -> None:
-    """Report nothing."""
-
-
 def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> bool:
     """Wait until something is so; tell whether it came true in time."""
     deadline = time.monotonic() + seconds

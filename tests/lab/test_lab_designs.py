@@ -164,7 +164,7 @@ tenants:
         if isinstance(t, Exchange)
     }
     assert len(headers) == 1
-    with passing(f"hundred-{os.getpid()}", tmp_path / "hundred.yaml", fabric, lambda *_: None) as record:
+    with passing(f"hundred-{os.getpid()}", tmp_path / "hundred.yaml", fabric) as record:
         results = tuple(visit(record, exchanges, fabric))
     assert [result for result in results if not result.ok] == []
     judged = verdicts(plan, fabric, exchanges)
@@ -185,7 +185,7 @@ def planned(text: str) -> tuple[Intent, Plan]:
 def tried(folder: Path, checks: Sequence[Check], fabric: Fabric) -> dict[str, Result]:
     """Make a lab of a fabric, and the attempts that are worked out for another one."""
     try:
-        with passing(f"wrong-{os.getpid()}", folder / "intent.yaml", fabric, lambda *_: None) as record:
+        with passing(f"wrong-{os.getpid()}", folder / "intent.yaml", fabric) as record:
             return {result.name: result for result in visit(record, checks, fabric)}
     except MachineError as error:
         if "is not installed" in str(error) or "does not let a lab" in str(error):

@@ -16,7 +16,7 @@ from typing import Any
 
 import lab_life
 import pytest
-from lab_life import ARTICLE, article, silent
+from lab_life import ARTICLE, article
 
 from farshore.errors import MachineError, UsageError
 from farshore.fabric.model import EndSystem, Fabric
@@ -158,7 +158,7 @@ def _twice(fabric: Fabric) -> Fabric:
 def test_a_lab_that_fails_half_way_cleans_up_and_says_why(labs: Path, broken: object, why: str) -> None:
     assert callable(broken)
     with pytest.raises(MachineError, match=why) as raised:
-        lifecycle.up("broken", ARTICLE, broken(article()), silent)
+        lifecycle.up("broken", ARTICLE, broken(article()))
     if lab_life.LACKING in str(raised.value):
         pytest.skip(str(raised.value))
     assert raised.value.exit_status == 3
@@ -168,7 +168,7 @@ def test_a_lab_that_fails_half_way_cleans_up_and_says_why(labs: Path, broken: ob
 
 def test_a_passing_lab_ends_with_its_body(labs: Path) -> None:
     def broken_off() -> None:
-        with lifecycle.passing("passing", ARTICLE, article(), silent) as record:
+        with lifecycle.passing("passing", ARTICLE, article()) as record:
             assert entry("passing").is_locked()
             assert record.pid in lab_life.processes(labs)
             raise KeyboardInterrupt

@@ -16,11 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lab_inside import inside
 from lab_intents import MIXED
-from lab_life import ARTICLE, LACKING, silent
+from lab_life import ARTICLE, LACKING
 
-from farshore.cli.fabrics import read_fabric
 from farshore.cli.main import cli
-from farshore.cli.walk_arguments import probe
 from farshore.cli.walk_live import verdict
 from farshore.conformance.live import Live, live
 from farshore.errors import MachineError, UsageError
@@ -28,12 +26,14 @@ from farshore.fabric.model import Fabric, NodeKind
 from farshore.intent.model import Intent
 from farshore.lab import lifecycle
 from farshore.lab.registry import Record, only
+from farshore.pipeline.probes import probe
 from farshore.plan.model import Plan
 from farshore.port import Protocol
 from farshore.traffic import packet
 from farshore.traffic.injection import observing
 from farshore.traffic.packet import Packet, decode, encode
 from farshore.walk.tell.journey import Probe
+from from_file import fabric_of
 
 EXAMPLES = sorted(ARTICLE.parent.glob("*.yaml"))
 ALICE = ("--from", "customer-a/alice", "--to", "portal:443")
@@ -45,7 +45,7 @@ pytestmark = pytest.mark.usefixtures("labs")
 def lab(file: Path, fabric: Fabric, name: str = "live") -> Iterator[Record]:
     """Make a lab for the body. Skips where the machine lacks a right or a tool."""
     try:
-        with lifecycle.passing(f"{name}-{os.getpid()}", file, fabric, silent) as record:
+        with lifecycle.passing(f"{name}-{os.getpid()}", file, fabric) as record:
             yield record
     except MachineError as error:
         if LACKING in str(error) or "is not installed" in str(error):
@@ -63,7 +63,7 @@ def pairs(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
 
 
 def all_live(file: Path, design: str) -> tuple[Live, ...]:
-    intent, plan, fabric = read_fabric(file, design)
+    intent, plan, fabric = fabric_of(file, design)
     with lab(file, fabric) as record, observing(record, fabric) as observer:
         return live(observer, fabric, None, tuple(pairs(intent, plan, fabric)))
 
@@ -108,7 +108,7 @@ def test_several_designs_at_once_do_what_the_walk_says(tmp_path: Path) -> None:
     """Everybody asks for everything, and the provider's hosts call everybody: what they may and what they may not."""
     file = tmp_path / "mixed.yaml"
     file.write_text(MIXED)
-    intent, plan, fabric = read_fabric(file, None)
+    intent, plan, fabric = fabric_of(file, None)
     asked = [*pairs(intent, plan, fabric), *unoffered(intent, plan, fabric), *called(intent, plan, fabric)]
     with lab(file, fabric) as record, observing(record, fabric) as observer:
         came = live(observer, fabric, None, asked)
@@ -152,7 +152,7 @@ def test_what_introduces_its_callers_does_what_the_walk_says(tmp_path: Path) -> 
 
 @pytest.mark.kernel
 def test_a_proxy_that_opens_no_connection_differs() -> None:
-    intent, plan, fabric = read_fabric(ARTICLE, "appliance")
+    intent, plan, fabric = fabric_of(ARTICLE, "appliance")
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
     with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
         inside(record, "provider/router", "ip", "route", "del", "10.1.1.1")
@@ -179,7 +179,7 @@ def test_single_nat_really_fails_where_the_walk_names_a_glitch(file: Path) -> No
 @pytest.mark.kernel
 def test_what_is_broken_differs() -> None:
     """A lab whose tenant NAT has lost its rules, or that leads the reply astray, does not pass for a good one."""
-    intent, plan, fabric = read_fabric(ARTICLE, "lake")
+    intent, plan, fabric = fabric_of(ARTICLE, "lake")
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
     with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
         assert live(observer, fabric, None, (asked,))[0].agrees
@@ -241,7 +241,7 @@ def test_single_nat_on_the_command_line() -> None:
 
 @pytest.mark.kernel
 def test_a_lab_that_is_up_is_used_and_left_up(tmp_path: Path) -> None:
-    _, _, fabric = read_fabric(ARTICLE, "lake")
+    _, _, fabric = fabric_of(ARTICLE, "lake")
     with lab(ARTICLE, fabric, "mine") as record:
         inside(record, "customer-a/ce", "ip", "route", "del", "10.1.1.1")
         assert run(str(ARTICLE), *ALICE, "--live", "--name", record.name).exit_code == 1

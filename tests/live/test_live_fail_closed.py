@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
 import live_tools
@@ -22,6 +22,7 @@ from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
 from farshore.port import Protocol
+from farshore.reporter import Reporter
 from farshore.traffic.packet import Packet, encode
 
 pytestmark = pytest.mark.kernel
@@ -83,10 +84,20 @@ def _ip(text: str) -> IPv4Address:
     return IPv4Address(text)
 
 
+class AtEveryStep(Reporter):
+    """Calls a function with what is done and the total after every step of the engine."""
+
+    def __init__(self, call: Callable[[int, int], object]) -> None:
+        self.call = call
+
+    def advanced(self, done: int, total: int, item: str = "") -> None:  # noqa: ARG002 - the event's own form
+        self.call(done, total)
+
+
 def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
     """Make a fabric and throw after every step; return the injections, what arrived, and whether Alice is served."""
     assault = Assault(fabric)
-    apply(compile_fabric(fabric), lambda _done, _total, _what: assault.injection())
+    apply(compile_fabric(fabric), AtEveryStep(lambda *_: assault.injection()))
     live_tools.serve_echo(fabric)
     return assault.injected, assault.untranslated(), is_served()
 
@@ -135,15 +146,15 @@ def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list
     outcomes = []
     for fraction in fractions:
 
-        def cut(done: int, total: int, _what: str, fraction: float = fraction) -> None:
+        def cut(done: int, total: int, fraction: float = fraction) -> None:
             if done >= fraction * total:
                 raise CutError
 
         with contextlib.suppress(CutError):
-            apply(desired, cut)
+            apply(desired, AtEveryStep(cut))
         assault = Assault(fabric)
         assault.injection()
-        completed = len(apply(desired, lambda _done, _total, _what, assault=assault: assault.injection()))
+        completed = len(apply(desired, AtEveryStep(lambda *_, assault=assault: assault.injection())))
         assault.injection()
         assert is_answered()
         outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))

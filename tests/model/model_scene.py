@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from farshore.cli.fabrics import read_fabric
 from farshore.design import names
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent
@@ -14,6 +13,7 @@ from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
 from farshore.realm import Address, RealmKind
+from from_file import fabric_of
 
 STRANGERS = tuple(map(IPv4Address, ("198.51.100.77", "192.0.0.8", "8.8.8.8", "172.31.255.1")))
 # Addresses that the kernel itself refuses on arrival ("martians"), and those with a meaning of their own.
@@ -61,7 +61,7 @@ class Scene:
     @classmethod
     def read(cls, file: Path, design: str) -> Scene:
         """Read an intent and gather the scene of a design of it."""
-        intent, plan, fabric = read_fabric(file, design)
+        intent, plan, fabric = fabric_of(file, design)
         callers = tuple(
             _caller(node, intent, plan, fabric) for node in fabric.end_systems if node.kind is NodeKind.HOST
         )

@@ -93,7 +93,7 @@ def _recorded(scene: Scene) -> list[Recorded]:
     """Throw drawn cases into a lab of the scene; all must agree with the model."""
     recordings: list[Recorded] = []
     with (
-        passing(f"model-{os.getpid()}", scene.file, scene.fabric, lambda *_: None) as record,
+        passing(f"model-{os.getpid()}", scene.file, scene.fabric) as record,
         observing(record, scene.fabric, mute=True) as observer,
     ):
         recorder = Recorder(scene, observer)

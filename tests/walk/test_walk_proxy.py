@@ -8,9 +8,9 @@ from ipaddress import IPv4Address
 import pytest
 from walk_builders import ARTICLE, built, planned
 
-from farshore.cli.walk_arguments import probe
 from farshore.design.catalogue import build
 from farshore.fabric.model import Device, Proxy
+from farshore.pipeline.probes import probe
 from farshore.port import Protocol
 from farshore.realm import Address
 from farshore.semantics.choice import Choices, right_route

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from farshore.cli.walk_arguments import probe
 from farshore.design.catalogue import build
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
+from farshore.pipeline.probes import probe
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.semantics.profiles import PROFILES

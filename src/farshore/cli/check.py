@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from farshore.cli.inputs import errors, shortened
+from farshore.cli.inputs import read_checked, shortened
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, Diagnostic
-from farshore.intent.load import load
 from farshore.intent.model import Intent
 
 # \b keeps click from filling the lines that follow.
@@ -33,26 +32,16 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     Each error is one line: file:line:column: what is wrong; what to write instead. Besides keys and
     values it looks for every overlap of addresses that would break a packet, and for too few addresses.
     """
-    intent, diagnostics = _checked(file)
-    good = not errors(diagnostics)
+    checked = read_checked(file)
+    diagnostics, good = checked.diagnostics, not checked.errors
     if as_json:
         click.echo(json.dumps({"ok": good, "diagnostics": [_entry(each) for each in diagnostics]}, indent=2))
     else:
         for each in shortened(diagnostics):
             click.echo(str(each), err=True)
-        if good and intent is not None:
-            click.echo(_summary(intent))
+        if good and checked.intent is not None:
+            click.echo(_summary(checked.intent))
     context.exit(EXIT_YES if good else EXIT_BAD_INPUT)
-
-
-def _checked(file: Path) -> tuple[Intent | None, tuple[Diagnostic, ...]]:
-    loaded = load(file)
-    if loaded.intent is None:
-        return None, loaded.diagnostics
-    from farshore.plan.allocate import allocate
-
-    found = (*loaded.diagnostics, *allocate(loaded.intent).diagnostics)
-    return loaded.intent, tuple(sorted(found, key=lambda each: each.position))
 
 
 def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:

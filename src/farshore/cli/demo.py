@@ -75,12 +75,13 @@ def _try(case: Case) -> Findings:
     checks = (case.honest, *(refusal.check for refusal in case.refusals))
     results = {}
     name = f"demo-{os.getpid()}"
-    with progress("the lab") as report, passing(name, Path(case.intent.file), case.fabric, report) as record:
+    with progress() as reporter, passing(name, Path(case.intent.file), case.fabric, reporter) as record:
         fetched = fetch(record, case.fetches)
-        report(0, len(checks), "trying what must be refused")
+        reporter.started("attempts that must be refused")
         for result in visit(record, checks, case.fabric):
             results[result.name] = result
-            report(len(results), len(checks), "trying what must be refused")
+            reporter.advanced(len(results), len(checks))
+        reporter.finished("attempts that must be refused")
     return Findings(fetched, results)
 
 

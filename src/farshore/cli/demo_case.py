@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from farshore.cli.demo_marks import Marks
 from farshore.cli.demo_path import Call
 from farshore.cli.demo_refusals import Refusal, honest, refusals
-from farshore.cli.fabrics import read_fabric
+from farshore.cli.inputs import read_built
 from farshore.conformance.check import Check, Exchange
 from farshore.conformance.expectations import expectations
 from farshore.conformance.topology import Topology
@@ -57,7 +57,8 @@ def read_case() -> Case:
     """Read the article's intent, which comes with the package, and work out what is to be tried."""
     resource = importlib.resources.files("farshore.cli") / "article.yaml"
     with importlib.resources.as_file(resource) as file:
-        intent, plan, fabric = read_fabric(file, "lake")
+        built = read_built(file, "lake")
+    intent, plan, fabric = built.intent, built.plan, built.fabric
     topology = Topology.of(intent, plan, fabric)
     checks = expectations(intent, plan, fabric)
     hosts = tuple(host for tenant in intent.tenants for host in topology.hosts[tenant])

@@ -28,12 +28,12 @@ def designs(file: Path, *, as_json: bool) -> None:
 
     Every tenant's first host walks to every port of every service that it uses; it stands for the others.
     """
-    from farshore.cli.inputs import read_plan
-    from farshore.comparison.compare import compare
+    from farshore.cli.inputs import read_planned
+    from farshore.pipeline import stages
 
-    intent, plan = read_plan(file)
-    with progress("walking") as report:
-        verdicts = compare(intent, plan, report)
+    planned = read_planned(file)
+    with progress() as reporter:
+        verdicts = stages.compare(planned, reporter)
     if as_json:
         click.echo(json.dumps({"designs": [_document(each) for each in verdicts]}, indent=2))
         return

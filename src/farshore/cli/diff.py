@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.progress import Reporter, progress
+from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
 from farshore.lookup import find
 
 if TYPE_CHECKING:
-    from farshore.proof.change import Side
+    from farshore.pipeline.stages import Proven
+    from farshore.reporter import Reporter
 
 EXAMPLE = """\b
 Example:
@@ -40,15 +41,14 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
     are seen there as before. NEW must hold every property, as farshore prove says.
     """
     from farshore.cli.diff_report import Outcome, document, show
-    from farshore.proof.change import difference
+    from farshore.pipeline import stages
 
-    if design is not None:
-        find(DESIGNS, design, "design")
-    with progress("proving") as report:
-        before, after = (_proven(file, design, report) for file in (old, new))
+    stages.design_named(design)
+    with progress() as reporter:
+        before, after = (_proven(file, design, reporter) for file in (old, new))
     if only is not None:
-        find({**before.plan.tenants, **after.plan.tenants}, only, "tenant")
-    outcome = Outcome(difference(before, after), before.proof.verdicts, after.proof.verdicts, only)
+        find({**before.built.plan.tenants, **after.built.plan.tenants}, only, "tenant")
+    outcome = Outcome(stages.difference(before, after), before.proof.verdicts, after.proof.verdicts, only)
     if as_json:
         click.echo(json.dumps(document(outcome), indent=2, ensure_ascii=False))
     else:
@@ -58,14 +58,12 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
     context.exit(EXIT_YES if outcome.good else EXIT_NO)
 
 
-def _proven(file: Path, design: str | None, report: Reporter) -> Side:
-    from farshore.cli.fabrics import read_fabric
+def _proven(file: Path, design: str | None, reporter: Reporter) -> Proven:
+    from farshore.cli.inputs import read_built
     from farshore.gc_pause import kept_for_good, without_collector
-    from farshore.proof.change import Side
-    from farshore.proof.prove import prove
+    from farshore.pipeline import stages
 
     with without_collector():
-        intent, plan, fabric = read_fabric(file, design)
-        side = Side(intent, plan, prove(intent, plan, fabric, design=design, report=report))
+        proven = stages.prove(read_built(file, design), reporter=reporter)
         kept_for_good()
-    return side
+    return proven

@@ -1,51 +1,63 @@
-"""The intent file and its plan, for every command that needs them."""
+"""What commands read: the intent file, taken through the pipeline as far as the command needs it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from farshore.errors import BadInputError, Diagnostic, Severity
+import click
+
+from farshore.errors import BadInputError, Diagnostic
 from farshore.intent.load import load
-from farshore.intent.model import Intent
+from farshore.pipeline import stages
 
 if TYPE_CHECKING:
-    from farshore.plan.model import Plan
+    from farshore.pipeline.stages import Built, Checked, Planned
 
-# Whoever has made so many mistakes has made one mistake so many times.
+# More errors than these come from a few mistakes, repeated.
 MOST_SHOWN = 100
 
 
-def read_intent(path: Path) -> Intent:
-    """Return the intent of a file.
-
-    Raises:
-        BadInputError: The file has errors; it carries them. Warnings are for ``farshore check``.
-    """
-    loaded = load(path)
-    if loaded.intent is None:
-        raise BadInputError(shortened(errors(loaded.diagnostics)))
-    return loaded.intent
+def read_checked(path: Path) -> Checked:
+    """Return everything that checking the intent of a file finds."""
+    return stages.check(load(path))
 
 
-def read_plan(path: Path) -> tuple[Intent, Plan]:
+def read_planned(path: Path) -> Planned:
     """Return the intent of a file and its plan.
 
     Raises:
-        BadInputError: The file has errors, or the addresses do not suffice.
+        BadInputError: The file has errors, or the addresses do not suffice. Warnings are for ``farshore check``.
     """
-    from farshore.plan.allocate import allocate
-
-    intent = read_intent(path)
-    allocated = allocate(intent)
-    if allocated.plan is None:
-        raise BadInputError(shortened(errors(allocated.diagnostics)))
-    return intent, allocated.plan
+    checked = read_checked(path)
+    if checked.errors:
+        raise BadInputError(shortened(checked.errors))
+    return checked.planned
 
 
-def errors(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
-    """Return the errors alone."""
-    return tuple(each for each in diagnostics if each.severity is Severity.ERROR)
+def read_built(path: Path, design: str | None) -> Built:
+    """Return the fabric of a file by one design, or with None by those that it asks for.
+
+    What the design cannot carry goes to standard error.
+
+    Raises:
+        BadInputError: The file has errors.
+        UsageError: There is no such design.
+    """
+    built = stages.build(read_planned(path), design)
+    for each in built.uncarried:
+        click.echo(f"not carried: {each}", err=True)
+    return built
+
+
+def read_runnable(path: Path, design: str | None) -> Built:
+    """Return the same for a fabric that is to run.
+
+    Raises:
+        BadInputError: The file has errors, or the design cannot carry all of it.
+        UsageError: There is no such design.
+    """
+    return stages.build(read_planned(path), design).runnable
 
 
 def shortened(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:

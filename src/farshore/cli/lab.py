@@ -50,13 +50,13 @@ def lab() -> None:
 )
 def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str, ...]) -> None:
     """Bring a lab up. It stays until "farshore lab down"."""
-    from farshore.cli.fabrics import read_runnable
+    from farshore.cli.inputs import read_runnable
     from farshore.lab import lifecycle
 
-    intent, _, fabric = read_runnable(file, design)
-    own = frozenset(f"provider/{find(intent.provider.services, each, 'service').name}" for each in own_servers)
-    with progress("making the lab") as report:
-        record = lifecycle.up(name or DEFAULT_NAME, file, fabric, report, own_servers=own)
+    built = read_runnable(file, design)
+    own = frozenset(f"provider/{find(built.intent.provider.services, each, 'service').name}" for each in own_servers)
+    with progress() as reporter:
+        record = lifecycle.up(name or DEFAULT_NAME, file, built.fabric, reporter, own_servers=own)
     click.echo(
         f"lab {record.name} is up: {len(record.nodes)} nodes; try: farshore lab exec {record.nodes[0]} -- ip route"
     )
@@ -73,13 +73,13 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
     Every host uses every service that its tenant subscribes to, all at the same moment and from the same
     source port. Then everybody tries what is forbidden. Exit status 1 if anything differs.
     """
-    from farshore.cli.fabrics import read_runnable
+    from farshore.cli.inputs import read_runnable
     from farshore.cli.lab_report import print_json, print_text
     from farshore.lab.run import run as run_checks
 
-    intent, plan, fabric = read_runnable(file, design)
-    with progress("making the lab") as making, progress("checking") as checking:
-        results = run_checks(file, intent, plan, fabric, making=making, checking=checking)
+    built = read_runnable(file, design)
+    with progress() as reporter:
+        results = run_checks(file, built.intent, built.plan, built.fabric, reporter)
     if as_json:
         print_json(results)
     else:

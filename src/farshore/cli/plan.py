@@ -12,7 +12,7 @@ from rich.text import Text
 
 from farshore.cli.columns import Cell, cell, columns
 from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, output
-from farshore.cli.inputs import read_plan
+from farshore.cli.inputs import read_planned
 from farshore.intent.model import Intent
 from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.document import document
@@ -44,7 +44,8 @@ def plan(file: Path, as_json: bool) -> None:
     provider that may call it. The same file always gives the same plan, and what is added at the end
     of the tenants, services or hosts moves nothing else.
     """
-    intent, planned = read_plan(file)
+    read = read_planned(file)
+    intent, planned = read.intent, read.plan
     if as_json:
         click.echo(json.dumps(document(intent, planned), indent=2, ensure_ascii=False))
         return

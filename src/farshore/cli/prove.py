@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
-from farshore.lookup import find
 from farshore.semantics.profiles import PROFILES
-
-if TYPE_CHECKING:
-    pass
 
 EXAMPLE = """\b
 Example:
@@ -44,32 +39,26 @@ def prove(context: click.Context, *, file: Path, design: str | None, profile: st
     Anything at all is put on every wire: of every tenant, of the provider's hosts, of the Internet. What comes of
     it, and of the replies, is held against the intent. Where a property fails, the packet that shows it is walked.
     """
-    from farshore.cli.fabrics import read_fabric
+    from farshore.cli.inputs import read_built
     from farshore.gc_pause import kept_for_good, without_collector
-    from farshore.proof import prove as proving
-    from farshore.proof.counterexample import counterexample
+    from farshore.pipeline import stages
 
-    if design is not None:
-        find(DESIGNS, design, "design")
-    chosen = find(PROFILES, profile, "profile") if profile is not None else None
+    stages.design_named(design)
+    stages.profile_named(profile)
     # Ten thousand tenants make millions of values that all stay: looking for garbage among them takes most of the time.
     with without_collector():
-        intent, plan, fabric = read_fabric(file, design)
-        with progress("proving") as report:
-            proof = proving.prove(intent, plan, fabric, design=design, profile=chosen, report=report)
+        built = read_built(file, design)
+        with progress() as reporter:
+            proven = stages.prove(built, profile, reporter)
         kept_for_good()
-    shown = {
-        verdict.what: counterexample(intent, plan, fabric, verdict.refuted[0], chosen)
-        for verdict in proof.verdicts
-        if not verdict.holds
-    }
+    name, verdicts, shown = built.fabric.design, proven.proof.verdicts, proven.counterexamples
     if as_json:
         from farshore.cli.prove_report import document
 
-        click.echo(json.dumps(document(fabric.design, proof.verdicts, shown), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(name, verdicts, shown), indent=2, ensure_ascii=False))
     else:
         from farshore.cli.console import output
         from farshore.cli.prove_report import show
 
-        show(output(), fabric.design, proof.verdicts, shown, tuple(intent.tenants))
-    context.exit(EXIT_YES if proof.holds else EXIT_NO)
+        show(output(), name, verdicts, shown, tuple(built.intent.tenants))
+    context.exit(EXIT_YES if proven.holds else EXIT_NO)

@@ -9,7 +9,6 @@ import click
 
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
-from farshore.lookup import find
 from farshore.semantics.profiles import PROFILES
 
 # \b keeps click from filling the lines that follow.
@@ -66,24 +65,24 @@ def walk(
     and its fix. What the intent does not connect may be asked for, too: the answer is the step that
     refuses it.
     """
-    from farshore.cli.fabrics import read_fabric
-    from farshore.cli.walk_arguments import probe
-    from farshore.walk.tell import journey
+    from farshore.cli.inputs import read_built
+    from farshore.pipeline import stages
 
     if name is not None and not live:
         raise UsageError("--name says which lab, and only --live sends the packet through one")
-    if design is not None:
-        find(DESIGNS, design, "design")
-    chosen = find(PROFILES, profile, "profile") if profile is not None else None
-    intent, plan, fabric = read_fabric(file, design)
-    asked = probe(intent, plan, fabric, origin, target)
+    stages.design_named(design)
+    chosen = stages.profile_named(profile)
+    built = read_built(file, design)
+    intent, fabric = built.intent, built.fabric
     if live:
         from farshore.cli import walk_live
+        from farshore.pipeline.probes import probe
 
+        asked = probe(intent, built.plan, fabric, origin, target)
         came = walk_live.send(file, fabric, chosen, asked, name)
         walked = came.walk
     else:
-        walked = journey.walk(fabric, chosen, asked)
+        walked = stages.walk(built, origin, target, profile)
     if svg is not None:
         from farshore.walk.draw.drawing import draw
 

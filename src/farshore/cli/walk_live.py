@@ -48,7 +48,7 @@ def _lab(up: Record | None, file: Path, fabric: Fabric) -> Iterator[Record]:
     if up is not None:
         yield up
         return
-    with progress("making the lab") as report, passing(f"walk-{os.getpid()}", file, fabric, report) as own:
+    with progress() as reporter, passing(f"walk-{os.getpid()}", file, fabric, reporter) as own:
         yield own
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from farshore.comparison.model import Costs, Failure, Reached, Verdict
 from farshore.design import names
@@ -13,25 +13,26 @@ from farshore.intent.model import Intent
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan
 from farshore.realm import PROVIDER, Address
+from farshore.reporter import SILENT, Reporter
 from farshore.semantics.crossing import Verb
 from farshore.walk.tell.journey import Probe, Walk, walk
 
-Reporter = Callable[[int, int, str], None]
 # In the order in which one would choose: the cheapest that carries everything first, then those that only show why.
 _ORDER = ("lake", "last-hop", "appliance", "single-nat", "last-hop-plain")
 
 
-def compare(intent: Intent, plan: Plan, report: Reporter = lambda _done, _total, _what: None) -> tuple[Verdict, ...]:
+def compare(intent: Intent, plan: Plan, reporter: Reporter = SILENT) -> tuple[Verdict, ...]:
     """Return a verdict on each design and, where the intent asks for several at once, on that mix."""
     asked = build(intent, plan)
     mixed = [None] if asked.design not in DESIGNS else []
     choices: list[str | None] = [*mixed, *_ORDER]
     verdicts = []
+    reporter.started("comparison")
     for number, design in enumerate(choices):
         name = design or asked.design
-        report(number, len(choices), name)
+        reporter.advanced(number, len(choices), name)
         verdicts.append(verdict(intent, plan, asked if design is None else build(intent, plan, design), design))
-    report(len(choices), len(choices), "")
+    reporter.finished("comparison")
     return tuple(verdicts)
 
 

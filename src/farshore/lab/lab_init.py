@@ -25,6 +25,7 @@ from farshore.lab.job import LENGTH, STAY, Job, decode
 from farshore.lab.keys import introductions, variables
 from farshore.lab.registry import LabEntry, Record, start_time
 from farshore.machine import world as worlds
+from farshore.reporter import Reporter
 from farshore.traffic import servers
 
 # Below the lab's own /run, which nobody outside sees.
@@ -74,7 +75,7 @@ def _first_process(job: Job) -> None:
     threading.Thread(target=_watch_tie, daemon=True).start()
     try:
         worlds.furnish()
-        apply(compile_fabric(job.fabric), lambda done, total, what: _say("progress", done=done, total=total, what=what))
+        apply(compile_fabric(job.fabric), _Progress())
         answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
         servers.serve(answering, introductions(job.fabric), job.keys)
         for proxy in job.fabric.proxies:
@@ -86,6 +87,13 @@ def _first_process(job: Job) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _say("ready")
     threading.Event().wait()
+
+
+class _Progress(Reporter):
+    """Passes the engine's progress on to the command that waits for the lab."""
+
+    def advanced(self, done: int, total: int, item: str = "") -> None:
+        _say("progress", done=done, total=total, item=item)
 
 
 def _watch_tie() -> None:

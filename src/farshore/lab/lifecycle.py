@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,28 +22,35 @@ from farshore.fabric.model import Fabric
 from farshore.lab.job import STAY, Job, encode
 from farshore.lab.keys import read_keys
 from farshore.lab.registry import LabEntry, Record, claimed, is_alive
+from farshore.reporter import SILENT, Reporter
 
-Reporter = Callable[[int, int, str], None]
 _DOWN_SECONDS = 60.0
 _POLL = 0.02
 _LOG_TAIL = 5
 
 
 def up(
-    name: str, intent: Path, fabric: Fabric, report: Reporter, *, own_servers: frozenset[str] = frozenset()
+    name: str,
+    intent: Path,
+    fabric: Fabric,
+    reporter: Reporter = SILENT,
+    *,
+    own_servers: frozenset[str] = frozenset(),
 ) -> Record:
     """Bring a lab up that outlives this process. It does not answer as ``own_servers``. Raises as :func:`passing`."""
-    with _lab(name, intent, fabric, report, stays=True, own_servers=own_servers) as record:
+    with _lab(name, intent, fabric, reporter, stays=True, own_servers=own_servers) as record:
         return record
 
 
-def passing(name: str, intent: Path, fabric: Fabric, report: Reporter) -> contextlib.AbstractContextManager[Record]:
+def passing(
+    name: str, intent: Path, fabric: Fabric, reporter: Reporter = SILENT
+) -> contextlib.AbstractContextManager[Record]:
     """Bring a lab up for the length of the body; it ends with the body, or with this process.
 
     Raises MachineError, with everything cleaned up, where the machine cannot; UsageError where a lab of
     this name is up already.
     """
-    return _lab(name, intent, fabric, report, stays=False)
+    return _lab(name, intent, fabric, reporter, stays=False)
 
 
 @contextlib.contextmanager
@@ -51,7 +58,7 @@ def _lab(
     name: str,
     intent: Path,
     fabric: Fabric,
-    report: Reporter,
+    reporter: Reporter,
     *,
     stays: bool,
     own_servers: frozenset[str] = frozenset(),
@@ -63,7 +70,7 @@ def _lab(
     with claimed(name) as (here, lock), _erased_at_the_end(here) as kept, _lab_init(here, lock) as lab_init:
         try:
             job = Job(name, str(here.folder), str(intent.resolve()), fabric, keys, own_servers)
-            record = _build(lab_init, here, encode(job), report)
+            record = _build(lab_init, here, encode(job), reporter)
             if stays:
                 if not _tell(lab_init, STAY) or not _agrees_to_stay(lab_init):
                     raise _ended(here)
@@ -149,18 +156,20 @@ def _lab_init(here: LabEntry, lock: int) -> Iterator[subprocess.Popen[bytes]]:
         yield process
 
 
-def _build(process: subprocess.Popen[bytes], here: LabEntry, job: bytes, report: Reporter) -> Record:
+def _build(process: subprocess.Popen[bytes], here: LabEntry, job: bytes, reporter: Reporter) -> Record:
+    reporter.started("lab")
     _tell(process, job)
     for event in _events(process):
         match event["event"]:
             case "progress":
-                report(event["done"], event["total"], event["what"])
+                reporter.advanced(event["done"], event["total"], event["item"])
             case "failed":
                 raise MachineError(f"lab {here.name!r} could not be made: {event['message']}")
             case "ready":
                 record = here.read()
                 if record is None:
                     raise MachineError(f"lab {here.name!r} was taken away while it was being made")
+                reporter.finished("lab")
                 return record
     raise _ended(here)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 from farshore.conformance.check import Result
@@ -13,21 +12,20 @@ from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.lab.lifecycle import passing
 from farshore.plan.model import Plan
+from farshore.reporter import SILENT, Reporter
 
-Reporter = Callable[[int, int, str], None]
 
-
-def run(
-    file: Path, intent: Intent, plan: Plan, fabric: Fabric, *, making: Reporter, checking: Reporter
-) -> tuple[Result, ...]:
+def run(file: Path, intent: Intent, plan: Plan, fabric: Fabric, reporter: Reporter = SILENT) -> tuple[Result, ...]:
     """Make a lab of its own name, make every attempt, and return the results in the order of the checks.
 
     Raises MachineError where the machine cannot.
     """
     checks = expectations(intent, plan, fabric)
     results: dict[str, Result] = {}
-    with passing(f"run-{os.getpid()}", file, fabric, making) as record:
+    with passing(f"run-{os.getpid()}", file, fabric, reporter) as record:
+        reporter.started("checks")
         for result in visit(record, checks, fabric):
             results[result.name] = result
-            checking(len(results), len(checks), result.name)
+            reporter.advanced(len(results), len(checks), result.name)
+        reporter.finished("checks")
     return tuple(results[check.name] for check in checks)

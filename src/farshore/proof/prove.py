@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Fabric
@@ -17,10 +17,9 @@ from farshore.proof.judges.sources import Sources, scene
 from farshore.proof.judges.tenants import tenant_account
 from farshore.proof.side_by_side import mapped
 from farshore.proof.spread.spread import Terrain
+from farshore.reporter import SILENT, Reporter
 from farshore.semantics.profile import Profile
 from farshore.walk.tell.journey import profile_of
-
-Reporter = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,22 +77,26 @@ def prove(
     *,
     design: str | None = None,
     profile: Profile | None = None,
-    report: Reporter = lambda _done, _total, _what: None,
+    reporter: Reporter = SILENT,
 ) -> Proof:
     """Prove a fabric that was built from an intent and its plan."""
     question = Question(intent, plan, fabric, design, profile)
     terrain = Terrain(fabric, profile_of(profile), {})
     there = scene(fabric)
     names, total = tuple(intent.tenants), len(intent.tenants)
+    reporter.started("proof")
     looked = mapped(
-        lambda name: look_at(question, terrain, there, name), names, lambda done: report(done, total, names[done])
+        lambda name: look_at(question, terrain, there, name),
+        names,
+        lambda done: reporter.advanced(done, total, names[done]),
     )
-    report(total, total, "")
     accounts = dict(zip(names, looked, strict=True))
     for name in (*there.provider, *there.internet):
         accounts[name] = look_at(question, terrain, there, name)
     marks = laid_out(mark for account in accounts.values() for mark in account.prints)
-    return Proof(question, terrain, accounts, marks, verdicts(accounts.values(), marks))
+    proof = Proof(question, terrain, accounts, marks, verdicts(accounts.values(), marks))
+    reporter.finished("proof")
+    return proof
 
 
 def look_at(question: Question, terrain: Terrain, there: Sources, origin: str) -> Account:

@@ -33,6 +33,7 @@ from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
 from farshore.machine import namespace, settings
 from farshore.machine.netlink import Kernel
+from farshore.reporter import SILENT, Reporter
 
 LOOPBACK_INDEX = 1
 # Loading rules is mostly waiting until all processors have let go of what stood before, and for nft; reading
@@ -40,20 +41,20 @@ LOOPBACK_INDEX = 1
 _LOADING_AT_ONCE = 16
 _READING_AT_ONCE = 4
 
-Reporter = Callable[[int, int, str], None]
 # Of every link's end: the namespace that it is to be in, and the interface that it is to be.
 Ends = Mapping[LinkEnd, tuple[str, DesiredInterface]]
 
 
-def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what: None) -> tuple[Change, ...]:
+def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, ...]:
     """Bring the machine to the desired state and return what was changed, nothing on a second call.
 
-    ``report`` hears how many changes of how many are done, and the node at hand. Raises MachineError where
+    ``reporter`` hears how many changes of how many are done, and the node at hand. Raises MachineError where
     the kernel refuses; what had been done until then stays, and another call goes on from there.
     """
     changes = difference(desired, read_all(desired))
     ends = _ends(desired)
     done = 0
+    reporter.started("configuration")
     # The phases follow each other; within one, no node waits for another.
     for phase, of_phase in itertools.groupby(changes, key=_phase):
         batches = [tuple(batch) for _, batch in itertools.groupby(of_phase, key=lambda change: change.node)]
@@ -62,7 +63,8 @@ def apply(desired: DesiredState, report: Reporter = lambda _done, _total, _what:
             for finished in as_completed(work):
                 batch = finished.result()
                 done += len(batch)
-                report(done, len(changes), batch[0].node)
+                reporter.advanced(done, len(changes), batch[0].node)
+    reporter.finished("configuration")
     return changes
 
 

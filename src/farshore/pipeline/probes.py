@@ -1,4 +1,4 @@
-"""What ``farshore walk`` is asked for: from whom, to what, and by which address; near names for unknown ones."""
+"""What a walk is asked for: ``TENANT/HOST`` and ``SERVICE[:PORT]`` as a probe; near names for unknown ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SSH = 22
 
 
 def probe(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str) -> Probe:
-    """Return the probe of ``--from`` and ``--to``.
+    """Return the probe from a host to a service and port.
 
     Where the service is not presented to the host, it is one to the service's lake address: a valid question.
     A host of the provider calls a tenant's host, whether it may or not.

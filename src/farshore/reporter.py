@@ -1,0 +1,23 @@
+"""The progress of long work as named events: whoever does the work names them, whoever watches overrides them."""
+
+from __future__ import annotations
+
+
+class Reporter:
+    """Hears how far work has come. Every event does nothing here; a terminal, a log or a test overrides some.
+
+    Work is one thing at a time: ``started`` once, ``advanced`` any number of times, ``finished`` once unless the
+    work ends in an error.
+    """
+
+    def started(self, work: str) -> None:
+        """Work has begun. ``work`` is a noun, such as "proof" or "lab"."""
+
+    def advanced(self, done: int, total: int, item: str = "") -> None:
+        """``done`` steps of ``total`` are done. ``item`` is what is at hand, such as a node or a tenant."""
+
+    def finished(self, work: str) -> None:
+        """All steps of the work are done."""
+
+
+SILENT = Reporter()  # has no state, so that one serves everybody

@@ -20,7 +20,7 @@ from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
 from farshore.proof.query import Arrived, Query
 from farshore.realm import LAKE, Address, Realm, RealmKind
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import profile_of
 
 # A look-up on the way has no one right answer: the proof counts it as not reached, a real table does one or the other.
 DOUBTFUL = "doubtful"

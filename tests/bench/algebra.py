@@ -31,7 +31,7 @@ from farshore.proof.sets.senders import anybody
 from farshore.proof.sets.targets import anything
 from farshore.proof.spread.crossing import Stream, cross
 from farshore.proof.spread.tables import DeviceTables
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 
 from ..proof.diagram import Diagram, leaving, on_the_wire, through
 from .intents import many_tenants

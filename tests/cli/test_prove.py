@@ -106,7 +106,7 @@ def test_distinct_addresses_do_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
 
 def test_every_profile_holds_in_the_lake(monkeypatch: pytest.MonkeyPatch) -> None:
-    from farshore.semantics.profiles import PROFILES
+    from farshore.semantics.profile import PROFILES
 
     for profile in PROFILES:
         done = prove(monkeypatch, "examples/article.yaml", "--profile", profile)

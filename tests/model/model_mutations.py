@@ -17,14 +17,13 @@ import pytest
 
 from farshore.fabric.model import Device, Direction, Guard, Permit, Route
 from farshore.realm import Address
-from farshore.semantics import device, trace
+from farshore.semantics import device, profile, trace
 from farshore.semantics.crossing import Crossing
 from farshore.semantics.flow import Flow, Way
 from farshore.semantics.packet import Kind, Packet
 from farshore.semantics.profile import Stage
 from farshore.semantics.routing import LookUp
 from farshore.translation import BasicNat, PortBlock, PortBlockNapt
-from farshore.walk.tell import journey
 
 Patch = Callable[[pytest.MonkeyPatch], None]
 
@@ -59,16 +58,16 @@ def _stages(patch: pytest.MonkeyPatch, name: str, wrong: Callable[..., Any]) -> 
 
 @mutation("routes before it translates the destination")
 def _swapped(patch: pytest.MonkeyPatch) -> None:
-    linux = journey.PROFILES["linux"]
+    linux = profile.PROFILES["linux"]
     order = (Stage.ROUTE, Stage.DESTINATION, Stage.FILTER, Stage.SOURCE)
-    patch.setattr(journey, "PROFILES", MappingProxyType({"linux": replace(linux, forward=order)}))
+    patch.setattr(profile, "PROFILES", MappingProxyType({"linux": replace(linux, forward=order)}))
 
 
 @mutation("routes replies before it translates them")
 def _swapped_back(patch: pytest.MonkeyPatch) -> None:
-    linux = journey.PROFILES["linux"]
+    linux = profile.PROFILES["linux"]
     order = (Stage.ROUTE, Stage.DESTINATION, Stage.FILTER, Stage.SOURCE)
-    patch.setattr(journey, "PROFILES", MappingProxyType({"linux": replace(linux, backward=order)}))
+    patch.setattr(profile, "PROFILES", MappingProxyType({"linux": replace(linux, backward=order)}))
 
 
 @mutation("takes the first route that matches, not the longest")

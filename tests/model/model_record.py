@@ -17,9 +17,9 @@ from farshore.realm import Address, Realm
 from farshore.semantics import trace as tracing
 from farshore.semantics.choice import Choices, held_route
 from farshore.semantics.packet import Kind, Packet
+from farshore.semantics.profile import profile_of
 from farshore.traffic import packet as wire
 from farshore.traffic.injection import Form, Injected, Observer, Sighting
-from farshore.walk.tell.journey import profile_of
 
 _FIRST_PORT, _LAST_PORT = 20000, 59999
 

@@ -83,7 +83,7 @@ def test_a_proof_brings_a_counterexample_for_each_property_that_fails() -> None:
     good = stages.prove(built("lake"))
     assert (good.holds, good.counterexamples) == (True, {})
     bad = stages.prove(built("single-nat"))
-    failing = {each.what for each in bad.proof.verdicts if not each.holds}
+    failing = {each.what for each in bad.proof.results if not each.holds}
     assert failing
     assert set(bad.counterexamples) == failing
 

@@ -17,7 +17,7 @@ from dd.autoref import BDD
 from farshore.fabric.model import Device, Direction, Permit, Route
 from farshore.port import Port, Protocol
 from farshore.realm import Prefix, Realm
-from farshore.semantics.profile import Form, Profile, Stage
+from farshore.semantics.profile import FilterView, Profile, Stage
 from farshore.translation import BasicNat
 
 # The library has no types; what it calls a function is a node of a diagram.
@@ -224,7 +224,7 @@ class _Oracle:
         yield replace(under, which=under.which & found)
 
     def _judged(self, permit: Permit, under: Under) -> Node:
-        if self.profile.filter_reads is Form.ARRIVED:
+        if self.profile.filter_reads is FilterView.ARRIVED:
             return self.diagram.in_prefix(self.arrived, permit.destination)
         return self.diagram.in_prefix(under.destination, permit.translated)
 

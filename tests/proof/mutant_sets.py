@@ -20,7 +20,7 @@ from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, strayed
 from farshore.proof.spread.spread import Terrain, spread
 from farshore.realm import Realm, RealmKind
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import profile_of
 
 # Streams by what is done to them and where.
 Seen = dict[tuple[str, ...], list[Stream]]
@@ -60,7 +60,7 @@ def seen(fabric: Fabric, start: Start) -> Seen:
     found = spread(terrain, start.end, Stream(start.senders, anything(start.realm)))
     noted: Seen = {}
     clean: Clean = {}
-    for hop in found.hops:
+    for hop in found.visits:
         out = realm_at(fabric, LinkEnd(hop.node, hop.passage.egress))
         if out.kind is not RealmKind.LAKE and out != realm_at(fabric, LinkEnd(hop.node, hop.ingress)):
             noted.setdefault(("wire", hop.node, hop.passage.egress), []).append(hop.passage.left)

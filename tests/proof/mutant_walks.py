@@ -20,9 +20,10 @@ from farshore.port import Port, Protocol
 from farshore.realm import Address, Prefix, Realm, RealmKind
 from farshore.semantics.choice import Choices, held_route, kept_port
 from farshore.semantics.packet import Kind, Packet
+from farshore.semantics.profile import profile_of
 from farshore.semantics.trace import Trace, trace
 from farshore.translation import BasicNat
-from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT, profile_of
+from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT
 
 SAMPLE = 1_000
 # A real table holds one of two equal routes, and takes it.

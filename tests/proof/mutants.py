@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Node, Policy, Route
 from farshore.realm import Prefix, Realm, RealmKind
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 
 EVERYTHING = IPv4Network("0.0.0.0/0")
 T = TypeVar("T")

@@ -25,10 +25,10 @@ def listed() -> Iterator[tuple[str, str]]:
 def table() -> str:
     """Return the table of the documents: the mutants of each kind, and what became of them."""
     every, equivalent, survived = Counter[str](), Counter[str](), Counter[str]()
-    for kind, verdict in listed():
+    for kind, result in listed():
         every[kind] += 1
-        equivalent[kind] += verdict == EQUIVALENT
-        survived[kind] += verdict == SURVIVED
+        equivalent[kind] += result == EQUIVALENT
+        survived[kind] += result == SURVIVED
     rows = [
         f"| {kind} | {every[kind]:,} | {every[kind] - equivalent[kind] - survived[kind]:,} | {equivalent[kind]:,} |"
         for kind in sorted(every)

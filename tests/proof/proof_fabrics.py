@@ -20,7 +20,7 @@ from farshore.proof.sets.intervals import EVERY_PORT, of_port, of_prefix
 from farshore.proof.spread.crossing import Stream
 from farshore.realm import Prefix, Realm
 from farshore.semantics.packet import Packet
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 from farshore.translation import BasicNat
 from strategies import intents, mixed_intents
 

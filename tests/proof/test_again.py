@@ -50,8 +50,8 @@ def assert_same(again: Proof, whole: Proof) -> None:
     for name, account in whole.accounts.items():
         assert again.accounts[name] == account, name
     assert again.marks == whole.marks
-    assert [(v.what, v.checked) for v in again.verdicts] == [(v.what, v.checked) for v in whole.verdicts]
-    assert [v.holds for v in again.verdicts] == [v.holds for v in whole.verdicts]
+    assert [(v.what, v.checked) for v in again.results] == [(v.what, v.checked) for v in whole.results]
+    assert [v.holds for v in again.results] == [v.holds for v in whole.results]
 
 
 @settings(max_examples=60)

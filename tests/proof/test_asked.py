@@ -18,9 +18,8 @@ from farshore.port import Port, Protocol
 from farshore.proof.query import Arrived, Query
 from farshore.realm import Address
 from farshore.semantics.packet import Packet
-from farshore.semantics.profiles import PROFILES
-from farshore.semantics.trace import ProfileOf, Trace, trace
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import PROFILES, ProfileOf, profile_of
+from farshore.semantics.trace import Trace, trace
 from strategies import intents, mixed_intents
 
 TEN = Path(__file__).parents[2] / "examples" / "ten-tenants.yaml"

@@ -16,11 +16,10 @@ from farshore.proof.spread.crossing import Crossed, Stream, cross, cross_proxy
 from farshore.proof.spread.tables import DeviceTables, Fronts
 from farshore.realm import LAKE, PROVIDER, Realm
 from farshore.semantics import device, proxy
-from farshore.semantics.choice import AS_TOLD, Choices, held_route, kept_port
+from farshore.semantics.choice import DEFAULT_CHOICES, Choices, held_route, kept_port
 from farshore.semantics.crossing import Crossing
 from farshore.semantics.packet import Packet
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, Profile
 from strategies import TENANT_A, TENANT_B, boxes, narrow_packets, proxies
 
 many = settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -62,7 +61,7 @@ def test_a_packet_through_a_box(box: Device, profile: Profile, data: st.DataObje
         outcomes = proven(crossed, packet)
         assert outcomes == walked(run, packet)
         # And by name the two that anything is told of: the article's way, and a real table's.
-        for found in (run(AS_TOLD), run(AS_HELD)):
+        for found in (run(DEFAULT_CHOICES), run(AS_HELD)):
             assert found.refused or _ends(found) in {(egress, now.source, now.destination) for egress, now in outcomes}
 
 
@@ -90,7 +89,7 @@ def test_what_passes_arrived_and_a_clear_passage_has_one_answer(
         # What one passage takes for sure, no other takes.
         assert all(p.doubtful for p in through) or len(through) == 1
         rivals = {two.found for two in crossed.two_sided if has(two.stream, packet)}
-        found = {event.found for event in run(AS_TOLD).events}
+        found = {event.found for event in run(DEFAULT_CHOICES).events}
         # Where nothing at all may pass, the proof does not look; where it passes, both look and see the same.
         if through:
             assert found.intersection(TWO_SIDED) <= rivals

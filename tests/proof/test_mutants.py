@@ -28,7 +28,7 @@ def walks(name: str) -> Walks:
 
 
 def refuting(case: Good, mutant: Mutant) -> list[str]:
-    return [str(verdict.what) for verdict in case.proof_of(mutant.fabric).verdicts if not verdict.holds]
+    return [str(result.what) for result in case.proof_of(mutant.fabric).results if not result.holds]
 
 
 @lru_cache
@@ -67,8 +67,8 @@ def test_every_mutant_is_refuted_or_equivalent(name: str, request: pytest.Fixtur
     lines: dict[str, list[str]] = {}
     survivors = []
     for mutant in mutants(good(name).fabric):
-        verdict, different = fate(name, mutant)
-        lines.setdefault(mutant.kind, []).append(f"  {mutant.what} => {verdict}")
+        result, different = fate(name, mutant)
+        lines.setdefault(mutant.kind, []).append(f"  {mutant.what} => {result}")
         if different:
             survivors.append((mutant.what, different[0]))
     found = "\n".join(line for kind in sorted(lines) for line in (kind, *lines[kind], ""))
@@ -85,8 +85,8 @@ def test_there_are_enough_of_every_kind_and_no_property_is_idle() -> None:
     kinds = {kind for kind, _ in fates}
     # No rule stands in another's way, so their order is all the same; and the designs are made for every profile.
     idle = {"profile changed", "rules reordered"}
-    assert kinds - {kind for kind, verdict in fates if verdict != EQUIVALENT} == idle
-    said = {each for _, verdict in fates for each in verdict.split(", ")}
+    assert kinds - {kind for kind, result in fates if result != EQUIVALENT} == idle
+    said = {each for _, result in fates for each in result.split(", ")}
     assert said == {*map(str, Property), EQUIVALENT}
     assert "100 %" in table()
 
@@ -113,7 +113,7 @@ def test_proving_again_says_the_same_of_every_mutant(name: str) -> None:
     proof = case.proof_of(case.fabric)
     for mutant in mutants(case.fabric):
         again = prove_again(proof, Question(case.intent, case.plan, mutant.fabric, case.design))
-        assert [str(each.what) for each in again.verdicts if not each.holds] == refuting(case, mutant), mutant.what
+        assert [str(each.what) for each in again.results if not each.holds] == refuting(case, mutant), mutant.what
 
 
 # What these mutants do was once seen by no property.

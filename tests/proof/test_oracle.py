@@ -13,8 +13,7 @@ from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.crossing import Crossed, Passage, Stream, cross
 from farshore.proof.spread.tables import DeviceTables
 from farshore.realm import LAKE, PROVIDER, Prefix, Realm
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, Profile
 from strategies import NARROW, TENANT_A, boxes
 
 profiles = st.sampled_from(list(PROFILES.values()))

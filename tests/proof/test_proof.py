@@ -22,7 +22,7 @@ from farshore.proof.judges.account import Property
 from farshore.proof.prove import Proof, prove
 from farshore.proof.side_by_side import mapped
 from farshore.realm import Prefix
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 from strategies import intents, mixed_intents
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
@@ -41,7 +41,7 @@ def planned(intent: Intent) -> Plan:
 
 
 def failing(proof: Proof) -> set[Property]:
-    return {verdict.what for verdict in proof.verdicts if not verdict.holds}
+    return {result.what for result in proof.results if not result.holds}
 
 
 @settings(max_examples=60)
@@ -76,7 +76,7 @@ def test_a_lost_guard_lets_forged_sources_in() -> None:
     loose = meddled(fabric, near.name, {"guards": tuple(g for g in near.guards if g.interface != "wan")})
     proof = prove(intent, plan, loose)
     assert {Property.FORGED, Property.ONE_TO_ONE, Property.RETURN_PATH} <= failing(proof)
-    (forged, *_) = next(v.refuted for v in proof.verdicts if v.what is Property.FORGED)
+    (forged, *_) = next(v.refuted for v in proof.results if v.what is Property.FORGED)
     shown = counterexample(intent, plan, loose, forged)
     first = shown.walk.steps[0].before
     assert str(first.source.ip) == "100.65.0.0"

@@ -18,10 +18,8 @@ from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, strayed
 from farshore.proof.spread.spread import Arrival, Terrain, spread
 from farshore.semantics.packet import Packet
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
-from farshore.semantics.trace import Hop, ProfileOf, Trace, trace
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import PROFILES, Profile, ProfileOf, profile_of
+from farshore.semantics.trace import Hop, Trace, trace
 
 some = settings(
     max_examples=80,

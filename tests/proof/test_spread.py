@@ -20,10 +20,8 @@ from farshore.proof.spread.spread import Spread, Terrain, spread
 from farshore.realm import PROVIDER, Address, Prefix
 from farshore.semantics.choice import Choices
 from farshore.semantics.packet import Packet
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
-from farshore.semantics.trace import MAX_HOPS, ProfileOf, Trace, trace
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import PROFILES, Profile, ProfileOf, profile_of
+from farshore.semantics.trace import MAX_HOPS, Trace, trace
 
 some = settings(
     max_examples=60,
@@ -75,7 +73,7 @@ def agree(fabric: Fabric, profile: Profile | None, data: st.DataObject) -> None:
     of = profile_of(profile)
     found = spread(Terrain(fabric, of, {}), start, everything(fabric, start))
     far = [arrival.stream for arrival in found.arrivals if len(arrival.path) > 1]
-    sets = [*far * 2, *(arrival.stream for arrival in found.arrivals), *(hop.passage.left for hop in found.hops)]
+    sets = [*far * 2, *(arrival.stream for arrival in found.arrivals), *(visit.passage.left for visit in found.visits)]
     for _ in range(10):
         packet = data.draw(packets(fabric, start, sets))
         assert proven(found, packet) == walked(fabric, of, start, packet)

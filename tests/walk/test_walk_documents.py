@@ -9,13 +9,12 @@ import pytest
 from walk_builders import ARTICLE, DISTINCT, walked
 
 from farshore.design.catalogue import DESIGNS
-from farshore.semantics.profile import Form, Returning
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, FilterView, Returning
 from farshore.walk.tell.summary import order, verdict
 
 DOCS = Path(__file__).parents[2] / "docs"
 GOLDEN = Path(__file__).parent / "golden"
-FILTER_READS = {Form.ARRIVED: "as it arrived", Form.TRANSLATED: "as translated"}
+FILTER_READS = {FilterView.ARRIVED: "as it arrived", FilterView.TRANSLATED: "as translated"}
 FOLLOW = {Returning.ROUTE: "a route look-up", Returning.SESSION: "the session", Returning.LAST_HOP: "the last hop"}
 
 

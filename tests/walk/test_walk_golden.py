@@ -13,8 +13,8 @@ from walk_builders import ARTICLE, built, walked
 
 from farshore.cli.walk_text import show
 from farshore.walk.draw.drawing import draw
-from farshore.walk.tell.document import document
 from farshore.walk.tell.journey import Walk
+from farshore.walk.tell.summary import document
 
 GOLDEN = Path(__file__).parent / "golden"
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"  # those that docs/designs.md shows

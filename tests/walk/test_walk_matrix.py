@@ -7,8 +7,7 @@ from walk_builders import ARTICLE, DISTINCT, walked
 
 from farshore.design.catalogue import DESIGNS
 from farshore.semantics.packet import Packet
-from farshore.semantics.profile import Form, Grade, Profile, Returning, Stage
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, FilterView, Grade, Profile, Returning, Stage
 from farshore.walk.tell.journey import Walk
 
 STEPS = {"single-nat": 7, "lake": 10, "last-hop": 8, "last-hop-plain": 8, "appliance": 8}
@@ -107,7 +106,7 @@ def test_profiles_are_whole(profile: Profile) -> None:
     assert (Stage.ROUTE in profile.backward) is (profile.returning is Returning.ROUTE)
     # A filter can read the translated destination only once it is translated.
     translated = profile.forward.index(Stage.DESTINATION) < profile.forward.index(Stage.FILTER)
-    assert translated or profile.filter_reads is Form.ARRIVED
+    assert translated or profile.filter_reads is FilterView.ARRIVED
     assert profile.returning_says
     assert profile.source
     assert profile.grade in Grade

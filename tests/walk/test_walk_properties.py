@@ -14,11 +14,10 @@ from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.realm import LAKE, PROVIDER, Address, RealmKind
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, Profile
 from farshore.semantics.trace import Hop
-from farshore.walk.tell.document import document
 from farshore.walk.tell.journey import Probe, walk
+from farshore.walk.tell.summary import document
 from strategies import intents
 
 PORTS = st.integers(1, 65535)

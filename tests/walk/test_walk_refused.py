@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from walk_builders import ARTICLE, walked
 
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 from farshore.walk.tell.summary import glitch_list, refusal, verdict
 
 TWO_SERVICES = ARTICLE.replace(

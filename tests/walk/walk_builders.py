@@ -12,7 +12,7 @@ from farshore.intent.model import Intent
 from farshore.pipeline.probes import probe
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 from farshore.walk.tell.journey import Walk, walk
 
 ARTICLE = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")

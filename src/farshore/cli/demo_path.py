@@ -9,8 +9,8 @@ from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
 from farshore.port import Port
 from farshore.realm import Address, Realm
 from farshore.semantics.packet import Packet
+from farshore.semantics.profile import profile_of
 from farshore.semantics.trace import trace
-from farshore.walk.tell.journey import profile_of
 
 
 @dataclass(frozen=True, slots=True)

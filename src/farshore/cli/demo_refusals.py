@@ -12,8 +12,8 @@ from farshore.design import names
 from farshore.fabric.model import Fabric, LinkEnd
 from farshore.realm import LAKE, Address
 from farshore.semantics.packet import Packet
+from farshore.semantics.profile import profile_of
 from farshore.semantics.trace import trace
-from farshore.walk.tell.journey import profile_of
 
 
 @dataclass(frozen=True, slots=True)

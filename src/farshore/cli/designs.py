@@ -12,7 +12,7 @@ import click
 from farshore.cli.progress import progress
 
 if TYPE_CHECKING:
-    from farshore.comparison.model import Reached, Verdict
+    from farshore.comparison.model import DesignSummary, ReachedBy
 
 EXAMPLE = """\b
 Example:
@@ -33,14 +33,14 @@ def designs(file: Path, *, as_json: bool) -> None:
 
     planned = read_planned(file)
     with progress() as reporter:
-        verdicts = stages.compare(planned, reporter)
+        summaries = stages.compare(planned, reporter)
     if as_json:
-        click.echo(json.dumps({"designs": [_document(each) for each in verdicts]}, indent=2))
+        click.echo(json.dumps({"designs": [_document(each) for each in summaries]}, indent=2))
         return
-    click.echo(_table([_COLUMNS, *(_row(each) for each in verdicts)]))
+    click.echo(_table([_COLUMNS, *(_row(each) for each in summaries)]))
     click.echo()
-    click.echo(_table(_who_reaches_what(verdicts)))
-    for each in verdicts:
+    click.echo(_table(_who_reaches_what(summaries)))
+    for each in summaries:
         for line in _remarks(each):
             click.echo(line)
 
@@ -55,46 +55,46 @@ def _table(rows: Sequence[tuple[str, ...]]) -> str:
     )
 
 
-def _row(verdict: Verdict) -> tuple[str, ...]:
-    costs = verdict.costs
+def _row(summary: DesignSummary) -> tuple[str, ...]:
+    costs = summary.costs
     figures = (costs.namespaces, costs.translations, costs.hops, costs.lake_addresses, costs.presented_addresses)
-    return (verdict.design, f"{verdict.delivered} of {verdict.walks}", *(f"{figure:,}" for figure in figures))
+    return (summary.design, f"{summary.delivered} of {summary.walks}", *(f"{figure:,}" for figure in figures))
 
 
-def _who_reaches_what(verdicts: tuple[Verdict, ...]) -> list[tuple[str, ...]]:
+def _who_reaches_what(summaries: tuple[DesignSummary, ...]) -> list[tuple[str, ...]]:
     """Return a row for each host and what it uses, with a column for each design."""
-    rows = [("from", "to", *(each.design for each in verdicts))]
-    for pair in zip(*(each.reached for each in verdicts), strict=True):
+    rows = [("from", "to", *(each.design for each in summaries))]
+    for pair in zip(*(each.reached for each in summaries), strict=True):
         rows.append((pair[0].origin, pair[0].target, *(_share(each) for each in pair)))
     return rows
 
 
-def _share(reached: Reached) -> str:
+def _share(reached: ReachedBy) -> str:
     if not reached.missed:
         return "yes"
     return f"{len(reached.ports)} of {len(reached.ports) + len(reached.missed)}" if reached.ports else "no"
 
 
-def _remarks(verdict: Verdict) -> list[str]:
+def _remarks(summary: DesignSummary) -> list[str]:
     """Return what stands below the table: what is not carried, and the first glitch."""
-    lines = [f"  cannot carry: {each.problem}" for each in verdict.uncarried]
-    if verdict.failures:
-        first, more = verdict.failures[0], len(verdict.failures) - 1
+    lines = [f"  cannot carry: {each.problem}" for each in summary.uncarried]
+    if summary.failures:
+        first, more = summary.failures[0], len(summary.failures) - 1
         also = f" (and {more:,} more)" if more else ""
         lines.append(f"  first glitch: {first.origin} to {first.target}, step {first.step}: {first.reason}{also}")
-    return ["", verdict.design, *lines] if lines else []
+    return ["", summary.design, *lines] if lines else []
 
 
-def _document(verdict: Verdict) -> dict[str, Any]:
-    costs = verdict.costs
+def _document(summary: DesignSummary) -> dict[str, Any]:
+    costs = summary.costs
     return {
-        "design": verdict.design,
-        "complete": verdict.complete,
-        "walks": verdict.walks,
-        "delivered": verdict.delivered,
+        "design": summary.design,
+        "complete": summary.complete,
+        "walks": summary.walks,
+        "delivered": summary.delivered,
         "reached": [
             {"from": each.origin, "to": each.target, "ports": each.ports, "missed": each.missed}
-            for each in verdict.reached
+            for each in summary.reached
         ],
         "costs": {
             "namespaces": costs.namespaces,
@@ -103,9 +103,9 @@ def _document(verdict: Verdict) -> dict[str, Any]:
             "lake_addresses": costs.lake_addresses,
             "presented_addresses": costs.presented_addresses,
         },
-        "uncarried": [str(each) for each in verdict.uncarried],
+        "uncarried": [str(each) for each in summary.uncarried],
         "failures": [
             {"from": each.origin, "to": each.target, "step": each.step, "reason": each.reason}
-            for each in verdict.failures
+            for each in summary.failures
         ],
     }

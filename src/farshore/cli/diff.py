@@ -48,7 +48,7 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
         before, after = (_proven(file, design, reporter) for file in (old, new))
     if only is not None:
         find({**before.built.plan.tenants, **after.built.plan.tenants}, only, "tenant")
-    outcome = Outcome(stages.difference(before, after), before.proof.verdicts, after.proof.verdicts, only)
+    outcome = Outcome(stages.difference(before, after), before.proof.results, after.proof.results, only)
     if as_json:
         click.echo(json.dumps(document(outcome), indent=2, ensure_ascii=False))
     else:

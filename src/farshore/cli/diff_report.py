@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from farshore.proof.change import Change, Difference, Kind
-from farshore.proof.prove import Verdict
+from farshore.proof.change import Difference, Effect, EffectKind
+from farshore.proof.prove import PropertyResult
 
 _MOST = 200
-_VERBS = {Kind.GAINS: "gains ", Kind.LOSES: "loses "}
-_SIGNS = {Kind.COMES: "+", Kind.GAINS: "+", Kind.GOES: "-", Kind.LOSES: "-"}
+_VERBS = {EffectKind.GAINS: "gains ", EffectKind.LOSES: "loses "}
+_SIGNS = {EffectKind.COMES: "+", EffectKind.GAINS: "+", EffectKind.GOES: "-", EffectKind.LOSES: "-"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
 
@@ -22,19 +22,19 @@ class Outcome:
     """A difference, and what the proofs of both sides say. ``only`` is the one tenant that may be touched."""
 
     difference: Difference
-    before: tuple[Verdict, ...]
-    after: tuple[Verdict, ...]
+    before: tuple[PropertyResult, ...]
+    after: tuple[PropertyResult, ...]
     only: str | None
 
     @property
-    def outside(self) -> tuple[Change, ...]:
+    def outside(self) -> tuple[Effect, ...]:
         """Return what changes for those that should be untouched."""
         return self.difference.outside(self.only) if self.only is not None else ()
 
     @property
-    def failing(self) -> tuple[Verdict, ...]:
+    def failing(self) -> tuple[PropertyResult, ...]:
         """Return the properties that the new intent does not hold."""
-        return tuple(verdict for verdict in self.after if not verdict.holds)
+        return tuple(result for result in self.after if not result.holds)
 
     @property
     def good(self) -> bool:
@@ -43,29 +43,29 @@ class Outcome:
 
 
 def show(console: Console, outcome: Outcome, new: str) -> None:
-    """Print every change, who is untouched, and the verdict."""
-    changes, untouched = outcome.difference.changes, outcome.difference.untouched
-    for change in changes[:_MOST]:
-        sign = _SIGNS.get(change.kind, "~")
-        console.print(Text(f"{sign} {_says(change)}", _STYLES[sign]))
-    if len(changes) > _MOST:
-        console.print(Text(f"and {len(changes) - _MOST:,} changes more; --json lists them all"))
-    if not changes:
+    """Print every effect, who is untouched, and the result."""
+    effects, untouched = outcome.difference.effects, outcome.difference.untouched
+    for effect in effects[:_MOST]:
+        sign = _SIGNS.get(effect.kind, "~")
+        console.print(Text(f"{sign} {_says(effect)}", _STYLES[sign]))
+    if len(effects) > _MOST:
+        console.print(Text(f"and {len(effects) - _MOST:,} more; --json lists them all"))
+    if not effects:
         console.print(Text("nothing changes"))
     named = f": {', '.join(untouched)}" if 0 < len(untouched) <= len(_SIGNS) * 3 else ""
     console.print(Text(f"untouched, proven: {len(untouched):,} tenants{named}"))
-    for verdict in outcome.failing:
-        console.print(Text(f"✗ {verdict.what} does not hold: farshore prove {new} shows a packet", "bold red"))
+    for result in outcome.failing:
+        console.print(Text(f"✗ {result.what} does not hold: farshore prove {new} shows a packet", "bold red"))
     if outcome.outside:
-        others = ", ".join(dict.fromkeys(change.whose for change in outcome.outside[:_MOST]))
+        others = ", ".join(dict.fromkeys(effect.whose for effect in outcome.outside[:_MOST]))
         console.print(Text(f"✗ more than {outcome.only} is touched: {others}", "bold red"))
     if outcome.good:
         alone = f", and nobody but {outcome.only} is touched" if outcome.only is not None else ""
         console.print(Text(f"✓ every property holds{alone}", "bold green"))
 
 
-def _says(change: Change) -> str:
-    return f"{change.whose} {_VERBS.get(change.kind, '')}{change.says}"
+def _says(effect: Effect) -> str:
+    return f"{effect.whose} {_VERBS.get(effect.kind, '')}{effect.says}"
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
@@ -73,12 +73,12 @@ def document(outcome: Outcome) -> dict[str, Any]:
     return {
         "ok": outcome.good,
         "changes": [
-            {"whose": change.whose, "kind": str(change.kind), "says": _says(change)}
-            for change in outcome.difference.changes
+            {"whose": effect.whose, "kind": str(effect.kind), "says": _says(effect)}
+            for effect in outcome.difference.effects
         ],
         "untouched": list(outcome.difference.untouched),
         "only": outcome.only,
-        "outside": sorted({change.whose for change in outcome.outside}),
+        "outside": sorted({effect.whose for effect in outcome.outside}),
         "properties": [
             {"name": str(now.what), "held": was.holds, "holds": now.holds}
             for was, now in zip(outcome.before, outcome.after, strict=True)

@@ -10,7 +10,7 @@ import click
 from farshore.cli.progress import progress
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 
 EXAMPLE = """\b
 Example:
@@ -51,14 +51,14 @@ def prove(context: click.Context, *, file: Path, design: str | None, profile: st
         with progress() as reporter:
             proven = stages.prove(built, profile, reporter)
         kept_for_good()
-    name, verdicts, shown = built.fabric.design, proven.proof.verdicts, proven.counterexamples
+    name, results, shown = built.fabric.design, proven.proof.results, proven.counterexamples
     if as_json:
         from farshore.cli.prove_report import document
 
-        click.echo(json.dumps(document(name, verdicts, shown), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(document(name, results, shown), indent=2, ensure_ascii=False))
     else:
         from farshore.cli.console import output
         from farshore.cli.prove_report import show
 
-        show(output(), name, verdicts, shown, tuple(built.intent.tenants))
+        show(output(), name, results, shown, tuple(built.intent.tenants))
     context.exit(EXIT_YES if proven.holds else EXIT_NO)

@@ -11,8 +11,8 @@ from rich.text import Text
 from farshore.cli.walk_text import show as show_walk
 from farshore.proof.counterexample import Counterexample
 from farshore.proof.judges.account import Property
-from farshore.proof.prove import Verdict
-from farshore.walk.tell.document import document as walk_document
+from farshore.proof.prove import PropertyResult
+from farshore.walk.tell.summary import document as walk_document
 
 MEANS = {
     Property.REACH: "everybody reaches what they use, and the replies come back",
@@ -31,14 +31,14 @@ Shown = Mapping[Property, Counterexample]
 
 
 def show(
-    console: Console, design: str, verdicts: tuple[Verdict, ...], shown: Shown, tenant_names: tuple[str, ...]
+    console: Console, design: str, results: tuple[PropertyResult, ...], shown: Shown, tenant_names: tuple[str, ...]
 ) -> None:
     """Print every property with what was checked, and below them the counterexamples."""
     console.print(Text(f"design {design}", "bold"))
-    for verdict in verdicts:
-        sign, style = ("✓", "green") if verdict.holds else ("✗", "bold red")
-        cases = f"{verdict.checked:,} checked" if verdict.holds else f"refuted, {len(verdict.refuted):,} times"
-        line = f"{sign} {verdict.what:<{_WIDEST}}  {MEANS[verdict.what]}"
+    for result in results:
+        sign, style = ("✓", "green") if result.holds else ("✗", "bold red")
+        cases = f"{result.checked:,} checked" if result.holds else f"refuted, {len(result.refuted):,} times"
+        line = f"{sign} {result.what:<{_WIDEST}}  {MEANS[result.what]}"
         console.print(Text.assemble((line, style), (f" ({cases})", "dim")))
     by_walk: dict[tuple[object, ...], list[Counterexample]] = {}
     for each in shown.values():
@@ -55,28 +55,28 @@ def show(
         console.print()
         show_walk(console, those[0].walk, tenant_names)
     console.print()
-    failed = [verdict.what for verdict in verdicts if not verdict.holds]
+    failed = [result.what for result in results if not result.holds]
     if failed:
         console.print(Text(f"✗ not proven: {', '.join(failed)}", "bold red"))
     else:
         console.print(Text("✓ proven, for every packet", "bold green"))
 
 
-def document(design: str, verdicts: tuple[Verdict, ...], shown: Shown) -> dict[str, Any]:
+def document(design: str, results: tuple[PropertyResult, ...], shown: Shown) -> dict[str, Any]:
     """Return the shape that design.md gives proofs."""
     return {
-        "ok": all(verdict.holds for verdict in verdicts),
+        "ok": all(result.holds for result in results),
         "design": design,
         "properties": [
             {
-                "name": str(verdict.what),
-                "means": MEANS[verdict.what],
-                "holds": verdict.holds,
-                "checked": verdict.checked,
-                "refuted": len(verdict.refuted),
-                "counterexample": _document(shown[verdict.what]) if verdict.what in shown else None,
+                "name": str(result.what),
+                "means": MEANS[result.what],
+                "holds": result.holds,
+                "checked": result.checked,
+                "refuted": len(result.refuted),
+                "counterexample": _document(shown[result.what]) if result.what in shown else None,
             }
-            for verdict in verdicts
+            for result in results
         ],
     }
 

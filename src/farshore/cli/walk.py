@@ -9,7 +9,7 @@ import click
 
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES
 
 # \b keeps click from filling the lines that follow.
 EXAMPLE = """\b
@@ -88,7 +88,7 @@ def walk(
 
         _write(svg, draw(walked, fabric))
     if as_json:
-        from farshore.walk.tell.document import document
+        from farshore.walk.tell.summary import document
 
         both = document(walked) | ({"live": walk_live.document(came)} if live else {})
         click.echo(json.dumps(both, indent=2, ensure_ascii=False))

@@ -16,14 +16,14 @@ from farshore.cli.console import realm_style
 from farshore.port import Protocol
 from farshore.realm import Address
 from farshore.semantics.packet import Packet
-from farshore.walk.tell.journey import Direction, Step, Walk
+from farshore.walk.tell.journey import Phase, Step, Walk
 from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
 
 WIDE = 100
 _WRONG = "bold red"
 _GOOD = "bold green"
 _QUIET = "dim"
-_ARROWS = {Direction.REQUEST: "→", Direction.REPLY: "←"}
+_ARROWS = {Phase.REQUEST: "→", Phase.REPLY: "←"}
 _HEADINGS = ("step", "where", "action", "packet before", "packet after", "state")
 _STEP, _WIDEST_WHERE, _GAP = 4, 20, 2
 _SIGNS_IN_ASCII = str.maketrans({"→": ">", "←": "<", "✗": "x", "✓": "=", "…": "~"})
@@ -85,7 +85,7 @@ class _Page:
         self.console.print(table, soft_wrap=False, end="")
 
     def _cells(self, step: Step, word: str) -> Iterator[Text]:
-        yield Text(f"{step.number} {_ARROWS[step.direction]}", _WRONG if word else "")
+        yield Text(f"{step.number} {_ARROWS[step.phase]}", _WRONG if word else "")
         owner, slash, name = step.at.partition("/")
         yield Text(f"{owner}{slash}\n{name}")
         yield Text(step.action)
@@ -95,8 +95,8 @@ class _Page:
 
     def blocks(self, walk: Walk) -> None:
         """Print a block for each step."""
-        for direction, steps in _halves(walk):
-            self.line(Text(f"{direction} {_ARROWS[direction]}", "bold"))
+        for phase, steps in _halves(walk):
+            self.line(Text(f"{phase} {_ARROWS[phase]}", "bold"))
             for step in steps:
                 self._block(step, mark(walk, step))
             self.console.print()
@@ -163,8 +163,8 @@ def _ends(packet: Packet) -> tuple[str, str]:
     return f"{packet.source.ip}:{packet.source_port}", f"{packet.destination.ip}:{packet.destination_port}"
 
 
-def _halves(walk: Walk) -> Iterator[tuple[Direction, list[Step]]]:
-    for direction in Direction:
-        steps = [step for step in walk.steps if step.direction is direction]
+def _halves(walk: Walk) -> Iterator[tuple[Phase, list[Step]]]:
+    for phase in Phase:
+        steps = [step for step in walk.steps if step.phase is phase]
         if steps:
-            yield direction, steps
+            yield phase, steps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from farshore.comparison.model import Costs, Failure, Reached, Verdict
+from farshore.comparison.model import Costs, DesignSummary, Failure, ReachedBy
 from farshore.design import names
 from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
@@ -21,27 +21,27 @@ from farshore.walk.tell.journey import Probe, Walk, walk
 _ORDER = ("lake", "last-hop", "appliance", "single-nat", "last-hop-plain")
 
 
-def compare(intent: Intent, plan: Plan, reporter: Reporter = SILENT) -> tuple[Verdict, ...]:
-    """Return a verdict on each design and, where the intent asks for several at once, on that mix."""
+def compare(intent: Intent, plan: Plan, reporter: Reporter = SILENT) -> tuple[DesignSummary, ...]:
+    """Return a summary on each design and, where the intent asks for several at once, on that mix."""
     asked = build(intent, plan)
     mixed = [None] if asked.design not in DESIGNS else []
     choices: list[str | None] = [*mixed, *_ORDER]
-    verdicts = []
+    summaries = []
     reporter.started("comparison")
     for number, design in enumerate(choices):
         name = design or asked.design
         reporter.advanced(number, len(choices), name)
-        verdicts.append(verdict(intent, plan, asked if design is None else build(intent, plan, design), design))
+        summaries.append(summary(intent, plan, asked if design is None else build(intent, plan, design), design))
     reporter.finished("comparison")
-    return tuple(verdicts)
+    return tuple(summaries)
 
 
-def verdict(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> Verdict:
+def summary(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> DesignSummary:
     """Walk one fabric. ``design`` is the one for all, None where the intent chose."""
     walks = [walk(fabric, None, probe) for probe in probes(intent, plan, fabric)]
     failures = tuple(_failure(each) for each in walks if not each.delivered)
     delivered = [each for each in walks if each.delivered]
-    return Verdict(
+    return DesignSummary(
         fabric.design,
         len(walks),
         len(delivered),
@@ -105,12 +105,12 @@ def _failure(walked: Walk) -> Failure:
     return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no answer comes back")
 
 
-def _reached(walks: Sequence[Walk]) -> tuple[Reached, ...]:
+def _reached(walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:
     pairs: dict[tuple[str, str], list[Walk]] = {}
     for each in walks:
         pairs.setdefault((each.origin, each.service), []).append(each)
     return tuple(
-        Reached(
+        ReachedBy(
             origin,
             target,
             tuple(str(each.port) for each in tried if each.delivered),

@@ -18,7 +18,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class ReachedBy:
     """By which ports a host reaches what it should, and by which it does not."""
 
     origin: str
@@ -43,7 +43,7 @@ class Costs:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DesignSummary:
     """One design for one intent.
 
     ``walks`` is how many were walked: from every tenant's first host to every port of every service that it uses,
@@ -55,7 +55,7 @@ class Verdict:
     design: str
     walks: int
     delivered: int
-    reached: tuple[Reached, ...]
+    reached: tuple[ReachedBy, ...]
     failures: tuple[Failure, ...]
     uncarried: tuple[Diagnostic, ...]
     costs: Costs

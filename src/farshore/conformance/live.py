@@ -16,7 +16,7 @@ from farshore.traffic import packet as wire
 from farshore.traffic.capture import Cast, Conversation, Sight, Volley
 from farshore.traffic.injection import PATIENCE, SILENCE, Form, Observer, Sighting
 from farshore.translation import PortBlock
-from farshore.walk.tell.journey import Direction, Probe, Step, Walk, walk
+from farshore.walk.tell.journey import Phase, Probe, Step, Walk, walk
 
 _MARK_BYTES = 8
 _SEQUENCES = 1 << 32
@@ -64,7 +64,7 @@ def live(observer: Observer, fabric: Fabric, profile: Profile | None, probes: Se
     sights = observer.sights(Volley(casts, marks, SILENCE, PATIENCE))
     held = []
     for probe, request in zip(probes, requests, strict=True):
-        seen = _Seen(tuple(request.own(sights, Direction.REQUEST)), tuple(request.own(sights, Direction.REPLY)))
+        seen = _Seen(tuple(request.own(sights, Phase.REQUEST)), tuple(request.own(sights, Phase.REPLY)))
         held.append(_held(fabric, walk(fabric, profile, probe, choices=seen.choices()), seen))
     return tuple(held)
 
@@ -115,18 +115,18 @@ class _Request:
             return (self.payload,)
         return self.packet.sequence.to_bytes(4, "big"), (self.packet.sequence + 1).to_bytes(4, "big")
 
-    def own(self, sights: Sequence[Sight], direction: Direction) -> Iterator[Sighting]:
+    def own(self, sights: Sequence[Sight], phase: Phase) -> Iterator[Sighting]:
         """Yield where the request was seen, or its reply."""
         for sight in sights:
             if not self.payload or self.payload in sight.content:
                 packet = wire.decode(sight.content)
-                if packet is not None and self._is(packet, direction):
+                if packet is not None and self._is(packet, phase):
                     yield Sighting(sight.end, sight.leaving, Form.seen(packet))
 
-    def _is(self, packet: wire.Packet, direction: Direction) -> bool:
+    def _is(self, packet: wire.Packet, phase: Phase) -> bool:
         if packet.protocol is not self.packet.protocol:
             return False
-        asking = direction is Direction.REQUEST
+        asking = phase is Phase.REQUEST
         if self.proxied:
             return (packet.destination_port if asking else packet.source_port) == self.packet.destination_port
         match packet.protocol:
@@ -149,8 +149,8 @@ class _Seen:
     request: tuple[Sighting, ...]
     reply: tuple[Sighting, ...]
 
-    def of(self, direction: Direction) -> tuple[Sighting, ...]:
-        return self.request if direction is Direction.REQUEST else self.reply
+    def of(self, phase: Phase) -> tuple[Sighting, ...]:
+        return self.request if phase is Phase.REQUEST else self.reply
 
     def choices(self) -> Choices:
         """Return the choices that were really made, as far as they are good ones."""
@@ -197,11 +197,11 @@ def legs(fabric: Fabric, followed: Trace) -> tuple[_Leg, ...]:
 def _held(fabric: Fabric, walked: Walk, seen: _Seen) -> Live:
     steps: list[LiveStep] = []
     strays: list[Sighting] = []
-    traces = dict(zip(Direction, walked.traces, strict=False))
-    for direction in Direction:
-        told = [step for step in walked.steps if step.direction is direction]
-        crossed = legs(fabric, traces[direction]) if direction in traces else ()
-        sightings = seen.of(direction)
+    traces = dict(zip(Phase, walked.traces, strict=False))
+    for phase in Phase:
+        told = [step for step in walked.steps if step.phase is phase]
+        crossed = legs(fabric, traces[phase]) if phase in traces else ()
+        sightings = seen.of(phase)
         for step, own in zip(told, _owned(told, crossed), strict=True):
             steps.append(_held_step(step, own, sightings))
         expected = {sighting for leg in crossed for sighting in leg.sightings()}

@@ -19,7 +19,7 @@ from farshore.lookup import find
 from farshore.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:
-    from farshore.comparison.model import Verdict as DesignSummary
+    from farshore.comparison.model import DesignSummary
     from farshore.fabric.model import Fabric
     from farshore.intent.model import Intent
     from farshore.plan.model import Plan
@@ -145,9 +145,9 @@ def prove(built: Built, profile: str | None = None, reporter: Reporter = SILENT)
     with without_collector():
         proof = proof_of(intent, plan, fabric, design=built.design, profile=chosen, reporter=reporter)
         counterexamples = {
-            verdict.what: counterexample(intent, plan, fabric, verdict.refuted[0], chosen)
-            for verdict in proof.verdicts
-            if not verdict.holds
+            result.what: counterexample(intent, plan, fabric, result.refuted[0], chosen)
+            for result in proof.results
+            if not result.holds
         }
     return Proven(built, proof, counterexamples)
 
@@ -194,6 +194,6 @@ def profile_named(name: str | None) -> Profile | None:
     """Return a profile by its name, None for None. Raises UsageError where there is none of that name."""
     if name is None:
         return None
-    from farshore.semantics.profiles import PROFILES
+    from farshore.semantics.profile import PROFILES
 
     return find(PROFILES, name, "profile")

@@ -1,6 +1,6 @@
 """What a change of the intent does: to addresses, and to who reaches what, from two proofs. Pure.
 
-Who reaches what is compared as sets of packets, exactly; then it is put into words. Whoever has no change here
+Who reaches what is compared as sets of packets, exactly; then it is put into words. Whoever has no effect listed here
 is proven to be untouched: the same packets reach the same services, and are seen there as before.
 """
 
@@ -20,8 +20,8 @@ from farshore.proof.sets.intervals import Intervals, port_at, union, without
 _MOST = 6
 
 
-class Kind(StrEnum):
-    """What sort of change it is."""
+class EffectKind(StrEnum):
+    """What sort of effect it is."""
 
     COMES = "comes"
     GOES = "goes"
@@ -33,11 +33,11 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """One change: ``whose`` is a tenant, a service, or who else packets come from; ``says`` is a clause."""
+class Effect:
+    """One effect: ``whose`` is a tenant, a service, or who else packets come from; ``says`` is a clause."""
 
     whose: str
-    kind: Kind
+    kind: EffectKind
     says: str
 
 
@@ -52,51 +52,53 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """All changes, in the order of the files, and the tenants that have none."""
+    """All effects, in the order of the files, and the tenants that have none."""
 
-    changes: tuple[Change, ...]
+    effects: tuple[Effect, ...]
     untouched: tuple[str, ...]
 
-    def outside(self, tenant: str) -> tuple[Change, ...]:
+    def outside(self, tenant: str) -> tuple[Effect, ...]:
         """Return what changes for anybody but one tenant."""
-        return tuple(change for change in self.changes if change.whose != tenant)
+        return tuple(effect for effect in self.effects if effect.whose != tenant)
 
 
 def difference(old: Side, new: Side) -> Difference:
     """Return what is different."""
-    changes = [*_services(old.plan, new.plan)]
+    effects = [*_services(old.plan, new.plan)]
     for name in dict.fromkeys((*old.plan.tenants, *new.plan.tenants)):
-        changes += _tenant(old, new, name)
+        effects += _tenant(old, new, name)
     for name in dict.fromkeys((*old.proof.accounts, *new.proof.accounts)):
         if name not in old.plan.tenants and name not in new.plan.tenants:
-            changes += _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
-    touched = {change.whose for change in changes}
+            effects += _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
+    touched = {effect.whose for effect in effects}
     both = (name for name in new.plan.tenants if name in old.plan.tenants)
-    return Difference(tuple(changes), tuple(name for name in both if name not in touched))
+    return Difference(tuple(effects), tuple(name for name in both if name not in touched))
 
 
 # --- addresses ---------------------------------------------------------------------------------------
 
 
-def _services(old: Plan, new: Plan) -> Iterator[Change]:
+def _services(old: Plan, new: Plan) -> Iterator[Effect]:
     for name in dict.fromkeys((*old.services, *new.services)):
         before, after = old.services.get(name), new.services.get(name)
         if before is None:
             assert after is not None  # noqa: S101 - one of them has it
-            yield Change(name, Kind.COMES, f"is a service now, at {after.address.ip}, in the lake {after.lake.ip}")
+            yield Effect(
+                name, EffectKind.COMES, f"is a service now, at {after.address.ip}, in the lake {after.lake.ip}"
+            )
         elif after is None:
-            yield Change(name, Kind.GOES, "is no service any more")
+            yield Effect(name, EffectKind.GOES, "is no service any more")
         else:
             yield from _moved(name, "its address", str(before.address.ip), str(after.address.ip))
             yield from _moved(name, "its address in the lake", str(before.lake.ip), str(after.lake.ip))
 
 
-def _tenant(old: Side, new: Side, name: str) -> Iterator[Change]:
+def _tenant(old: Side, new: Side, name: str) -> Iterator[Effect]:
     before, after = old.plan.tenants.get(name), new.plan.tenants.get(name)
     if before is None:
-        yield Change(name, Kind.COMES, "is a tenant now")
+        yield Effect(name, EffectKind.COMES, "is a tenant now")
     elif after is None:
-        yield Change(name, Kind.GOES, "is no tenant any more")
+        yield Effect(name, EffectKind.GOES, "is no tenant any more")
     else:
         for service in before.presents:
             if service in after.presents:
@@ -107,7 +109,7 @@ def _tenant(old: Side, new: Side, name: str) -> Iterator[Change]:
     yield from _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
 
 
-def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Change]:
+def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Effect]:
     known = {source.network: source for source in before.sources}
     for source in after.sources:
         was = known.get(source.network)
@@ -116,7 +118,7 @@ def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Change]:
             yield from _moved(name, f"{source.network.network} in the lake is", *blocks)
 
 
-def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
+def _carried(old: Intent, new: Intent, name: str) -> Iterator[Effect]:
     """Yield what else the intent says of a tenant: by which design it is carried, and what it may use up."""
     both = [each.service for each in old.tenants[name].subscriptions if each.service in _services_of(new, name)]
     carriers = [{service: intent.design_of(name, service) for service in (*both, None)} for intent in (old, new)]
@@ -125,23 +127,23 @@ def _carried(old: Intent, new: Intent, name: str) -> Iterator[Change]:
     }
     for service, (was, now) in moved.items() if None not in moved else ((None, moved[None]),):
         what = "is" if service is None else f"{service} is"
-        yield Change(name, Kind.CARRIED, f"{what} carried by the {now} design, was by {was}")
+        yield Effect(name, EffectKind.CARRIED, f"{what} carried by the {now} design, was by {was}")
     for what, limits in (
         ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
         ("new sessions a second", [intent.tenants[name].rate for intent in (old, new)]),
     ):
         if limits[0] != limits[1]:
             most = ["any number of" if limit is None else f"{limit:,}" for limit in limits]
-            yield Change(name, Kind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
+            yield Effect(name, EffectKind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
 
 
 def _services_of(intent: Intent, tenant: str) -> set[str]:
     return {each.service for each in intent.tenants[tenant].subscriptions}
 
 
-def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Change]:
+def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Effect]:
     if was != now:
-        yield Change(whose, Kind.ADDRESS, f"{what} {now}, was {was}")
+        yield Effect(whose, EffectKind.ADDRESS, f"{what} {now}, was {was}")
 
 
 # --- who reaches what --------------------------------------------------------------------------------
@@ -150,13 +152,13 @@ def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Change]:
 Relation = Mapping[tuple[str, int], Intervals]
 
 
-def _reach(old: Account | None, new: Account | None, whose: str) -> Iterator[Change]:
+def _reach(old: Account | None, new: Account | None, whose: str) -> Iterator[Effect]:
     before, after = (account.reached if account is not None else [] for account in (old, new))
     if _plain(before) == _plain(after):
         return
     was, now = _relation(before), _relation(after)
-    yield from _more(whose, Kind.GAINS, was, now)
-    yield from _more(whose, Kind.LOSES, now, was)
+    yield from _more(whose, EffectKind.GAINS, was, now)
+    yield from _more(whose, EffectKind.LOSES, now, was)
     yield from _seen(whose, before, after)
 
 
@@ -174,7 +176,7 @@ def _relation(reached: Iterable[Reached]) -> Relation:
     return found
 
 
-def _more(whose: str, kind: Kind, old: Relation, new: Relation) -> Iterator[Change]:
+def _more(whose: str, kind: EffectKind, old: Relation, new: Relation) -> Iterator[Effect]:
     """Yield what the second holds and the first does not."""
     for (node, port_index), sources in new.items():
         had = old.get((node, port_index), ())
@@ -182,16 +184,16 @@ def _more(whose: str, kind: Kind, old: Relation, new: Relation) -> Iterator[Chan
         if more:
             where = node.partition("/")[2] if node.startswith("provider/") else node
             some = f" for {_addresses(more)}" if had or more != sources else ""
-            yield Change(whose, kind, f"{where} {port_at(port_index)}{some}")
+            yield Effect(whose, kind, f"{where} {port_at(port_index)}{some}")
 
 
-def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[Change]:
+def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[Effect]:
     was, now = (_as_seen(each) for each in (old, new))
     for node in sorted(was.keys() & now.keys()):
         if was[node] != now[node]:
             where = node.partition("/")[2] if node.startswith("provider/") else node
             says = f"is seen by {where} as {_addresses(now[node])}, was {_addresses(was[node])}"
-            yield Change(whose, Kind.SEEN, says)
+            yield Effect(whose, EffectKind.SEEN, says)
 
 
 def _as_seen(reached: Iterable[Reached]) -> dict[str, Intervals]:

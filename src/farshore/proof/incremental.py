@@ -1,7 +1,7 @@
 """Proving again after a change: only what the change can touch is looked at again.
 
 What has not changed must be the very same values in both fabrics to be passed over quickly; what is equal and not
-the same costs a comparison, and what cannot be told apart is looked at again. The verdict is that of a whole proof.
+the same costs a comparison, and what cannot be told apart is looked at again. The result is that of a whole proof.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from farshore.proof.impact import Impact, impact
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.flows import Marks, collisions, laid_out
 from farshore.proof.judges.sources import scene
-from farshore.proof.prove import Proof, Question, look_at, prove, summed_up, verdicts
+from farshore.proof.prove import Proof, Question, look_at, prove, results, summed_up
 from farshore.proof.sets.intervals import Intervals
 from farshore.proof.spread.spread import Met, Terrain
 from farshore.realm import RealmKind
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import profile_of
 
 
 def prove_again(before: Proof, question: Question) -> Proof:
@@ -40,8 +40,8 @@ def prove_again(before: Proof, question: Question) -> Proof:
     gone = [account for name, account in before.accounts.items() if name not in kept or name not in accounts]
     marks = _marks(before.marks, gone, looked)
     if not before.holds:
-        return Proof(new, terrain, accounts, marks, verdicts(accounts.values(), marks))
-    checked = {verdict.what: verdict.checked for verdict in before.verdicts}
+        return Proof(new, terrain, accounts, marks, results(accounts.values(), marks))
+    checked = {result.what: result.checked for result in before.results}
     for account, sign in chain(((each, -1) for each in gone), ((each, 1) for each in looked.values())):
         for what, cases in account.checked.items():
             checked[what] += sign * cases

@@ -18,12 +18,11 @@ from farshore.proof.judges.tenants import tenant_account
 from farshore.proof.side_by_side import mapped
 from farshore.proof.spread.spread import Terrain
 from farshore.reporter import SILENT, Reporter
-from farshore.semantics.profile import Profile
-from farshore.walk.tell.journey import profile_of
+from farshore.semantics.profile import Profile, profile_of
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PropertyResult:
     """What a proof says of one property: it holds where nothing refutes it."""
 
     what: Property
@@ -62,12 +61,12 @@ class Proof:
     terrain: Terrain
     accounts: Mapping[str, Account]
     marks: Marks
-    verdicts: tuple[Verdict, ...]
+    results: tuple[PropertyResult, ...]
 
     @property
     def holds(self) -> bool:
         """Tell whether every property holds."""
-        return all(verdict.holds for verdict in self.verdicts)
+        return all(result.holds for result in self.results)
 
 
 def prove(
@@ -94,7 +93,7 @@ def prove(
     for name in (*there.provider, *there.internet):
         accounts[name] = look_at(question, terrain, there, name)
     marks = laid_out(mark for account in accounts.values() for mark in account.prints)
-    proof = Proof(question, terrain, accounts, marks, verdicts(accounts.values(), marks))
+    proof = Proof(question, terrain, accounts, marks, results(accounts.values(), marks))
     reporter.finished("proof")
     return proof
 
@@ -112,7 +111,7 @@ def look_at(question: Question, terrain: Terrain, there: Sources, origin: str) -
     return tenant_account(terrain, tenant.realm, there.ground(origin), expected(intent, plan, tenant, design))
 
 
-def verdicts(accounts: Iterable[Account], marks: Marks) -> tuple[Verdict, ...]:
+def results(accounts: Iterable[Account], marks: Marks) -> tuple[PropertyResult, ...]:
     """Gather what all accounts say, the smallest packet of each property first."""
     checked = dict.fromkeys(Property, 0)
     refuted: list[Refuted] = []
@@ -125,13 +124,13 @@ def verdicts(accounts: Iterable[Account], marks: Marks) -> tuple[Verdict, ...]:
     return summed_up(checked, (*refuted, *collisions(marks)))
 
 
-def summed_up(checked: Mapping[Property, int], refuted: Iterable[Refuted]) -> tuple[Verdict, ...]:
-    """Return a verdict on each property."""
+def summed_up(checked: Mapping[Property, int], refuted: Iterable[Refuted]) -> tuple[PropertyResult, ...]:
+    """Return a result on each property."""
     by_property: dict[Property, list[Refuted]] = {what: [] for what in Property}
     for found in refuted:
         by_property[found.what].append(found)
     return tuple(
-        Verdict(what, checked[what], tuple(sorted(found, key=_smallest))) for what, found in by_property.items()
+        PropertyResult(what, checked[what], tuple(sorted(found, key=_smallest))) for what, found in by_property.items()
     )
 
 

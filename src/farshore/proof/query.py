@@ -20,7 +20,7 @@ from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, Strayed, strayed
 from farshore.proof.spread.spread import Arrival, Terrain, spread
 from farshore.realm import Address, Realm
-from farshore.semantics.trace import ProfileOf
+from farshore.semantics.profile import ProfileOf
 
 
 class Arrived(NamedTuple):
@@ -92,8 +92,8 @@ def _arrived(there: _Replied, sender: Senders, *, answered: bool) -> Arrived:
         there.arrival.own,
         IPv4Address(source),
         ports,
-        tuple(hop.node for hop in path),
-        any(hop.passage.doubtful for hop in path),
+        tuple(visit.node for visit in path),
+        any(visit.passage.doubtful for visit in path),
         answered and there.arrival.own,
     )
 

@@ -39,4 +39,4 @@ def kept_port(_device: Device | Proxy, block: PortBlock, packet: Packet) -> int:
     return packet.source_port if inside_block else block.first_port
 
 
-AS_TOLD = Choices(right_route, kept_port)
+DEFAULT_CHOICES = Choices(right_route, kept_port)

@@ -9,11 +9,11 @@ from ipaddress import IPv4Address
 from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Address, Prefix, Realm
-from farshore.semantics.choice import AS_TOLD, Choices
+from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing, Event, Verb
 from farshore.semantics.flow import Flow, Way, find
 from farshore.semantics.packet import Kind, Packet
-from farshore.semantics.profile import Form, Profile, Returning, Stage
+from farshore.semantics.profile import FilterView, Profile, Stage, remembers_ingress, stages
 from farshore.semantics.routing import Found, LookUp, look_up
 from farshore.translation import BasicNat, PortBlockNapt
 
@@ -33,7 +33,7 @@ def cross(
     ingress: str,
     flows: Iterable[Flow],
     *,
-    choices: Choices = AS_TOLD,
+    choices: Choices = DEFAULT_CHOICES,
 ) -> Crossing:
     """Take a packet through a device and return everything that happens to it.
 
@@ -105,21 +105,13 @@ class _Stages:
         return Crossing(tuple(events), packet, egress, opened)
 
     def _order(self) -> tuple[Stage, ...]:
-        if self.device.policy is None:
-            return (Stage.ROUTE,)
         returning = self.known is not None and self.known.way is Way.BACK
-        order = self.profile.backward if returning else self.profile.forward
-        if returning and self.device.last_hop:
-            return tuple(stage for stage in order if stage is not Stage.ROUTE)
-        return order
+        return stages(self.device, self.profile, returning=returning)
 
     def _remembered_egress(self) -> str | None:
-        if self.known is None:
+        if self.known is None or self.known.way is not Way.BACK:
             return None
-        remembers = self.device.last_hop or self.profile.returning is not Returning.ROUTE
-        if self.known.way is Way.BACK and remembers:
-            return self.known.flow.ingress
-        return None
+        return self.known.flow.ingress if remembers_ingress(self.device, self.profile) else None
 
     # --- translation ---
 
@@ -188,7 +180,7 @@ class _Stages:
 
     def _judged(self, permit: Permit, packet: Packet) -> bool:
         """Compare a permit with the form of the destination that this profile's filter reads."""
-        if self.profile.filter_reads is Form.ARRIVED:
+        if self.profile.filter_reads is FilterView.ARRIVED:
             return self.arrived.destination.ip in permit.destination.network
         return packet.destination.ip in permit.translated.network
 

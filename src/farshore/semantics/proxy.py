@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from farshore.fabric.model import Front, Proxy
 from farshore.port import Protocol
-from farshore.semantics.choice import AS_TOLD, Choices
+from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing, Event, Verb
 from farshore.semantics.flow import Flow, Way, find
 from farshore.semantics.packet import Kind, Packet
@@ -16,7 +16,7 @@ FIRST_OWN_PORT, LAST_OWN_PORT = 1, 65535
 
 
 def cross_proxy(
-    proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow], *, choices: Choices = AS_TOLD
+    proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow], *, choices: Choices = DEFAULT_CHOICES
 ) -> Crossing:
     """Take a packet to a proxy and return the packet of the other connection that it leads to.
 

@@ -20,6 +20,10 @@ class Found(StrEnum):
     WRONG_SIDE = "on the other side"
 
 
+# Look-ups without one right answer.
+TWO_SIDED = (Found.AMBIGUOUS, Found.WRONG_SIDE)
+
+
 @dataclass(frozen=True, slots=True)
 class LookUp:
     """The outcome, the route for the packet's own realm, and the other one where there are two.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
-from farshore.semantics.choice import AS_TOLD, Choices
+from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing
 from farshore.semantics.device import cross
 from farshore.semantics.flow import Flow
@@ -55,7 +55,7 @@ def trace(
     packet: Packet,
     memory: Memory,
     *,
-    choices: Choices = AS_TOLD,
+    choices: Choices = DEFAULT_CHOICES,
 ) -> Trace:
     """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
 

@@ -12,7 +12,7 @@ from farshore.fabric.model import Device, LinkEnd
 from farshore.proof.judges.account import Print, Property, Refuted, as_now
 from farshore.proof.sets.senders import Senders
 from farshore.proof.sets.targets import Targets
-from farshore.proof.spread.spread import Hop
+from farshore.proof.spread.spread import LinkVisit
 
 # By device and side.
 Marks = Mapping[tuple[str, str], tuple[Print, ...]]
@@ -20,13 +20,13 @@ Marks = Mapping[tuple[str, str], tuple[Print, ...]]
 ARRIVING, LEAVING = "arriving", "leaving"
 
 
-def prints(hop: Hop, device: Device, start: LinkEnd) -> Iterator[Print]:
-    """Yield how the flows of one hop look to a device, as they arrive and as they leave."""
-    passage = hop.passage
+def prints(visit: LinkVisit, device: Device, start: LinkEnd) -> Iterator[Print]:
+    """Yield how the flows of one visit look to a device, as they arrive and as they leave."""
+    passage = visit.passage
     # A box that answers by the last hop tells arriving flows apart by their interface as well.
-    side = f"{ARRIVING} {hop.ingress}" if device.last_hop else ARRIVING
-    yield from _prints(hop.node, side, passage.arrived.senders, passage.arrived.targets, start)
-    yield from _prints(hop.node, LEAVING, passage.left.senders, passage.left.targets, start)
+    side = f"{ARRIVING} {visit.ingress}" if device.last_hop else ARRIVING
+    yield from _prints(visit.node, side, passage.arrived.senders, passage.arrived.targets, start)
+    yield from _prints(visit.node, LEAVING, passage.left.senders, passage.left.targets, start)
 
 
 def _prints(

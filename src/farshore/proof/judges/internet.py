@@ -15,7 +15,7 @@ from farshore.proof.sets.senders import Senders, anybody
 from farshore.proof.sets.targets import Targets, anything
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, Fault, Strayed, strayed, unanswered
-from farshore.proof.spread.spread import Arrival, Hop, Terrain, spread
+from farshore.proof.spread.spread import Arrival, LinkVisit, Terrain, spread
 from farshore.proof.spread.tables import DeviceTables
 from farshore.realm import RealmKind
 
@@ -46,8 +46,8 @@ def internet_account(terrain: Terrain, host: EndSystem, published: Published) ->
     for node, each in found.two_sided:
         packets = Packets(case.start, each.stream.senders, each.stream.targets)
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
-    for hop in found.hops:
-        _on_the_way(case, hop)
+    for visit in found.visits:
+        _on_the_way(case, visit)
     clean: Clean = {}
     for arrival in found.arrivals:
         _arrived(case, arrival, tuple(strayed(terrain, arrival, clean)))
@@ -55,16 +55,16 @@ def internet_account(terrain: Terrain, host: EndSystem, published: Published) ->
     return case.account
 
 
-def _on_the_way(case: _Case, hop: Hop) -> None:
-    node, left = case.terrain.fabric.nodes[hop.node], hop.passage.left
+def _on_the_way(case: _Case, visit: LinkVisit) -> None:
+    node, left = case.terrain.fabric.nodes[visit.node], visit.passage.left
     if isinstance(node, Device) and node.policy is not None:
-        case.account.prints.extend(prints(hop, node, case.start))
-    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
+        case.account.prints.extend(prints(visit, node, case.start))
+    realm = case.terrain.boxes[visit.node].realms[visit.passage.egress]
     case.account.count(Property.INTERNET, len(left.targets))
     if realm.kind in _WHERE:
         packets = Packets(case.start, left.senders, left.targets)
         reason = f"what comes from the Internet gets {_WHERE[realm.kind]}"
-        case.account.refute(Property.INTERNET, packets, hop.node, reason)
+        case.account.refute(Property.INTERNET, packets, visit.node, reason)
 
 
 def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None:
@@ -82,18 +82,18 @@ def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None
         packets = Packets(case.start, forged, stream.targets)
         account.refute(Property.FORGED, packets, name, f"{name} gets it, with a source that the Internet has not")
     account.count(Property.FORGED, 1)
-    for hop, signers in _errors(case, arrival):
+    for visit, signers in _errors(case, arrival):
         packets = Packets(
             case.start, tuple(Senders(a, b, a, case.host.address.realm) for a, b in signers), stream.targets
         )
         reason = "an ICMP error about its flow gets on with a source that the Internet has not"
-        account.refute(Property.FORGED, packets, hop.node, reason)
+        account.refute(Property.FORGED, packets, visit.node, reason)
     account.count(Property.RETURN_PATH, len(stream.targets))
     for fault in faults:
         what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
         packets = Packets(case.start, fault.senders, fault.targets)
         account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
-    if any(hop.passage.doubtful for hop in arrival.path):
+    if any(visit.passage.doubtful for visit in arrival.path):
         return
     sources = without(whence, unanswered(faults))
     for each in stream.targets:
@@ -102,22 +102,22 @@ def _arrived(case: _Case, arrival: Arrival, faults: tuple[Strayed, ...]) -> None
             case.answered[key] = union((*case.answered.get(key, ()), *sources))
 
 
-def _errors(case: _Case, arrival: Arrival) -> Iterator[tuple[Hop, Intervals]]:
+def _errors(case: _Case, arrival: Arrival) -> Iterator[tuple[LinkVisit, Intervals]]:
     """Yield where errors about a flow get on with sources that the Internet has not, and those sources.
 
     An error is let in by its destination alone, for any router on the way may have sent it. Where a box does not
     translate the flow's source it leaves an error's as it is, and only the last guard asks for it.
     """
     sources = EVERY_ADDRESS
-    for hop in arrival.path:
-        box = case.terrain.box(case.terrain.fabric.nodes[hop.node])
-        came, went = ({each.realm for each in s.senders} for s in (hop.passage.arrived, hop.passage.left))
+    for visit in arrival.path:
+        box = case.terrain.box(case.terrain.fabric.nodes[visit.node])
+        came, went = ({each.realm for each in s.senders} for s in (visit.passage.arrived, visit.passage.left))
         if not isinstance(box, DeviceTables) or not came & went:
             return
-        guard = box.guard(hop.passage.egress, Direction.OUT)
+        guard = box.guard(visit.passage.egress, Direction.OUT)
         sources = sources if guard is None else common(sources, guard.sources)
         if beyond := without(sources, case.published.abroad):
-            yield hop, beyond
+            yield visit, beyond
             return
 
 

@@ -19,7 +19,7 @@ from farshore.proof.sets.senders import Senders, anybody
 from farshore.proof.sets.targets import Targets, anything
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, Fault, Strayed, strayed
-from farshore.proof.spread.spread import Arrival, Hop, Spread, Terrain, spread
+from farshore.proof.spread.spread import Arrival, LinkVisit, Spread, Terrain, spread
 from farshore.realm import LAKE, PROVIDER, RealmKind
 
 # For a node and the address that was called: the places at which it answers.
@@ -51,53 +51,55 @@ def provider_account(
     everything = Stream(anybody(host.address.realm), anything(host.address.realm))
     found = spread(terrain, case.start, everything)
     case.account.met.extend(found.met)
-    for hop in found.hops:
-        _on_the_way(case, hop)
+    for visit in found.visits:
+        _on_the_way(case, visit)
     if host.name in callers:
         _own_calls(case, callers[host.name])
     return case.account
 
 
-def _on_the_way(case: _Case, hop: Hop) -> None:
-    left = hop.passage.left
-    realm = case.terrain.boxes[hop.node].realms[hop.passage.egress]
+def _on_the_way(case: _Case, visit: LinkVisit) -> None:
+    left = visit.passage.left
+    realm = case.terrain.boxes[visit.node].realms[visit.passage.egress]
     packets = Packets(case.start, left.senders, left.targets)
     for what in (Property.NOTHING_ELSE, Property.INTERNET):
         case.account.count(what, 1)
     if realm.kind is RealmKind.INTERNET:
-        case.account.refute(Property.INTERNET, packets, hop.node, "it goes on to the Internet")
+        case.account.refute(Property.INTERNET, packets, visit.node, "it goes on to the Internet")
     if realm.kind is not RealmKind.TENANT:
         return
     expected = case.tenants.get(realm.name)
     if expected is None or expected.calls is None:
         reason = f"it gets onto the WAN of {realm.name}, which nobody may call"
-        case.account.refute(Property.NOTHING_ELSE, packets, hop.node, reason)
+        case.account.refute(Property.NOTHING_ELSE, packets, visit.node, reason)
     else:
-        _called(case, hop, expected, expected.calls)
+        _called(case, visit, expected, expected.calls)
 
 
-def _called(case: _Case, hop: Hop, expected: Expected, calls: Calls) -> None:
+def _called(case: _Case, visit: LinkVisit, expected: Expected, calls: Calls) -> None:
     """Hold what gets onto the WAN of a tenant that may be called against what may be called there."""
-    account, left = case.account, hop.passage.left
+    account, left = case.account, visit.passage.left
     wan = f"the WAN of {expected.tenant}"
     forged = without(sender_sets.origins(left.senders), case.callers)
     if forged:
         bad = Packets(case.start, sender_sets.those_once(left.senders, forged), left.targets)
-        account.refute(Property.FORGED, bad, hop.node, f"it gets onto {wan} with a source that may not call")
+        account.refute(Property.FORGED, bad, visit.node, f"it gets onto {wan} with a source that may not call")
     for each in left.targets:
         here = holds(calls.dialled, each.first, each.last) and holds(expected.carried, each.at, each.end)
         if not here or not calls.offers(each.low, each.high):
             packets = Packets(case.start, left.senders, (each,))
-            account.refute(Property.NOTHING_ELSE, packets, hop.node, f"it gets onto {wan}, which may not be called so")
+            account.refute(
+                Property.NOTHING_ELSE, packets, visit.node, f"it gets onto {wan}, which may not be called so"
+            )
         elif not calls.means(each):
             packets = Packets(case.start, left.senders, (each,))
-            account.refute(Property.NOTHING_ELSE, packets, hop.node, f"it gets onto {wan} for another than is called")
+            account.refute(Property.NOTHING_ELSE, packets, visit.node, f"it gets onto {wan} for another than is called")
     account.count(Property.LEAKS, len(left.senders))
     for sender in left.senders:
         unknown = without((sender.now(),), calls.shown)
         if unknown:
             shown = Packets(case.start, sender_sets.those_now((sender,), unknown), left.targets)
-            account.refute(Property.LEAKS, shown, hop.node, f"{wan} sees a source that is not presented to it")
+            account.refute(Property.LEAKS, shown, visit.node, f"{wan} sees a source that is not presented to it")
 
 
 def _own_calls(case: _Case, address: int) -> None:
@@ -113,10 +115,10 @@ def _own_calls(case: _Case, address: int) -> None:
     for node, each in found.two_sided:
         packets = Packets(case.start, each.stream.senders, each.stream.targets)
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
-    for hop in found.hops:
-        box = case.terrain.fabric.nodes[hop.node]
+    for visit in found.visits:
+        box = case.terrain.fabric.nodes[visit.node]
         if isinstance(box, Device) and box.policy is not None:
-            case.account.prints.extend(prints(hop, box, case.start))
+            case.account.prints.extend(prints(visit, box, case.start))
     answered: _Answered = {}
     clean: Clean = {}
     for arrival in found.arrivals:
@@ -139,7 +141,7 @@ def _answered(case: _Case, arrival: Arrival, answered: _Answered, faults: tuple[
     account.reach(case.start, name, stream.senders, stream.targets)
     for each in stream.targets:
         account.count(Property.RETURN_PATH, 1)
-        if not faults and not any(hop.passage.doubtful for hop in arrival.path):
+        if not faults and not any(visit.passage.doubtful for visit in arrival.path):
             answered.setdefault((name, each.first), set()).update(arrival.heard(each))
 
 
@@ -160,9 +162,10 @@ def _carried(case: _Case, expected: Expected, alone: tuple[Senders, ...], found:
     assert calls is not None  # noqa: S101 - the caller has looked
     there = [
         target
-        for hop in found.hops
-        if case.terrain.boxes[hop.node].realms[hop.passage.egress].name == expected.tenant and not hop.passage.doubtful
-        for target in hop.passage.left.targets
+        for visit in found.visits
+        if case.terrain.boxes[visit.node].realms[visit.passage.egress].name == expected.tenant
+        and not visit.passage.doubtful
+        for target in visit.passage.left.targets
     ]
     for port_index in sorted(calls.port_indices):
         case.account.count(Property.REACH, 1)

@@ -20,7 +20,7 @@ from farshore.proof.sets.senders import SHARED_BY_ALL, anybody, unlike
 from farshore.proof.sets.targets import Targets, anything
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, Fault, Strayed, strayed, unanswered
-from farshore.proof.spread.spread import Arrival, Hop, Spread, Terrain, spread
+from farshore.proof.spread.spread import Arrival, LinkVisit, Spread, Terrain, spread
 from farshore.realm import Realm, RealmKind
 
 
@@ -46,8 +46,8 @@ def tenant_account(terrain: Terrain, realm: Realm, ground: TenantSite, expected:
         case.account.met.extend(found.met)
         _plugged(case, uplink, everything)
         _look_ups(case, uplink, found)
-        for hop in found.hops:
-            _on_the_way(case, uplink, hop)
+        for visit in found.visits:
+            _on_the_way(case, uplink, visit)
         clean: Clean = {}
         for arrival in found.arrivals:
             _arrived(case, uplink, arrival, tuple(strayed(terrain, arrival, clean)), answered)
@@ -67,19 +67,19 @@ def _plugged(case: _Case, uplink: LinkEnd, everything: Stream) -> None:
 
 
 def _look_ups(case: _Case, uplink: LinkEnd, found: Spread) -> None:
-    case.account.count(Property.AMBIGUITY, len(found.hops))
+    case.account.count(Property.AMBIGUITY, len(found.visits))
     for node, each in found.two_sided:
         packets = Packets(uplink, each.stream.senders, each.stream.targets)
         case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
 
 
-def _on_the_way(case: _Case, uplink: LinkEnd, hop: Hop) -> None:
+def _on_the_way(case: _Case, uplink: LinkEnd, visit: LinkVisit) -> None:
     """Look at the wire that a set of packets leaves by: whose it is, and what may be seen there."""
-    account, passage = case.account, hop.passage
-    node = case.terrain.fabric.nodes[hop.node]
+    account, passage = case.account, visit.passage
+    node = case.terrain.fabric.nodes[visit.node]
     if isinstance(node, Device) and node.policy is not None:
-        account.prints.extend(prints(hop, node, uplink))
-    realm = case.terrain.boxes[hop.node].realms[passage.egress]
+        account.prints.extend(prints(visit, node, uplink))
+    realm = case.terrain.boxes[visit.node].realms[passage.egress]
     left = passage.left
     for what in (Property.ISOLATION, Property.INTERNET):
         account.count(what, 1)
@@ -88,11 +88,11 @@ def _on_the_way(case: _Case, uplink: LinkEnd, hop: Hop) -> None:
         case RealmKind.TENANT:
             what = Property.ISOLATION if realm != case.realm else Property.NOTHING_ELSE
             reason = f"it gets onto the WAN of {realm.name}"
-            account.refute(what, Packets(uplink, left.senders, left.targets), hop.node, reason)
+            account.refute(what, Packets(uplink, left.senders, left.targets), visit.node, reason)
             return
         case RealmKind.INTERNET:
             reason = "it goes on to the Internet"
-            account.refute(Property.INTERNET, Packets(uplink, left.senders, left.targets), hop.node, reason)
+            account.refute(Property.INTERNET, Packets(uplink, left.senders, left.targets), visit.node, reason)
             return
         case RealmKind.LAKE:
             known = case.expected.lake
@@ -105,7 +105,7 @@ def _on_the_way(case: _Case, uplink: LinkEnd, hop: Hop) -> None:
             if realm.kind is RealmKind.LAKE:
                 reason = "a source that is none of the tenant's in the lake leaves there"
             shown = sender_sets.those_now((each,), without((each.now(),), known))
-            account.refute(Property.LEAKS, Packets(uplink, shown, left.targets), hop.node, reason)
+            account.refute(Property.LEAKS, Packets(uplink, shown, left.targets), visit.node, reason)
 
 
 def _arrived(case: _Case, uplink: LinkEnd, arrival: Arrival, faults: tuple[Strayed, ...], answered: Answered) -> None:
@@ -136,7 +136,7 @@ def _arrived(case: _Case, uplink: LinkEnd, arrival: Arrival, faults: tuple[Stray
     for fault in faults:
         _lost(case, uplink, fault)
     account.count(Property.RETURN_PATH, len(good))
-    if not any(hop.passage.doubtful for hop in arrival.path):
+    if not any(visit.passage.doubtful for visit in arrival.path):
         # By a route that may be the wrong one nothing is sure to come.
         sources = without(common(whence, offer.sources), unanswered(faults))
         _enter(answered, uplink, arrival, good, sources)

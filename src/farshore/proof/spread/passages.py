@@ -6,41 +6,15 @@ It depends on where packets came in and on what they are sent to, not on who sen
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import NamedTuple
 
 from farshore.fabric.model import Route
 from farshore.proof.sets.intervals import union
 from farshore.proof.sets.targets import Targets
-from farshore.proof.spread.tables import DeviceTables
+from farshore.proof.spread.tables import DeviceTables, Part, Passages
 from farshore.realm import Address, Realm
-from farshore.semantics.profile import Form, Stage
-from farshore.semantics.routing import Found, look_up
-
-TWO_SIDED = (Found.AMBIGUOUS, Found.WRONG_SIDE)
-
-
-class Part(NamedTuple):
-    """Targets within a device: ``now`` was sent as what it was when it arrived; and what was found of its way out."""
-
-    now: Targets
-    egress: str | None = None
-    leaves: Realm | None = None
-    doubtful: bool = False
-
-    def cut(self, first: int, last: int) -> Part:
-        """Return what of it is now between two bounds."""
-        now = self.now.cut(first, last)
-        return self if now is self.now else Part(now, self.egress, self.leaves, self.doubtful)
-
-
-@dataclass(frozen=True, slots=True)
-class Passages:
-    """All that becomes of one piece of targets in a device, and the look-ups without one right answer."""
-
-    parts: tuple[Part, ...]
-    two_sided: tuple[tuple[Targets, Found], ...]
+from farshore.semantics.profile import FilterView, Stage
+from farshore.semantics.routing import TWO_SIDED, Found, look_up
 
 
 def passages_of(box: DeviceTables, realm: Realm, order: tuple[Stage, ...], target: Targets) -> Passages:
@@ -121,7 +95,7 @@ def routes_of(entries: tuple[Route, ...], realm: Realm, ip: int) -> tuple[Route 
 
 def _permitted(box: DeviceTables, realm: Realm, parts: Iterable[Part]) -> Iterator[Part]:
     permits = box.permits[realm.name]
-    by_arrival = box.profile.filter_reads is Form.ARRIVED
+    by_arrival = box.profile.filter_reads is FilterView.ARRIVED
     for part in parts:
         leaves = box.realms[part.egress] if part.egress is not None else None
         now = part.now

@@ -18,10 +18,10 @@ from farshore.proof.sets.senders import Senders
 from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.passages import routes_of
-from farshore.proof.spread.spread import Arrival, Hop, Terrain
+from farshore.proof.spread.spread import Arrival, LinkVisit, Terrain
 from farshore.proof.spread.tables import DeviceTables
-from farshore.semantics.profile import Returning, Stage
-from farshore.semantics.routing import Found
+from farshore.semantics.profile import Stage, remembers_ingress, stages
+from farshore.semantics.routing import TWO_SIDED, Found
 
 
 class Fault(StrEnum):
@@ -47,33 +47,33 @@ Clean = dict[int, bool]
 
 
 def strayed(terrain: Terrain, arrival: Arrival, clean: Clean) -> Iterator[Strayed]:
-    """Yield, from the far end on, every hop at which replies go wrong; nothing where all of them come back.
+    """Yield, from the far end on, every visit at which replies go wrong; nothing where all of them come back.
 
     ``clean`` remembers, by the identity of hops, those at which nothing at all that passed them goes wrong on its
     way back: then neither does what arrived of it. It is good for one spread.
     """
-    for hop in reversed(arrival.path):
-        box = terrain.boxes[hop.node]
+    for visit in reversed(arrival.path):
+        box = terrain.boxes[visit.node]
         if not isinstance(box, DeviceTables):
             continue  # a proxy answers on the connection that it was asked on
-        if id(hop) not in clean:
-            clean[id(hop)] = next(_at(box, hop, hop.passage.arrived, hop.passage.left), None) is None
-        if not clean[id(hop)]:
-            yield from _of(box, hop, arrival.stream)
+        if id(visit) not in clean:
+            clean[id(visit)] = next(_at(box, visit, visit.passage.arrived, visit.passage.left), None) is None
+        if not clean[id(visit)]:
+            yield from _of(box, visit, arrival.stream)
 
 
-def _of(box: DeviceTables, hop: Hop, whole: Stream) -> Iterator[Strayed]:
-    """Yield what goes wrong at one hop, for the part that arrived in the end."""
-    passage, whence = hop.passage, sender_sets.origins(whole.senders)
+def _of(box: DeviceTables, visit: LinkVisit, whole: Stream) -> Iterator[Strayed]:
+    """Yield what goes wrong at one visit, for the part that arrived in the end."""
+    passage, whence = visit.passage, sender_sets.origins(whole.senders)
     came, went = (
         Stream(sender_sets.those_once(there.senders, whence), _asked(there.targets, whole.targets))
         for there in (passage.arrived, passage.left)
     )
-    yield from _at(box, hop, came, went)
+    yield from _at(box, visit, came, went)
 
 
 def _asked(there: tuple[Targets, ...], arrived: tuple[Targets, ...]) -> tuple[Targets, ...]:
-    """Return the part of a hop's targets that arrived in the end."""
+    """Return the part of a visit's targets that arrived in the end."""
     found = []
     for each in there:
         for wanted in arrived:
@@ -85,65 +85,67 @@ def _asked(there: tuple[Targets, ...], arrived: tuple[Targets, ...]) -> tuple[Ta
     return tuple(found)
 
 
-def _at(box: DeviceTables, hop: Hop, came: Stream, went: Stream) -> Iterator[Strayed]:
+def _at(box: DeviceTables, visit: LinkVisit, came: Stream, went: Stream) -> Iterator[Strayed]:
     """Yield what goes wrong at one device. ``went`` is what left it once, and is what the reply has as it comes."""
     whole = went
-    inward = box.guard(hop.passage.egress, Direction.IN)
+    inward = box.guard(visit.passage.egress, Direction.IN)
     if inward is not None:
-        yield from _refused_targets(hop, went.targets, inward.sources, whole)
-        yield from _refused_senders(hop, went.senders, inward.destinations, whole)
-    filters = box.device.policy is not None
-    order = box.profile.backward if filters else (Stage.ROUTE,)
-    last_hop = filters and box.device.last_hop
+        yield from _refused_targets(visit, went.targets, inward.sources, whole)
+        yield from _refused_senders(visit, went.senders, inward.destinations, whole)
+    order = stages(box.device, box.profile, returning=True)
     looked_up = went.senders
     for stage in order:
         if stage is Stage.DESTINATION:
             looked_up = came.senders
-        elif stage is Stage.ROUTE and not last_hop:
-            yield from _routed_back(box, hop, looked_up, whole)
-    if filters and Stage.ROUTE not in order and not (last_hop or box.profile.returning is not Returning.ROUTE):
-        yield Strayed(hop.node, Fault.LOST, whole.senders, whole.targets)
-    outward = box.guard(hop.ingress, Direction.OUT)
+        elif stage is Stage.ROUTE:
+            yield from _routed_back(box, visit, looked_up, whole)
+    if Stage.ROUTE not in order and not remembers_ingress(box.device, box.profile):
+        yield Strayed(visit.node, Fault.LOST, whole.senders, whole.targets)
+    outward = box.guard(visit.ingress, Direction.OUT)
     if outward is not None:
-        yield from _refused_targets(hop, came.targets, outward.sources, whole)
-        yield from _refused_senders(hop, came.senders, outward.destinations, whole)
+        yield from _refused_targets(visit, came.targets, outward.sources, whole)
+        yield from _refused_senders(visit, came.senders, outward.destinations, whole)
 
 
-def _routed_back(box: DeviceTables, hop: Hop, senders: tuple[Senders, ...], whole: Stream) -> Iterator[Strayed]:
+def _routed_back(box: DeviceTables, visit: LinkVisit, senders: tuple[Senders, ...], whole: Stream) -> Iterator[Strayed]:
     for each in senders:
         for stretch in box.passages.over(*each.now()):
-            if len(stretch.entries) == 1 and stretch.entries[0].interface == hop.ingress:
+            if len(stretch.entries) == 1 and stretch.entries[0].interface == visit.ingress:
                 continue
             fault = Fault.LOST
             if stretch.entries:
                 right, _, found = routes_of(stretch.entries, each.realm, stretch.first)
-                if found is Found.ROUTE and right is not None and right.interface == hop.ingress:
+                if found is Found.ROUTE and right is not None and right.interface == visit.ingress:
                     continue
-                if found in (Found.AMBIGUOUS, Found.WRONG_SIDE):
+                if found in TWO_SIDED:
                     fault = Fault.TWO_SIDED
                 elif found is Found.ROUTE:
                     fault = Fault.ELSEWHERE
             some = each.which_are(stretch.first, stretch.last)
             if some is not None:
-                yield Strayed(hop.node, fault, (some,), whole.targets)
+                yield Strayed(visit.node, fault, (some,), whole.targets)
 
 
-def _refused_senders(hop: Hop, senders: tuple[Senders, ...], allowed: Intervals, whole: Stream) -> Iterator[Strayed]:
+def _refused_senders(
+    visit: LinkVisit, senders: tuple[Senders, ...], allowed: Intervals, whole: Stream
+) -> Iterator[Strayed]:
     for each in senders:
         if holds(allowed, *each.now()):
             continue
         for first, last in gaps(allowed, *each.now()):
             some = each.which_are(first, last)
             if some is not None:
-                yield Strayed(hop.node, Fault.GUARDED, (some,), whole.targets)
+                yield Strayed(visit.node, Fault.GUARDED, (some,), whole.targets)
 
 
-def _refused_targets(hop: Hop, targets: tuple[Targets, ...], allowed: Intervals, whole: Stream) -> Iterator[Strayed]:
+def _refused_targets(
+    visit: LinkVisit, targets: tuple[Targets, ...], allowed: Intervals, whole: Stream
+) -> Iterator[Strayed]:
     for each in targets:
         if holds(allowed, each.at, each.end):
             continue
         for first, last in gaps(allowed, each.at, each.end):
-            yield Strayed(hop.node, Fault.GUARDED, whole.senders, (each.cut(first, last),))
+            yield Strayed(visit.node, Fault.GUARDED, whole.senders, (each.cut(first, last),))
 
 
 def unanswered(faults: tuple[Strayed, ...]) -> Intervals:

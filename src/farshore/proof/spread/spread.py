@@ -13,13 +13,14 @@ from farshore.proof.sets.intervals import Intervals, of_port, union
 from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.crossing import Crossed, Passage, Stream, TwoSided, cross, cross_proxy
 from farshore.proof.spread.tables import DeviceTables, Fronts
-from farshore.semantics.trace import MAX_HOPS, ProfileOf
+from farshore.semantics.profile import ProfileOf
+from farshore.semantics.trace import MAX_HOPS
 
 Boxes = dict[str, DeviceTables | Fronts]
 
 
 @dataclass(frozen=True, slots=True)
-class Hop:
+class LinkVisit:
     """A device on the way, the interface that the packets came in by, and what passed."""
 
     node: str
@@ -36,7 +37,7 @@ class Arrival:
     """
 
     node: EndSystem
-    path: tuple[Hop, ...]
+    path: tuple[LinkVisit, ...]
     stream: Stream
     own: bool
 
@@ -63,10 +64,10 @@ class Met(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """All that becomes of a set of packets: every box, hop and arrival, and every look-up without one answer."""
+    """All that becomes of a set of packets: every box, visit and arrival, and every look-up without one answer."""
 
     met: tuple[Met, ...]
-    hops: tuple[Hop, ...]
+    visits: tuple[LinkVisit, ...]
     arrivals: tuple[Arrival, ...]
     two_sided: tuple[tuple[str, TwoSided], ...]
 
@@ -92,7 +93,7 @@ class Terrain:
 @dataclass(slots=True)
 class _Found:
     met: list[Met]
-    hops: list[Hop]
+    visits: list[LinkVisit]
     arrivals: list[Arrival]
     two_sided: list[tuple[str, TwoSided]]
 
@@ -101,10 +102,10 @@ def spread(terrain: Terrain, start: LinkEnd, stream: Stream) -> Spread:
     """Follow a set of packets that a node sends out of an interface, on every way that they take."""
     found = _Found([], [], [], [])
     _follow(terrain, terrain.fabric.far_ends[start], stream, (), found)
-    return Spread(tuple(found.met), tuple(found.hops), tuple(found.arrivals), tuple(found.two_sided))
+    return Spread(tuple(found.met), tuple(found.visits), tuple(found.arrivals), tuple(found.two_sided))
 
 
-def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...], found: _Found) -> None:
+def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[LinkVisit, ...], found: _Found) -> None:
     node = terrain.fabric.nodes[end.node]
     if len(path) >= MAX_HOPS:
         return
@@ -118,10 +119,10 @@ def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[Hop, ...
     found.met.append(_met(node.name, end.interface, crossed))
     found.two_sided.extend((node.name, each) for each in crossed.two_sided)
     for passage in crossed.passages:
-        hop = Hop(node.name, end.interface, passage)
-        found.hops.append(hop)
+        visit = LinkVisit(node.name, end.interface, passage)
+        found.visits.append(visit)
         onward = terrain.fabric.far_ends[LinkEnd(node.name, passage.egress)]
-        _follow(terrain, onward, passage.left, (*path, hop), found)
+        _follow(terrain, onward, passage.left, (*path, visit), found)
 
 
 def _met(node: str, ingress: str, crossed: Crossed) -> Met:
@@ -132,7 +133,7 @@ def _met(node: str, ingress: str, crossed: Crossed) -> Met:
     return Met(node, ingress, senders, targets, egresses, left)
 
 
-def _arrived(node: EndSystem, path: tuple[Hop, ...], stream: Stream) -> Iterator[Arrival]:
+def _arrived(node: EndSystem, path: tuple[LinkVisit, ...], stream: Stream) -> Iterator[Arrival]:
     ip = int(node.address.ip)
     own = tuple(each.cut(ip, ip) for each in stream.targets if each.at <= ip <= each.end)
     if own:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from farshore.fabric.model import Device, Direction, Front, Guard, Permit, Proxy, Route
 from farshore.proof.sets.intervals import Interval, Intervals, of_port, of_prefix, of_prefixes
 from farshore.proof.sets.layers import Layers
+from farshore.proof.sets.targets import Targets
 from farshore.realm import Realm
-from farshore.semantics.profile import Form, Profile
+from farshore.semantics.profile import FilterView, Profile
+from farshore.semantics.routing import Found
 from farshore.translation import BasicNat, SourceTranslation
-
-if TYPE_CHECKING:
-    from farshore.proof.spread.passages import Passages
 
 Value = TypeVar("Value")
 
@@ -32,6 +31,28 @@ class Bounds:
 
     sources: Intervals
     destinations: Intervals
+
+
+class Part(NamedTuple):
+    """Targets within a device: ``now`` was sent as what it was when it arrived; and what was found of its way out."""
+
+    now: Targets
+    egress: str | None = None
+    leaves: Realm | None = None
+    doubtful: bool = False
+
+    def cut(self, first: int, last: int) -> Part:
+        """Return what of it is now between two bounds."""
+        now = self.now.cut(first, last)
+        return self if now is self.now else Part(now, self.egress, self.leaves, self.doubtful)
+
+
+@dataclass(frozen=True, slots=True)
+class Passages:
+    """All that becomes of one piece of targets in a device, and the look-ups without one right answer."""
+
+    parts: tuple[Part, ...]
+    two_sided: tuple[tuple[Targets, Found], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +137,11 @@ class Fronts:
         )
 
 
-def _permits(permits: Iterable[Permit], reads: Form) -> dict[str, Layers[Pass]]:
+def _permits(permits: Iterable[Permit], reads: FilterView) -> dict[str, Layers[Pass]]:
     return _by_realm(
         (
             permit.ingress.name,
-            of_prefix(permit.destination if reads is Form.ARRIVED else permit.translated),
+            of_prefix(permit.destination if reads is FilterView.ARRIVED else permit.translated),
             Pass(permit.egress, of_port(permit.port)),
         )
         for permit in permits

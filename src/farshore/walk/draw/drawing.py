@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Fabric, NodeKind
@@ -11,9 +11,8 @@ from farshore.realm import INTERNET, LAKE, PROVIDER, Realm, RealmKind
 from farshore.semantics.packet import Packet
 from farshore.semantics.trace import Trace
 from farshore.walk.draw import svg
-from farshore.walk.draw.footer import WRONG, footer
-from farshore.walk.tell.journey import Direction, Step, Walk
-from farshore.walk.tell.summary import mark, title, verdict
+from farshore.walk.tell.journey import Phase, Step, Walk
+from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
 
 _COLOURS = {PROVIDER: "#8e3a80", LAKE: "#0b6e85", INTERNET: "#7d6400"}  # the article's plum, and water
 _TENANT_COLOURS = ("#4338a8", "#2f7035", "#9a4a00", "#1f5fae", "#5b5b10")  # indigo first, as Alice's
@@ -28,7 +27,7 @@ _CAPTIONS = {
     NodeKind.ROUTER: "router",
     NodeKind.PROXY: "proxy",
 }
-_INK, _QUIET, _PAPER = "#1f2330", "#5b6070", "#ffffff"
+_INK, _QUIET, _PAPER, _WRONG = "#1f2330", "#5b6070", "#ffffff", "#c00d2d"
 
 _MARGIN = 28
 _BOX = 124  # how wide a node is drawn
@@ -43,6 +42,10 @@ _FEW_NODES = 4  # with so few the title must be smaller
 _RADIUS = 13
 _ADDRESS, _SMALL = 13, 11.5
 _LINE = 17
+_HEADINGS = {Phase.REQUEST: "request →", Phase.REPLY: "← reply"}
+_TEXT, _HEADING_SIZE = 13.5, 15
+_NUMBER = 30  # room for a step's number
+_BETWEEN = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class _Wire:
     right: str
     realm: Realm
     packet: Packet
-    direction: Direction
+    phase: Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def draw(walk: Walk, fabric: Fabric) -> str:
         svg.text(_MARGIN, 36, title(walk), 20 if len(layout.nodes) > _FEW_NODES else 15, bold=True, width=width),
         _verdict(walk, width),
     )
-    below, height = footer(walk, _MARGIN, _BANDS_BOTTOM + 34, width)
+    below, height = _footer(walk, _MARGIN, _BANDS_BOTTOM + 34, width)
     picture = (
         *heading,
         _waves(),
@@ -102,20 +105,20 @@ def draw(walk: Walk, fabric: Fabric) -> str:
 
 def _layout(walk: Walk, fabric: Fabric) -> _Layout:
     request, *replies = walk.traces
-    wires = list(_wires(fabric, walk.origin, request, Direction.REQUEST))
+    wires = list(_wires(fabric, walk.origin, request, Phase.REQUEST))
     for reply in replies:
-        wires += _wires(fabric, request.hops[-1].node, reply, Direction.REPLY)
+        wires += _wires(fabric, request.hops[-1].node, reply, Phase.REPLY)
     crossed = [walk.origin, *(hop.node for each in walk.traces for hop in each.hops)]
     nodes = tuple(dict.fromkeys((*crossed, f"provider/{walk.service}")))
     realms = dict.fromkeys(realm for wire in wires for realm in _realms(wire))
     return _Layout(walk, fabric, nodes, tuple(wires), {realm: _colour(fabric, realm) for realm in realms})
 
 
-def _wires(fabric: Fabric, start: str, trace: Trace, direction: Direction) -> Iterator[_Wire]:
+def _wires(fabric: Fabric, start: str, trace: Trace, phase: Phase) -> Iterator[_Wire]:
     node = start
     for hop in trace.hops:
         realm = next(i.realm for i in fabric.nodes[hop.node].interfaces if i.name == hop.ingress)
-        yield _Wire(node, hop.node, realm, hop.packet, direction)
+        yield _Wire(node, hop.node, realm, hop.packet, phase)
         node = hop.node
 
 
@@ -137,7 +140,7 @@ def _colour(fabric: Fabric, realm: Realm) -> str:
 
 def _bands(layout: _Layout) -> Iterator[str]:
     """Draw each stretch of the way that lies in one realm; the boxes between two stand in both."""
-    requests = [wire for wire in layout.wires if wire.direction is Direction.REQUEST]
+    requests = [wire for wire in layout.wires if wire.phase is Phase.REQUEST]
     start = _MARGIN / 2
     for position, wire in enumerate(requests):
         after = requests[position + 1].realm if position + 1 < len(requests) else None
@@ -185,7 +188,7 @@ def _waves() -> str:
 
 def _wire(layout: _Layout, wire: _Wire) -> Iterator[str]:
     colour = layout.colours[wire.realm]
-    is_request = wire.direction is Direction.REQUEST
+    is_request = wire.phase is Phase.REQUEST
     y = _REQUEST_LANE if is_request else _REPLY_LANE
     rightward = layout.left_of(wire.right) > layout.left_of(wire.left)
     begin = layout.left_of(wire.left) + (_BOX if rightward else 0)
@@ -231,20 +234,20 @@ def _node(layout: _Layout, node: str) -> Iterator[str]:
     yield svg.text(middle, y + 2, name, 16, anchor="middle", bold=True, width=_BOX - 12)
     caption = _CAPTIONS[kind] if reached else "not reached"
     yield svg.text(middle, y + 24, caption, 12, anchor="middle", fill=_QUIET, width=_BOX - 12)
-    for direction in Direction:
-        steps = [step for step in layout.walk.steps if (step.at, step.direction) == (node, direction)]
-        yield from _circles(layout.walk, steps, middle, direction)
+    for phase in Phase:
+        steps = [step for step in layout.walk.steps if (step.at, step.phase) == (node, phase)]
+        yield from _circles(layout.walk, steps, middle, phase)
 
 
-def _circles(walk: Walk, steps: list[Step], middle: float, direction: Direction) -> Iterator[str]:
-    """Draw the numbers of the steps that a node takes in one direction, and mark those that are wrong."""
-    above = direction is Direction.REQUEST
+def _circles(walk: Walk, steps: list[Step], middle: float, phase: Phase) -> Iterator[str]:
+    """Draw the numbers of the steps that a node takes in one phase, and mark those that are wrong."""
+    above = phase is Phase.REQUEST
     y = _BOX_TOP if above else _BOX_BOTTOM
     spread = 2 * _RADIUS + 8
     for number, step in enumerate(steps):
         x = middle + (number - (len(steps) - 1) / 2) * spread
         word = mark(walk, step)
-        fill = WRONG if word else _INK
+        fill = _WRONG if word else _INK
         yield svg.element("circle", cx=x, cy=y, r=_RADIUS, fill=fill, stroke=_PAPER, stroke_width=2)
         yield svg.text(x, y + 5, str(step.number), 14, bold=True, anchor="middle", fill=_PAPER)
         if word:
@@ -254,13 +257,66 @@ def _circles(walk: Walk, steps: list[Step], middle: float, direction: Direction)
 def _wrong_mark(x: float, y: float, word: str) -> Iterator[str]:
     """Draw a cross, and the word for it on a label."""
     yield svg.element(
-        "path", d=f"M{x - 8:g} {y - 8:g} l16 16 m0 -16 l-16 16", stroke=WRONG, stroke_width=5, stroke_linecap="round"
+        "path", d=f"M{x - 8:g} {y - 8:g} l16 16 m0 -16 l-16 16", stroke=_WRONG, stroke_width=5, stroke_linecap="round"
     )
     yield svg.element("rect", x=x - 40, y=y + 13, width=80, height=17, rx=3, fill=_PAPER)
-    yield svg.text(x, y + 26, word, 14, bold=True, anchor="middle", fill=WRONG)
+    yield svg.text(x, y + 26, word, 14, bold=True, anchor="middle", fill=_WRONG)
 
 
 def _verdict(walk: Walk, width: float) -> str:
     sign = "✓" if walk.delivered else "✗"
-    fill = "#1c6b2c" if walk.delivered else WRONG
+    fill = "#1c6b2c" if walk.delivered else _WRONG
     return svg.text(_MARGIN, 64, f"{sign} {verdict(walk)}", 16, bold=True, fill=fill, width=width)
+
+
+# --- below the picture --------------------------------------------------------------------------------
+
+
+def _footer(walk: Walk, x: float, y: float, width: float) -> tuple[list[str], float]:
+    """Return the steps in words, the glitches and the notes below the picture, and where they end."""
+    drawn: list[str] = []
+    column = (width - _BETWEEN) / 2
+    ends = []
+    for number, phase in enumerate(Phase):
+        steps = [step for step in walk.steps if step.phase is phase]
+        if steps:
+            left = x + number * (column + _BETWEEN)
+            drawn.append(svg.text(left, y, _HEADINGS[phase], _HEADING_SIZE, bold=True))
+            parts, end = _footer_steps(walk, steps, left, y + 24, column)
+            drawn += parts
+            ends.append(end)
+    y = max(ends)
+    for heading, remarks in ((glitch_heading(walk), glitch_list(walk)), ("Notes", notes(walk))):
+        if remarks:
+            parts, y = _footer_remarks(heading, remarks, x, y + 14, width)
+            drawn += parts
+    for number, sentence in enumerate(profile_says(walk)):
+        parts, y = svg.paragraph(x, y + (14 if number == 0 else 0), sentence, _TEXT, width, fill=_QUIET)
+        drawn += parts
+    return drawn, y
+
+
+def _footer_steps(walk: Walk, steps: list[Step], x: float, y: float, width: float) -> tuple[list[str], float]:
+    drawn: list[str] = []
+    for step in steps:
+        word = mark(walk, step)
+        says = f"{step.at}: {step.action}" + (f" \N{EM DASH} {step.state}" if step.state else "")
+        drawn.append(svg.text(x, y, f"{step.number}.", _TEXT, bold=True, fill=_WRONG if word else _INK))
+        parts, y = svg.paragraph(x + _NUMBER, y, f"{word}: {says}" if word else says, _TEXT, width - _NUMBER)
+        drawn += parts
+        y += 4
+    return drawn, y
+
+
+def _footer_remarks(
+    heading: str, remarks: Iterable[Remark], x: float, y: float, width: float
+) -> tuple[list[str], float]:
+    drawn = [svg.text(x, y, heading, _HEADING_SIZE, bold=True)]
+    y += 22
+    for remark in remarks:
+        drawn.append(svg.text(x, y, f"[{remark.step}.]", _TEXT, bold=True))
+        says = remark.says if remark.fix is None else f"{remark.says} Mend: {remark.fix}."
+        parts, y = svg.paragraph(x + 40, y, says, _TEXT, width - 40)
+        drawn += parts
+        y += 4
+    return drawn, y

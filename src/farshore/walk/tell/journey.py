@@ -9,16 +9,15 @@ from enum import StrEnum
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, Proxy
 from farshore.port import Port, Protocol
 from farshore.realm import Address
-from farshore.semantics.choice import AS_TOLD, Choices
+from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Event
 from farshore.semantics.packet import Packet
-from farshore.semantics.profile import Profile
-from farshore.semantics.profiles import PROFILES
-from farshore.semantics.trace import Hop, ProfileOf, Trace, trace
+from farshore.semantics.profile import Profile, profile_of
+from farshore.semantics.trace import Hop, Trace, trace
 from farshore.walk.tell import wording
 
 
-class Direction(StrEnum):
+class Phase(StrEnum):
     """Which half of the walk a step belongs to."""
 
     REQUEST = "request"
@@ -31,7 +30,7 @@ class Step:
 
     number: int
     at: str
-    direction: Direction
+    phase: Phase
     action: str
     before: Packet
     after: Packet
@@ -86,7 +85,7 @@ class Probe:
     source: Address | None = None
 
 
-def walk(fabric: Fabric, profile: Profile | None, probe: Probe, *, choices: Choices = AS_TOLD) -> Walk:
+def walk(fabric: Fabric, profile: Profile | None, probe: Probe, *, choices: Choices = DEFAULT_CHOICES) -> Walk:
     """Walk a packet from a host to a service, and the reply back.
 
     ``profile`` stands in for that of every device that filters; None takes each device's own. The probe's
@@ -129,26 +128,16 @@ def _as_far_as(origin: str, reply: Trace) -> tuple[Trace, Hop | None]:
 
 
 def _back_on_the_wire(hop: Hop) -> Step:
-    return _step(hop.node, Direction.REPLY, wording.delivered(hop.packet), hop.packet, hop.packet)
-
-
-def profile_of(profile: Profile | None) -> ProfileOf:
-    """Return what tells each device's profile: the given one for all that filter, or each one's own."""
-
-    def of(device: Device) -> Profile:
-        # A plain router routes, whatever its make.
-        return PROFILES[device.profile] if profile is None or device.policy is None else profile
-
-    return of
+    return _step(hop.node, Phase.REPLY, wording.delivered(hop.packet), hop.packet, hop.packet)
 
 
 def _sending(probe: Probe, packet: Packet) -> Step:
     if probe.interface is not None:
         state = wording.put_on(probe.interface)
-        return _step(probe.origin, Direction.REQUEST, wording.puts(packet, probe.port), packet, packet, state=state)
+        return _step(probe.origin, Phase.REQUEST, wording.puts(packet, probe.port), packet, packet, state=state)
     action = wording.sends(packet, probe.service, presented=probe.presented)
     note = None if probe.presented else wording.not_presented(packet, probe.service)
-    return _step(probe.origin, Direction.REQUEST, action, packet, packet, state=wording.sent(packet), note=note)
+    return _step(probe.origin, Phase.REQUEST, action, packet, packet, state=wording.sent(packet), note=note)
 
 
 def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
@@ -156,15 +145,15 @@ def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
         node = fabric.nodes[hop.node]
         if hop.crossing is None or isinstance(node, EndSystem):
             if request.arrived_at is None:
-                yield _misdelivered(hop, Direction.REQUEST)
+                yield _misdelivered(hop, Phase.REQUEST)
             return
         if node.kind is NodeKind.WAN and not _wrong(hop.crossing.events):
             continue  # the article's packets cross the WAN between two steps
         if isinstance(node, Device) and node.kind is NodeKind.CE and node.policy is not None:
             # The article tells the arrival at a CE that translates, and what it then does, as two steps.
             action, state = wording.handed_to_nat(), wording.passed_to_nat()
-            yield _step(node.name, Direction.REQUEST, action, hop.packet, hop.packet, state=state)
-        yield _crossing_step(node, hop, Direction.REQUEST)
+            yield _step(node.name, Phase.REQUEST, action, hop.packet, hop.packet, state=state)
+        yield _crossing_step(node, hop, Phase.REQUEST)
 
 
 def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet, asker: Address) -> Iterator[Step]:
@@ -178,38 +167,38 @@ def _reply_steps(fabric: Fabric, reply: Trace, server: EndSystem, answer: Packet
     state = wording.routed_back(routers[-1].node, last) if last is not None else ""
     note = wording.temporary_addresses(answer, asker) if fabric.design == "single-nat" else None
     yield _step(
-        server.name, Direction.REPLY, wording.answers(answer), answer, answer, state=state, events=events, note=note
+        server.name, Phase.REPLY, wording.answers(answer), answer, answer, state=state, events=events, note=note
     )
     for hop in hops:
         node = fabric.nodes[hop.node]
         if hop.crossing is None or isinstance(node, EndSystem):
             if reply.arrived_at is None:
-                yield _misdelivered(hop, Direction.REPLY)
+                yield _misdelivered(hop, Phase.REPLY)
             else:
                 action, state = wording.delivered(hop.packet), wording.carries_on()
-                yield _step(node.name, Direction.REPLY, action, hop.packet, hop.packet, state=state)
+                yield _step(node.name, Phase.REPLY, action, hop.packet, hop.packet, state=state)
             return
         if node.kind is not NodeKind.WAN or _wrong(hop.crossing.events):
-            yield _crossing_step(node, hop, Direction.REPLY)
+            yield _crossing_step(node, hop, Phase.REPLY)
 
 
-def _crossing_step(node: Device | Proxy, hop: Hop, direction: Direction) -> Step:
+def _crossing_step(node: Device | Proxy, hop: Hop, phase: Phase) -> Step:
     assert hop.crossing is not None  # noqa: S101 - the callers have looked
     action = wording.crosses(node, hop.crossing)
     state = wording.sent_on(node, hop.crossing)
-    return _step(node.name, direction, action, hop.packet, hop.crossing.packet, state=state, events=hop.crossing.events)
+    return _step(node.name, phase, action, hop.packet, hop.crossing.packet, state=state, events=hop.crossing.events)
 
 
-def _misdelivered(hop: Hop, direction: Direction) -> Step:
+def _misdelivered(hop: Hop, phase: Phase) -> Step:
     reason = wording.not_its_own(hop.node, hop.packet)
     return replace(
-        _step(hop.node, direction, "arrives where it does not belong", hop.packet, hop.packet), ok=False, reason=reason
+        _step(hop.node, phase, "arrives where it does not belong", hop.packet, hop.packet), ok=False, reason=reason
     )
 
 
 def _not_listening(server: EndSystem, packet: Packet, port: Port) -> Step:
     reason = wording.not_listening(server.name, port)
-    return replace(_step(server.name, Direction.REPLY, "does not answer", packet, packet), ok=False, reason=reason)
+    return replace(_step(server.name, Phase.REPLY, "does not answer", packet, packet), ok=False, reason=reason)
 
 
 def _wrong(events: tuple[Event, ...]) -> tuple[Event, ...]:
@@ -218,7 +207,7 @@ def _wrong(events: tuple[Event, ...]) -> tuple[Event, ...]:
 
 def _step(
     at: str,
-    direction: Direction,
+    phase: Phase,
     action: str,
     before: Packet,
     after: Packet,
@@ -230,4 +219,4 @@ def _step(
     wrong = _wrong(events)
     reason = wording.reason(wrong, at) if wrong else None
     fix = wording.fix(wrong) if wrong else None
-    return Step(0, at, direction, action, before, after, not wrong, state, reason, fix, note)
+    return Step(0, at, phase, action, before, after, not wrong, state, reason, fix, note)

@@ -1,12 +1,12 @@
-"""What a whole walk came to, in sentences: the article's glitch-list, its notes, and the verdict."""
+"""A whole walk at a glance: title, verdict, glitch-list and notes as sentences, and all of it as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from farshore.semantics.profile import Grade, Profile, Returning, Stage
-from farshore.semantics.profiles import PROFILES
+from farshore.semantics.profile import PROFILES, Grade, Profile, Returning, Stage
 from farshore.walk.tell.journey import Step, Walk
 
 _REPLIES_FOLLOW = {
@@ -101,3 +101,57 @@ def _glitches(numbers: list[int]) -> str:
     if len(numbers) == 1:
         return f"a glitch at step {numbers[0]}"
     return f"glitches at steps {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+
+
+# --- for programs -------------------------------------------------------------------------------------
+
+
+def document(walk: Walk) -> dict[str, Any]:
+    """Return the shape that design.md gives walks.
+
+    ``refused`` is the number of the step after which there is none because it was refused, ``order`` what is
+    known of the profile that was asked for.
+    """
+    refused = refusal(walk)
+    return {
+        "design": walk.design,
+        "profile": walk.profile,
+        "from": walk.origin,
+        "to": walk.service,
+        "port": str(walk.port),
+        "verdict": "delivered" if walk.delivered else "glitched",
+        "glitches": list(walk.glitches),
+        "refused": None if refused is None else refused.number,
+        "steps": [_step(step) for step in walk.steps],
+        "order": _order(walk),
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "n": step.number,
+        "at": step.at,
+        "direction": str(step.phase),
+        "action": step.action,
+        "before": step.before.as_json(),
+        "after": step.after.as_json(),
+        "state": step.state,
+        "ok": step.ok,
+        "reason": step.reason,
+        "fix": step.fix,
+        "note": step.note,
+    }
+
+
+def _order(walk: Walk) -> dict[str, Any] | None:
+    profile = PROFILES.get(walk.profile)
+    if profile is None:
+        return None
+    return {
+        "request": [str(stage) for stage in profile.forward],
+        "reply": [str(stage) for stage in profile.backward],
+        "replies_follow": str(profile.returning),
+        "says": profile.returning_says,
+        "source": profile.source,
+        "grade": profile.grade.name,
+    }

@@ -9,10 +9,9 @@ from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.semantics.crossing import Crossing, Event, Verb
 from farshore.semantics.packet import Packet
-from farshore.semantics.routing import Found
+from farshore.semantics.routing import TWO_SIDED
 
 NO_FURTHER = "goes no further"
-_ON_BOTH_SIDES = (Found.AMBIGUOUS, Found.WRONG_SIDE)
 
 # --- the request -------------------------------------------------------------------------------------
 
@@ -87,7 +86,7 @@ def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
 
 
 def _routed(node: Device, look_up: Event, destination: Address, egress: str) -> str:
-    if look_up.found in _ON_BOTH_SIDES:
+    if look_up.found in TWO_SIDED:
         return f"cannot be routed for sure; the walk goes on by {egress}, as if it could"
     if look_up.before.destination != destination:
         return f"leaves by {egress}, to which {look_up.before.destination.ip} was routed before it was translated"
@@ -158,7 +157,7 @@ def fix(wrong: Sequence[Event]) -> str:
 
 def _fix(event: Event) -> str:
     match event.verb:
-        case Verb.ROUTED if event.found in _ON_BOTH_SIDES:
+        case Verb.ROUTED if event.found in TWO_SIDED:
             return "translate into addresses that neither side uses before crossing: the lake design does"
         case Verb.ROUTED:
             return "call the address that the service is presented by; where there is none, subscribe the tenant to it"

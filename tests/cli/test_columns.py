@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from farshore.cli.columns import cell, columns
+from farshore.cli.console import cell, columns
 
 
 def printed(console: Console, *rows: tuple[str, ...]) -> str:

@@ -11,13 +11,10 @@ from cli_program import REPOSITORY, farshore
 from click.testing import CliRunner, Result
 from rich.text import Text
 
-from farshore.cli import demo as command
-from farshore.cli.demo_case import Case, read_case
-from farshore.cli.demo_marks import Marks
-from farshore.cli.demo_path import Call, path
-from farshore.cli.demo_report import Findings
+from farshore.cli.demo import command
+from farshore.cli.demo.case import Case, Findings, read_case
+from farshore.cli.demo.picture import Call, Marks, ascii_picture, path, picture
 from farshore.cli.main import cli
-from farshore.cli.picture import ascii_picture, picture
 from farshore.conformance.check import Exchange, Outcome
 from farshore.conformance.check import Result as CheckResult
 from farshore.conformance.topology import Topology

@@ -8,7 +8,7 @@ import pytest
 from cli_program import REPOSITORY, farshore
 from click.testing import CliRunner, Result
 
-from farshore.cli.lab_report import print_json, print_text
+from farshore.cli.lab import print_json, print_text
 from farshore.cli.main import cli
 from farshore.conformance import check
 from farshore.conformance.check import Outcome

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from farshore.cli.progress import progress
+from farshore.cli.console import progress
 
 if TYPE_CHECKING:
     from farshore.comparison.model import DesignSummary, ReachedBy

@@ -19,7 +19,7 @@ COMMANDS = {
     "check": "farshore.cli.check:check",
     "designs": "farshore.cli.designs:designs",
     "diff": "farshore.cli.diff:diff",
-    "demo": "farshore.cli.demo:demo",
+    "demo": "farshore.cli.demo.command:demo",
     "lab": "farshore.cli.lab:lab",
     "plan": "farshore.cli.plan:plan",
     "prove": "farshore.cli.prove:prove",

@@ -10,8 +10,7 @@ import click
 from rich.segment import Segments
 from rich.text import Text
 
-from farshore.cli.columns import Cell, cell, columns
-from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, output
+from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, cell, columns, output
 from farshore.cli.inputs import read_planned
 from farshore.intent.model import Intent
 from farshore.plan.appearance import Appearance, appearance

@@ -13,8 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from farshore.cli.columns import cell, columns
-from farshore.cli.progress import progress
+from farshore.cli.console import cell, columns, progress
 from farshore.conformance.live import Live, LiveStep, live
 from farshore.errors import UsageError
 from farshore.fabric.model import Fabric

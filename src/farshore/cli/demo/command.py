@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.console import output
-from farshore.cli.progress import progress
+from farshore.cli.console import output, progress
 from farshore.errors import EXIT_NO, EXIT_YES
 
 if TYPE_CHECKING:
-    from farshore.cli.demo_case import Case
-    from farshore.cli.demo_report import Findings
+    from farshore.cli.demo.case import Case, Findings
 
 # \b keeps click from filling the lines that follow.
 EXAMPLE = """\b
@@ -38,8 +36,7 @@ def demo(*, as_json: bool) -> None:
     It makes a lab of the article's case on this machine, has both of them fetch a page at the same moment,
     tries what must be refused, and takes the lab down. It needs no root and takes a few seconds.
     """
-    from farshore.cli.demo_case import read_case
-    from farshore.cli.demo_report import report
+    from farshore.cli.demo.case import read_case, report
 
     case = read_case()
     if as_json:
@@ -52,7 +49,7 @@ def demo(*, as_json: bool) -> None:
 
 def _tell(case: Case) -> Findings:
     """Tell what is known beforehand, make the lab, and tell what was seen there."""
-    from farshore.cli.demo_story import Story
+    from farshore.cli.demo.story import Story
 
     story = Story(output(), case)
     story.problem()
@@ -67,7 +64,7 @@ def _tell(case: Case) -> Findings:
 
 def _try(case: Case) -> Findings:
     """Make a lab of the case and try everything in it."""
-    from farshore.cli.demo_report import Findings
+    from farshore.cli.demo.case import Findings
     from farshore.conformance.run_checks import visit
     from farshore.lab.lifecycle import passing
     from farshore.traffic.fetch import fetch

@@ -1,4 +1,4 @@
-"""The path as a picture for a terminal: every host's own way to the shore, and the way that all share.
+"""The ways of several packets as a picture for a terminal, with colours and letters that mark realms.
 
 Above each way, or below it, stand the addresses that its packet carries in each realm that it crosses.
 """
@@ -11,9 +11,91 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from farshore.cli.demo_marks import Marks
-from farshore.cli.demo_path import Call, Leg, path
-from farshore.fabric.model import EndSystem, Fabric, Node, NodeKind
+from farshore.cli.console import Cell, cell, realm_style
+from farshore.conformance.topology import SHARED_SOURCE_PORT
+from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind
+from farshore.port import Port
+from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Realm, RealmKind
+from farshore.semantics.packet import Packet
+from farshore.semantics.profile import profile_of
+from farshore.semantics.trace import trace
+
+_LETTERS = {PROVIDER: "P", LAKE: "L", INTERNET: "I"}
+_TENANT_LETTERS = "ABCDEFGHJKMNOQRSTUVWXYZ"  # the others are taken
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks for these tenants; they take colours and letters in this order."""
+
+    tenant_names: tuple[str, ...]
+
+    def letter(self, realm: Realm) -> str:
+        """Return the letter of a realm, with a number where there are more tenants than letters."""
+        if realm.kind is not RealmKind.TENANT:
+            return _LETTERS[realm]
+        turn, position = divmod(self.tenant_names.index(realm.name), len(_TENANT_LETTERS))
+        return _TENANT_LETTERS[position] + (str(turn + 1) if turn else "")
+
+    def style(self, realm: Realm) -> str:
+        """Return the colour of a realm."""
+        return realm_style(realm, self.tenant_names)
+
+    def label(self, address: Address) -> str:
+        """Return ``10.1.1.1 A``."""
+        return f"{address.ip} {self.letter(address.realm)}"
+
+    def cell(self, address: Address) -> Cell:
+        """Return a label as a cell of a table."""
+        return cell(self.label(address), self.style(address.realm))
+
+    def text(self, address: Address) -> Text:
+        """Return a label as text."""
+        return Text(self.label(address), self.style(address.realm))
+
+    def legend(self, realms: tuple[Realm, ...]) -> Text:
+        """Return what the letters of these realms stand for."""
+        parts = [Text(f"{self.letter(realm)} {realm}", self.style(realm)) for realm in realms]
+        return Text("   ").join(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A host that calls a port by an address of its own realm."""
+
+    host: EndSystem
+    called: Address
+    port: Port
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A packet on the link behind a node: the link's realm, and the addresses that it carries there."""
+
+    node: Node
+    realm: Realm
+    source: Address
+    destination: Address
+
+
+def path(fabric: Fabric, call: Call) -> tuple[tuple[Leg, ...], EndSystem]:
+    """Return the legs of a call's first packet, and the end system that takes it.
+
+    Raises LookupError where it does not arrive.
+    """
+    host = call.host
+    packet = Packet(call.port.protocol, host.address, call.called, SHARED_SOURCE_PORT, call.port.number)
+    journey = trace(fabric, profile_of(None), LinkEnd(host.name, host.interface.name), packet, {})
+    if journey.arrived_at is None:
+        raise LookupError(f"a packet from {host.name} to {call.called} ends at {journey.hops[-1].node}")
+    legs = [Leg(host, host.interface.realm, packet.source, packet.destination)]
+    for hop in journey.hops:
+        node = fabric.nodes[hop.node]
+        if isinstance(node, Device) and hop.crossing is not None:
+            realm = next(i.realm for i in node.interfaces if i.name == hop.crossing.egress)
+            legs.append(Leg(node, realm, hop.crossing.packet.source, hop.crossing.packet.destination))
+    return tuple(legs), journey.arrived_at
+
 
 _LABEL_ROWS = 3  # the realm, from, to
 _BOX_ROWS = 4

@@ -10,10 +10,9 @@ from ipaddress import IPv4Address
 from rich.console import Console
 from rich.text import Text
 
-from farshore.cli.columns import Cell, cell, columns
-from farshore.cli.demo_case import Case
-from farshore.cli.demo_report import url
-from farshore.cli.picture import ascii_picture, picture
+from farshore.cli.console import Cell, cell, columns
+from farshore.cli.demo.case import Case, url
+from farshore.cli.demo.picture import ascii_picture, picture
 from farshore.conformance.answer import Fetched
 from farshore.conformance.check import Result
 from farshore.fabric.model import EndSystem

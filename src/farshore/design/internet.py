@@ -5,32 +5,16 @@ It reaches what the intent publishes to it through an edge of the provider's own
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from ipaddress import IPv4Address, IPv4Network
 
 from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes
 from farshore.design.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Service
 from farshore.realm import INTERNET, PROVIDER, Address, Prefix
+from farshore.special_purpose import NEVER_ON_THE_INTERNET, without
 from farshore.translation import BasicNat
 
-# What no packet from the Internet may have as its source (RFC 6890), besides the provider's own networks.
-NEVER_ON_THE_INTERNET = tuple(
-    map(
-        IPv4Network,
-        (
-            "0.0.0.0/8",
-            "10.0.0.0/8",
-            "100.64.0.0/10",
-            "127.0.0.0/8",
-            "169.254.0.0/16",
-            "172.16.0.0/12",
-            "192.168.0.0/16",
-            "224.0.0.0/3",
-        ),
-    )
-)
 # Where the lab's Internet host may stand: the documentation networks (RFC 5737), then any benchmark
 # address (RFC 2544), whichever the provider does not use.
 _HOST_CANDIDATES = ("198.51.100.10", "192.0.2.10", "203.0.113.250", "198.18.0.10", "198.19.0.10")
@@ -85,19 +69,7 @@ def _internet_prefixes(intent: Intent) -> tuple[IPv4Network, ...]:
     provider = intent.provider
     ours = [p.network for p in (*provider.networks, provider.lake, *provider.source)]
     ours += [Prefix.of(address).network for _, address in published(intent)]
-    absent = collapse_addresses([*NEVER_ON_THE_INTERNET, *ours])
-    remaining = [IPv4Network("0.0.0.0/0")]
-    for network in absent:
-        remaining = list(_without(remaining, network))
-    return tuple(sorted(remaining))
-
-
-def _without(networks: Iterable[IPv4Network], hole: IPv4Network) -> Iterable[IPv4Network]:
-    for network in networks:
-        if hole.subnet_of(network):
-            yield from network.address_exclude(hole)
-        elif not network.subnet_of(hole):
-            yield network
+    return without([IPv4Network("0.0.0.0/0")], [*NEVER_ON_THE_INTERNET, *ours])
 
 
 def _host_address(abroad: tuple[IPv4Network, ...]) -> Address:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from farshore.design import names
-from farshore.design.internet import NEVER_ON_THE_INTERNET
 from farshore.intent.model import DesignName, Intent, Mode, Tenant
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan, TenantPlan
@@ -17,6 +16,7 @@ from farshore.proof.sets.layers import Layers
 from farshore.proof.sets.senders import SHARED_BY_ALL, Senders
 from farshore.proof.sets.targets import Targets
 from farshore.realm import INTERNET, PROVIDER, Prefix
+from farshore.special_purpose import NEVER_ON_THE_INTERNET
 from farshore.translation import SourceTranslation
 
 # The design by which services see tenants' own addresses.

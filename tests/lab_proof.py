@@ -164,4 +164,4 @@ class _Lab:
 
 
 def _short(there: Arrived) -> str:
-    return there.node.partition("/")[2]
+    return there.node.local

@@ -21,6 +21,7 @@ from farshore.fabric.model import (
     Proxy,
     Route,
 )
+from farshore.fabric.names import NodeName
 from farshore.intent.model import (
     DesignName,
     Host,
@@ -288,7 +289,7 @@ def boxes(draw: st.DrawFn, ends_in: tuple[Realm, ...] = (), *, napt: bool = True
     guards = st.builds(Guard, st.sampled_from([end.name for end in ends]), st.sampled_from(Direction), wide, wide)
     policy = st.builds(Policy, st.lists(_permits(entered, leaves), min_size=1, max_size=24).map(tuple))
     return Device(
-        "box",
+        NodeName("box"),
         NodeKind.NAT,
         ends,
         tuple(draw(st.lists(routes, min_size=1, max_size=5))),
@@ -317,7 +318,7 @@ def proxies(draw: st.DrawFn) -> Proxy:
         single,
         st.lists(narrow_prefixes(ingress), min_size=1, max_size=3).map(tuple),
     )
-    return Proxy("proxy", ends, tuple(draw(st.lists(fronts, min_size=4, max_size=8))))
+    return Proxy(NodeName("proxy"), ends, tuple(draw(st.lists(fronts, min_size=4, max_size=8))))
 
 
 @st.composite

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.table import Table
 
 from farshore.design.catalogue import build
-from farshore.design.names import tenant_nat
 from farshore.fabric.model import Device
+from farshore.fabric.names import tenant_nat
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
 from farshore.proof.sets.intervals import EVERY_PORT

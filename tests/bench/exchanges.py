@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 
 _ACCEPTORS = 2
 _BACKLOG = 4096

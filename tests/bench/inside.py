@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.lab.registry import port_index
 from farshore.machine import namespace
 from farshore.machine import world as worlds
+from farshore.machine.placement import namespace_name
 
 from . import exchanges
 from .summary import percentile

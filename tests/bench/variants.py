@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from farshore.design.catalogue import build
-from farshore.design.names import PROVIDER_NAT
 from farshore.fabric.model import Device, EndSystem, Fabric, Node, NodeKind, Route
+from farshore.fabric.names import PROVIDER_NAT
 from farshore.intent.load import load_text
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
@@ -81,7 +81,7 @@ def variants(tenants: int) -> tuple[Variant, ...]:
     intent, plan = planned(tenants)
     fabric = _unattended(build(intent, plan, "lake"))
     real = str(plan.services[SERVICE].address.ip)
-    hosts = {node.name.partition("/")[0]: node.name for node in fabric.end_systems if node.kind is NodeKind.HOST}
+    hosts = {node.name.owner: node.name for node in fabric.end_systems if node.kind is NodeKind.HOST}
     presented = tuple((hosts[name], str(tenant.presents[SERVICE].ip)) for name, tenant in plan.tenants.items())
     typed = {device.name: rules(device) for device in fabric.devices if device.policy is not None}
     return (
@@ -115,10 +115,10 @@ def _routed(fabric: Fabric) -> Fabric:
     far_shore = fabric.nodes[PROVIDER_NAT]
     assert isinstance(far_shore, Device)
     provider_networks = tuple(r.destination for r in far_shore.routes if r.interface == "provider")
-    shores = {d.name.partition("/")[0]: d for d in fabric.devices if d.kind is NodeKind.NAT and d is not far_shore}
+    shores = {d.name.owner: d for d in fabric.devices if d.kind is NodeKind.NAT and d is not far_shore}
 
     def plain(node: Node) -> Node:
-        shore = shores.get(node.name.partition("/")[0])
+        shore = shores.get(node.name.owner)
         if shore is None:
             return _without_rules(node) if isinstance(node, Device) else node
         if isinstance(node, EndSystem):

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from farshore.design.catalogue import build
 from farshore.design.lake import provider_sources
-from farshore.design.names import PROVIDER_NAT
 from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Device, Direction, Fabric, LinkEnd, NodeKind
+from farshore.fabric.names import PROVIDER_NAT
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan

@@ -10,10 +10,10 @@ from pathlib import Path
 import engine_cases
 import pytest
 
-from farshore.design.names import PROVIDER_LAST_HOP, PROVIDER_NAT
 from farshore.engine.nftables.ruleset import FILTER_TABLE, ruleset
 from farshore.engine.nftables.ruleset_update import exchange
 from farshore.fabric.model import Device, Fabric
+from farshore.fabric.names import PROVIDER_LAST_HOP, PROVIDER_NAT
 
 GOLDEN = Path(__file__).parent / "golden"
 FILTERING = [

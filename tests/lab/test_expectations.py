@@ -177,7 +177,7 @@ def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
         ("customer-a/ce", "proxy"): "provider/proxy",
     }
     answered = [injection for injection in good if injection.target == "provider/proxy"]
-    assert len({(injection.packet, injection.node.partition("/")[0]) for injection in answered}) == len(answered) == 4
+    assert len({(injection.packet, injection.node.owner) for injection in answered}) == len(answered) == 4
 
 
 @pytest.mark.parametrize(

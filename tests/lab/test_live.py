@@ -131,7 +131,7 @@ def unoffered(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
 
 
 def called(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
-    hosts = [node.name for node in fabric.end_systems if node.name.partition("/")[0] in intent.tenants]
+    hosts = [node.name for node in fabric.end_systems if node.name.owner in intent.tenants]
     for node in fabric.end_systems:
         if node.name.startswith("provider/"):
             for host in hosts:

@@ -19,9 +19,9 @@ from farshore.conformance.check import Check, Result
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.apply import apply
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
 from farshore.traffic import servers
 from farshore.traffic.packet import checksum

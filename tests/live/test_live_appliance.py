@@ -21,6 +21,7 @@ from farshore.design.catalogue import build
 from farshore.engine.haproxy.process import Appliance
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, Proxy
+from farshore.fabric.names import NodeName
 from farshore.intent.load import load_text
 from farshore.lab.keys import introductions, variables
 from farshore.plan.allocate import allocate
@@ -59,7 +60,7 @@ tenants:
 """
 ALICE, BILL, HERE = "customer-a/alice", "customer-b/bill", "10.1.1.1"
 PORTAL, NEWS, PLAIN = "10.2.2.1", "10.2.2.2", "10.2.2.3"
-KEYS = {"provider/news": bytes(range(32))}
+KEYS = {NodeName("provider/news"): bytes(range(32))}
 RELOADS = 20
 
 
@@ -296,7 +297,7 @@ def refused_configuration(whole: Fabric) -> tuple[str, bool]:
     """Ask for what HAProxy refuses: its words, and whether what ran before still runs."""
     appliance = started(whole)
     front = whole.proxies[0].fronts[0]
-    nonsense = Proxy("provider/proxy", whole.proxies[0].interfaces, (replace(front, service="no such name"),))
+    nonsense = Proxy(whole.proxies[0].name, whole.proxies[0].interfaces, (replace(front, service="no such name"),))
     try:
         appliance.apply(nonsense, {})
     except Exception as error:  # noqa: BLE001 - handed back to the test

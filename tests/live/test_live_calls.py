@@ -18,6 +18,7 @@ from test_live_addresses import BELONGS, Heard, Listening
 from farshore.conformance.check import Outcome
 from farshore.conformance.expectations import expectations
 from farshore.fabric.model import EndSystem, Fabric
+from farshore.fabric.names import NodeName
 from farshore.plan.appearance import appearance
 from farshore.realm import RealmKind
 
@@ -52,7 +53,7 @@ def dialled(whole: Case, node: str) -> str:
 
 def presented(whole: Case, node: str) -> str:
     """Return the address by which a tenant's host knows the monitor."""
-    return str(whole.plan.tenants[node.partition("/")[0]].callers["monitor"].ip)
+    return str(whole.plan.tenants[NodeName(node).owner].callers["monitor"].ip)
 
 
 def called_at_once(fabric: Fabric, targets: dict[str, str]) -> dict[str, dict[str, str]]:

@@ -17,10 +17,10 @@ from farshore.engine.nftables import apply as engine
 from farshore.engine.nftables.apply import apply, remove
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.engine.nftables.difference import Change, LoadRuleset
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
 from farshore.reporter import Reporter
 from farshore.traffic.packet import Packet, encode

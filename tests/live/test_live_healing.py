@@ -13,9 +13,9 @@ import pytest
 from live_intents import DISTINCT, case, with_device, with_mtu
 from live_world import World
 
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.fabric.model import Device, Fabric, Route
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 from farshore.realm import LAKE, Prefix
 
 pytestmark = pytest.mark.kernel

@@ -18,10 +18,10 @@ from test_live_addresses import BELONGS, Heard, Listening, closed_ports, short_l
 
 from farshore.design.catalogue import build
 from farshore.engine.nftables import last_hop, nft
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 
 pytestmark = pytest.mark.kernel
 

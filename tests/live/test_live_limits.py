@@ -10,9 +10,9 @@ import pytest
 from live_intents import DISTINCT, case
 from live_world import World
 
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 
 pytestmark = pytest.mark.kernel
 

@@ -14,10 +14,10 @@ from live_world import World
 
 from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.engine.nftables.ruleset import ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 from farshore.realm import tenant_realm
 
 pytestmark = pytest.mark.kernel

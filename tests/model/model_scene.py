@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
-from farshore.design import names
+from farshore.fabric import names
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent
 from farshore.plan.appearance import Appearance, appearance

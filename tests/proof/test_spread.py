@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, wires
 
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
+from farshore.fabric.names import NodeName
 from farshore.port import Protocol
 from farshore.proof.sets.senders import anybody
 from farshore.proof.sets.targets import anything
@@ -96,11 +97,11 @@ def chain(routers: int) -> Fabric:
     left, right = (Address(PROVIDER, IPv4Address(f"10.0.0.{n}")) for n in (1, 2))
     ends = (Interface("left", PROVIDER), Interface("right", PROVIDER))
     everywhere = (Route(Prefix(PROVIDER, IPv4Network("0.0.0.0/0")), "right"),)
-    names = [f"r{n}" for n in range(routers)]
+    names = [NodeName(f"r{n}") for n in range(routers)]
     nodes = (
-        EndSystem("near", NodeKind.HOST, Interface("right", PROVIDER), left),
+        EndSystem(NodeName("near"), NodeKind.HOST, Interface("right", PROVIDER), left),
         *(Device(name, NodeKind.ROUTER, ends, everywhere) for name in names),
-        EndSystem("far", NodeKind.HOST, Interface("left", PROVIDER), right),
+        EndSystem(NodeName("far"), NodeKind.HOST, Interface("left", PROVIDER), right),
     )
     links = tuple(
         Link(LinkEnd(one.name, "right"), LinkEnd(other.name, "left"), PROVIDER)
@@ -110,7 +111,7 @@ def chain(routers: int) -> Fabric:
 
 
 def arrives(routers: int, *, proof: bool) -> bool:
-    fabric, start = chain(routers), LinkEnd("near", "right")
+    fabric, start = chain(routers), LinkEnd(NodeName("near"), "right")
     of = profile_of(None)
     if proof:
         return bool(spread(Terrain(fabric, of, {}), start, everything(fabric, start)).arrivals)

@@ -54,10 +54,11 @@ def lab() -> None:
 def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str, ...]) -> None:
     """Bring a lab up. It stays until "farshore lab down"."""
     from farshore.cli.inputs import read_runnable
+    from farshore.fabric import names
     from farshore.lab import lifecycle
 
     built = read_runnable(file, design)
-    own = frozenset(f"provider/{find(built.intent.provider.services, each, 'service').name}" for each in own_servers)
+    own = frozenset(names.service(find(built.intent.provider.services, each, "service").name) for each in own_servers)
     with progress() as reporter:
         record = lifecycle.up(name or DEFAULT_NAME, file, built.fabric, reporter, own_servers=own)
     click.echo(

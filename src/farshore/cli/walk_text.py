@@ -72,7 +72,7 @@ class _Page:
     def table(self, walk: Walk) -> None:
         """Print the article's table, with what the packet looked like."""
         ends = [end for step in walk.steps for packet in (step.before, step.after) for end in _ends(packet)]
-        parts = [part for step in walk.steps for part in step.at.split("/")]
+        parts = [part for step in walk.steps for part in (step.at.owner, step.at.local)]
         where = min(max(map(len, parts)) + 1, _WIDEST_WHERE)
         packet = len("→ ") + max(map(len, ends))
         room = self.console.width - _STEP - where - 2 * packet - 5 * _GAP
@@ -86,8 +86,7 @@ class _Page:
 
     def _cells(self, step: Step, word: str) -> Iterator[Text]:
         yield Text(f"{step.number} {_ARROWS[step.phase]}", _WRONG if word else "")
-        owner, slash, name = step.at.partition("/")
-        yield Text(f"{owner}{slash}\n{name}")
+        yield Text(f"{step.at.owner}/\n{step.at.local}")
         yield Text(step.action)
         yield self.packet(step.before, "\n→ ", "\n  ")
         yield Text("unchanged", _QUIET) if step.after == step.before else self.packet(step.after, "\n→ ", "\n  ")

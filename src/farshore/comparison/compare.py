@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from farshore.comparison.model import Costs, DesignSummary, Failure, ReachedBy
-from farshore.design import names
 from farshore.design.catalogue import DESIGNS, build
+from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
+from farshore.fabric.names import NodeName
 from farshore.intent.capabilities import uncarried
 from farshore.intent.model import Intent
 from farshore.plan.appearance import appearance
@@ -106,7 +107,7 @@ def _failure(walked: Walk) -> Failure:
 
 
 def _reached(walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:
-    pairs: dict[tuple[str, str], list[Walk]] = {}
+    pairs: dict[tuple[NodeName, str], list[Walk]] = {}
     for each in walks:
         pairs.setdefault((each.origin, each.service), []).append(each)
     return tuple(

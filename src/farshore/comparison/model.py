@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farshore.errors import Diagnostic
+from farshore.fabric.names import NodeName
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A walk that is not delivered: whose, where to, at which step, and why."""
 
-    origin: str
+    origin: NodeName
     target: str
     step: int
     reason: str
@@ -21,7 +22,7 @@ class Failure:
 class ReachedBy:
     """By which ports a host reaches what it should, and by which it does not."""
 
-    origin: str
+    origin: NodeName
     target: str
     ports: tuple[str, ...]
     missed: tuple[str, ...]

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from farshore.conformance.answer import parsed
 from farshore.conformance.check import Check, Exchange, Injection, Outcome, Result
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.namespaces import instance_name, namespace_name
 from farshore.fabric.model import Fabric
+from farshore.fabric.names import NodeName
 from farshore.machine import namespace
+from farshore.machine.placement import instance_name, namespace_name
 from farshore.port import Protocol
 from farshore.traffic.packet import ECHO_REQUEST, TCP_ACK, TCP_SYN, checksum, decode, encode
 
@@ -148,7 +149,7 @@ _EXCHANGES = {Protocol.TCP: _tcp, Protocol.UDP: _udp, Protocol.ICMP: _icmp}
 class _Ear:
     """A listener behind every end system's interface, for what arrives there, and every proxy's, for its answers."""
 
-    node: str
+    node: NodeName
     socket: socket.socket
     answers: bool = False
 
@@ -184,7 +185,7 @@ def _ears(fabric: Fabric) -> Iterator[_Ear]:
             yield _Ear(proxy.name, ear, answers=True)
 
 
-def _listener(node: str, interface: str, protocol: int) -> socket.socket:
+def _listener(node: NodeName, interface: str, protocol: int) -> socket.socket:
     with namespace.entered(namespace_name(node)):
         ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(protocol))
     ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
@@ -208,7 +209,7 @@ def _inject(injections: Sequence[Injection], fabric: Fabric) -> None:
             wires[injection.node].sendto(content, (injection.interface, _ETH_P_IP, 0, 0, far_mac))
 
 
-def _wire(node: str) -> socket.socket:
+def _wire(node: NodeName) -> socket.socket:
     """Return a socket that sends from a node what it is given, past the node's own routes and rules."""
     with namespace.entered(namespace_name(node)):
         return socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)

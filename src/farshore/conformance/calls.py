@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.refusals import STRANGER, TCP_PROBE, UDP_PROBE
 from farshore.conformance.topology import SHARED_SOURCE_PORT, Topology, injected
-from farshore.design import names
+from farshore.fabric import names
 from farshore.intent.model import Tenant
 from farshore.port import Protocol
 
@@ -27,7 +27,7 @@ def calls(tenant: Tenant, topology: Topology) -> Iterator[Check]:
                     source_port=SHARED_SOURCE_PORT,
                     destination=dialled,
                     port=port,
-                    service=host.name.partition("/")[2],
+                    service=host.name.local,
                     seen_as=presented.ip,
                 )
                 yield Check(f"{node} reaches {host.name} {port} at {dialled}", Outcome.REACH, exchange)

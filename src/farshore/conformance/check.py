@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
+from farshore.fabric.names import NodeName
 from farshore.port import Port
 from farshore.traffic.packet import Packet
 
@@ -25,7 +26,7 @@ class Exchange:
     host's own. ``introduced`` is the tenant as which the host must be introduced, where the service asks for that.
     """
 
-    node: str
+    node: NodeName
     source: IPv4Address
     source_port: int
     destination: IPv4Address
@@ -46,7 +47,7 @@ class Injection:
     answer.
     """
 
-    node: str
+    node: NodeName
     interface: str
     packet: Packet
     target: str | None = None

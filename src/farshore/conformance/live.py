@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from farshore.fabric.model import Device, Fabric, LinkEnd, Proxy
+from farshore.fabric.names import NodeName
 from farshore.port import Protocol
 from farshore.semantics.choice import Choices, PortChoice, kept_port, right_route
 from farshore.semantics.packet import Packet
@@ -27,7 +28,7 @@ class LiveStep:
     """A step of the walk and what the wires showed of it, None each where there is to be, or was, nothing."""
 
     number: int
-    at: str
+    at: NodeName
     predicted: Form | None
     observed: Form | None
     agrees: bool

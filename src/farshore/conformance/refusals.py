@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.topology import CONNECTING_SOURCE_PORT, INJECTED_SOURCE_PORT, Topology, injected
-from farshore.design import names
+from farshore.fabric import names
 from farshore.fabric.model import EndSystem, LinkEnd, Proxy
 from farshore.intent.model import Tenant
 from farshore.port import Port, Protocol

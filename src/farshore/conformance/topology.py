@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.design import names
+from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.appearance import Appearance, appearance
@@ -59,7 +59,7 @@ class Topology:
         """Gather the topology of a fabric that was built from this intent and plan."""
         hosts: dict[str, list[EndSystem]] = {name: [] for name in intent.tenants}
         for node in fabric.end_systems:
-            owner = node.name.partition("/")[0]
+            owner = node.name.owner
             if node.kind is NodeKind.HOST and owner in hosts:
                 hosts[owner].append(node)
         shores: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from farshore.design import names
 from farshore.design.building_blocks import host_prefixes, limits
 from farshore.design.one_box import interfaces, one_box
 from farshore.design.segment import Segment
+from farshore.fabric import names
 from farshore.fabric.model import Front, Proxy
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
-from farshore.design import names
+from farshore.fabric import names
 from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Limit, Link, LinkEnd, NodeKind
+from farshore.fabric.names import NodeName
 from farshore.intent.model import Mode, Tenant
 from farshore.plan.model import TenantPlan
 from farshore.port import Port
@@ -16,7 +17,7 @@ from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
 _POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is not a host's
 
 
-def cable(left: str, left_interface: str, right: str, right_interface: str, realm: Realm) -> Link:
+def cable(left: NodeName, left_interface: str, right: NodeName, right_interface: str, realm: Realm) -> Link:
     """Return the link between two named interfaces."""
     return Link(LinkEnd(left, left_interface), LinkEnd(right, right_interface), realm)
 
@@ -54,7 +55,7 @@ def tenant_hosts(tenant: Tenant, listens: tuple[Port, ...] = ()) -> tuple[EndSys
     """Return a tenant's named hosts or, where it names none, one that stands for all."""
     named = {host.name: host.address for host in tenant.hosts}
     return tuple(
-        EndSystem(names.host(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address, listens)
+        EndSystem(NodeName.of(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address, listens)
         for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
     )
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes
-from farshore.design.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
+from farshore.fabric.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
 from farshore.intent.model import Intent, Service
 from farshore.realm import INTERNET, PROVIDER, Address, Prefix
 from farshore.special_purpose import NEVER_ON_THE_INTERNET, without

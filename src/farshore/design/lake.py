@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from farshore.design.building_blocks import cable, guards, host_prefixes
-from farshore.design.names import PROVIDER_NAT, toward
 from farshore.design.segment import Attachment, Segment, Uplink
 from farshore.design.tenant import TenantSide, tenant_side
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
+from farshore.fabric.names import PROVIDER_NAT, toward
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import LAKE, PROVIDER, Prefix

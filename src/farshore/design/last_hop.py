@@ -9,10 +9,10 @@ the service, and their replies one packet to the box.
 
 from __future__ import annotations
 
-from farshore.design import names
 from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
 from farshore.design.one_box import interfaces, one_box
 from farshore.design.segment import Segment
+from farshore.fabric import names
 from farshore.fabric.model import Device, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan

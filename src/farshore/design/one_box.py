@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from farshore.design import names
 from farshore.design.building_blocks import host_prefixes
 from farshore.design.segment import Attachment, Segment, Uplink
+from farshore.fabric import names
 from farshore.fabric.model import Device, Interface, LinkEnd, Proxy
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan
@@ -19,7 +19,7 @@ def interfaces(intent: Intent) -> tuple[Interface, ...]:
 
 def one_box(box: Device | Proxy, intent: Intent, plan: Plan, sources: tuple[Prefix, ...]) -> Segment:
     """Return the box as a part. ``sources`` are the addresses by which the provider's side sees it."""
-    plug = names.plug(box.name)
+    plug = box.name.local
     return Segment(
         tenant_nodes={},
         nodes=(box,),

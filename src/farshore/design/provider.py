@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farshore.design import names
 from farshore.design.building_blocks import cable, everywhere
 from farshore.design.internet import internet_side, published
 from farshore.design.segment import Attachment
+from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Interface, Link, Node, NodeKind, Route
 from farshore.intent.model import Intent
 from farshore.realm import PROVIDER, Prefix
@@ -31,7 +31,7 @@ def provider_side(intent: Intent, attachments: tuple[Attachment, ...]) -> Provid
             for a in attachments
         ),
         *(
-            cable(names.PROVIDER_ROUTER, names.toward(s.name.partition("/")[2]), s.name, s.interface.name, PROVIDER)
+            cable(names.PROVIDER_ROUTER, names.toward(s.name.local), s.name, s.interface.name, PROVIDER)
             for s in end_systems
         ),
     ]

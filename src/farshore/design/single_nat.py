@@ -8,9 +8,9 @@ knows two ways to one destination, and after translating it cannot tell which is
 
 from __future__ import annotations
 
-from farshore.design import names
 from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
 from farshore.design.segment import Attachment, Segment, Uplink
+from farshore.fabric import names
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan

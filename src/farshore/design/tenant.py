@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farshore.design import names
 from farshore.design.building_blocks import cable, guards, host_prefixes, limits, translatable
 from farshore.design.segment import Uplink
+from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan, TenantPlan
@@ -53,8 +53,7 @@ def tenant_side(tenant: Tenant, intent: Intent, plan: Plan) -> TenantSide:
 def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]:
     """Return the links between a tenant's hosts and the router that they are behind."""
     return tuple(
-        cable(h.name, h.interface.name, router.name, names.toward(h.name.partition("/")[2]), h.interface.realm)
-        for h in hosts
+        cable(h.name, h.interface.name, router.name, names.toward(h.name.local), h.interface.realm) for h in hosts
     )
 
 
@@ -63,7 +62,7 @@ def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], uplinks: tuple[U
 
     What is presented is beyond the first of ``uplinks``, but for what the others answer.
     """
-    toward_hosts = {host.name: names.toward(host.name.partition("/")[2]) for host in hosts}
+    toward_hosts = {host.name: names.toward(host.name.local) for host in hosts}
     # Where the CE router itself translates, what stands here is the WAN beyond it.
     is_wan = any(uplink.far_end.node == names.ce(tenant.name) for uplink in uplinks)
     return Device(

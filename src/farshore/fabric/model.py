@@ -16,6 +16,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from farshore.caller_identity import CallerIdentity
+from farshore.fabric.names import NodeName
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, SourceTranslation
@@ -23,7 +24,6 @@ from farshore.translation import BasicNat, SourceTranslation
 DEFAULT_MTU = 1500
 # Whom a box without an address of its own gives as the sender of its ICMP errors (RFC 7600 section 4.8).
 NO_ADDRESS = IPv4Address("192.0.0.8")
-MAX_INTERFACE_NAME = 15  # IFNAMSIZ less the closing zero
 
 
 class NodeKind(StrEnum):
@@ -126,7 +126,7 @@ class Device:
     interface they came in on, and replies leave by it whatever their destination.
     """
 
-    name: str
+    name: NodeName
     kind: NodeKind
     interfaces: tuple[Interface, ...]
     routes: tuple[Route, ...]
@@ -142,7 +142,7 @@ class Device:
 class EndSystem:
     """A host or a service: one address, one interface, everything else beyond it."""
 
-    name: str
+    name: NodeName
     kind: NodeKind
     interface: Interface
     address: Address
@@ -179,7 +179,7 @@ class Proxy:
     An interface's routes are its instance's own, so equal addresses in two of them never meet.
     """
 
-    name: str
+    name: NodeName
     interfaces: tuple[Interface, ...]
     fronts: tuple[Front, ...]
     limits: tuple[Limit, ...] = ()
@@ -193,7 +193,7 @@ Node = Device | EndSystem | Proxy
 class LinkEnd:
     """One end of a link: an interface of a node."""
 
-    node: str
+    node: NodeName
     interface: str
 
 
@@ -215,7 +215,7 @@ class Fabric:
     """
 
     design: str
-    nodes: Mapping[str, Node]
+    nodes: Mapping[NodeName, Node]
     links: tuple[Link, ...]
     far_ends: Mapping[LinkEnd, LinkEnd]
 

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Sequence
 from typing import NoReturn
 
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError, UsageError
 from farshore.lab.registry import Record
 from farshore.machine import world as worlds
+from farshore.machine.placement import namespace_name
 
 NOT_FOUND = 127  # as a shell says it
 

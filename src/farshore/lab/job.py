@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from farshore.fabric.model import Fabric
+from farshore.fabric.names import NodeName
 
 STAY = b"stay\n"
 LENGTH = 8
@@ -24,7 +25,7 @@ class Job:
     folder: str
     intent: str
     fabric: Fabric
-    keys: Mapping[str, bytes] = field(default_factory=dict)
+    keys: Mapping[NodeName, bytes] = field(default_factory=dict)
     own_servers: frozenset[str] = frozenset()
 
 

@@ -7,21 +7,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from farshore.caller_identity import CallerIdentity, SignedHeader
-from farshore.design import names
 from farshore.engine.haproxy.configuration import key_variable
 from farshore.errors import MachineError
+from farshore.fabric import names
 from farshore.fabric.model import Fabric
+from farshore.fabric.names import NodeName
 
 _SHORTEST = 16  # bytes: half of what HMAC-SHA256 makes good use of
 
 
-def introductions(fabric: Fabric) -> Mapping[str, CallerIdentity]:
+def introductions(fabric: Fabric) -> Mapping[NodeName, CallerIdentity]:
     """Return how services are told who is calling, by the names of their nodes."""
     fronts = (front for proxy in fabric.proxies for front in proxy.fronts)
     return {names.service(front.service): front.introduction for front in fronts if front.introduction is not None}
 
 
-def read_keys(fabric: Fabric, intent: Path) -> Mapping[str, bytes]:
+def read_keys(fabric: Fabric, intent: Path) -> Mapping[NodeName, bytes]:
     """Read the keys that a fabric needs; their files are named relative to the intent's.
 
     Raises MachineError where one cannot be read, or is too short to keep a secret.
@@ -41,6 +42,6 @@ def read_keys(fabric: Fabric, intent: Path) -> Mapping[str, bytes]:
     return found
 
 
-def variables(keys: Mapping[str, bytes]) -> Mapping[str, str]:
+def variables(keys: Mapping[NodeName, bytes]) -> Mapping[str, str]:
     """Return keys as the environment variables of a proxy."""
-    return {key_variable(node.partition("/")[2]): base64.b64encode(key).decode() for node, key in keys.items()}
+    return {key_variable(node.local): base64.b64encode(key).decode() for node, key in keys.items()}

@@ -19,12 +19,12 @@ from pathlib import Path
 from farshore.engine.haproxy.process import Appliance
 from farshore.engine.nftables.apply import apply
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import EXIT_MACHINE, FarshoreError
 from farshore.lab.job import LENGTH, STAY, Job, decode
 from farshore.lab.keys import introductions, variables
 from farshore.lab.registry import LabEntry, Record, start_time
 from farshore.machine import world as worlds
+from farshore.machine.placement import namespace_name
 from farshore.reporter import Reporter
 from farshore.traffic import servers
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from farshore.comparison.compare import called
-from farshore.design.names import INTERNET_HOST
 from farshore.errors import UsageError
 from farshore.fabric.model import EndSystem, Fabric, NodeKind
+from farshore.fabric.names import INTERNET_HOST, NodeName
 from farshore.intent.model import Intent, Service
 from farshore.lookup import find, unknown
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
-from farshore.realm import Address, RealmKind
+from farshore.realm import PROVIDER, Address, RealmKind
 from farshore.walk.tell.journey import Probe
 
 _LAST_PORT = 65535
@@ -27,8 +27,9 @@ def probe(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str) 
         UsageError: There is no such host or service, or this is not how a port is written.
     """
     name, colon, port_text = target.partition(":")
-    if origin.startswith("provider/"):
-        return _call(intent, plan, fabric, origin, (name, port_text))
+    asked = NodeName.parse(origin)
+    if asked is not None and asked.owner == PROVIDER.name:
+        return _call(intent, plan, fabric, asked, (name, port_text))
     host = _host(intent, fabric, origin)
     service = find(intent.provider.services, name, "service")
     port = _port(port_text, service.name, service.ports) if colon else service.ports[0]
@@ -39,21 +40,21 @@ def probe(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str) 
     return Probe(host.name, name, unknown_there, port, presented=False)
 
 
-def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, asked: tuple[str, str]) -> Probe:
+def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: NodeName, asked: tuple[str, str]) -> Probe:
     """Return what a host or a service of the provider asks of a tenant's host, and of which port."""
     target, port_text = asked
     caller = fabric.nodes.get(origin)
     own = [*intent.provider.services, *(host.name for host in intent.provider.hosts)]
     if not isinstance(caller, EndSystem):
-        raise UsageError(unknown("host or service", origin.partition("/")[2], own, "provider"))
-    tenant, slash, _ = target.partition("/")
-    if not slash or tenant not in intent.tenants:
+        raise UsageError(unknown("host or service", origin.local, own, "provider"))
+    called_name = NodeName.parse(target)
+    if called_name is None or called_name.owner not in intent.tenants:
         known = [node.name for node in fabric.end_systems if node.address.realm.kind is RealmKind.TENANT]
         raise UsageError(
             f"--to {target}: the provider's hosts call tenants' hosts; write one such as {known[0]}:tcp/22"
         )
     host = _host(intent, fabric, target)
-    ports = intent.reached(tenant) or (Port(Protocol.TCP, _SSH),)
+    ports = intent.reached(called_name.owner) or (Port(Protocol.TCP, _SSH),)
     port = _port(port_text, target, ports) if port_text else ports[0]
     dialled = called(plan, fabric, host)
     if dialled is None:
@@ -62,10 +63,11 @@ def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: str, asked: tuple[
 
 
 def _host(intent: Intent, fabric: Fabric, origin: str) -> EndSystem:
-    node = fabric.nodes.get(origin)
+    asked = NodeName(origin)
+    node = fabric.nodes.get(asked)
     if isinstance(node, EndSystem) and node.kind is NodeKind.HOST:
         return node
-    owner, _, name = origin.partition("/")
+    owner, name = asked.owner, asked.local
     if origin == INTERNET_HOST:
         raise UsageError(f"--from {origin}: the intent publishes no service to the Internet")
     known = (*intent.tenants, *(("internet",) if INTERNET_HOST in fabric.nodes else ()))

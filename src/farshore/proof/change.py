@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, summarize_address_range
 
+from farshore.fabric.names import NodeName
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan, TenantPlan
 from farshore.proof.judges.account import Account, Reached
 from farshore.proof.prove import Proof
 from farshore.proof.sets.intervals import Intervals, port_at, union, without
+from farshore.realm import PROVIDER
 
 _MOST = 6
 
@@ -149,7 +151,7 @@ def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Effect]:
 # --- who reaches what --------------------------------------------------------------------------------
 
 # What is reached at a node, by destination and place: from which sources.
-Relation = Mapping[tuple[str, int], Intervals]
+Relation = Mapping[tuple[NodeName, int], Intervals]
 
 
 def _reach(old: Account | None, new: Account | None, whose: str) -> Iterator[Effect]:
@@ -168,7 +170,7 @@ def _plain(reached: Iterable[Reached]) -> list[tuple[object, ...]]:
 
 
 def _relation(reached: Iterable[Reached]) -> Relation:
-    found: dict[tuple[str, int], Intervals] = {}
+    found: dict[tuple[NodeName, int], Intervals] = {}
     for each in reached:
         for _, _, low, high in each.asked:
             for port_index in range(low, high + 1):
@@ -182,7 +184,7 @@ def _more(whose: str, kind: EffectKind, old: Relation, new: Relation) -> Iterato
         had = old.get((node, port_index), ())
         more = without(sources, had)
         if more:
-            where = node.partition("/")[2] if node.startswith("provider/") else node
+            where = node.local if node.owner == PROVIDER.name else node
             some = f" for {_addresses(more)}" if had or more != sources else ""
             yield Effect(whose, kind, f"{where} {port_at(port_index)}{some}")
 
@@ -191,13 +193,13 @@ def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterato
     was, now = (_as_seen(each) for each in (old, new))
     for node in sorted(was.keys() & now.keys()):
         if was[node] != now[node]:
-            where = node.partition("/")[2] if node.startswith("provider/") else node
+            where = node.local if node.owner == PROVIDER.name else node
             says = f"is seen by {where} as {_addresses(now[node])}, was {_addresses(was[node])}"
             yield Effect(whose, EffectKind.SEEN, says)
 
 
-def _as_seen(reached: Iterable[Reached]) -> dict[str, Intervals]:
-    found: dict[str, Intervals] = {}
+def _as_seen(reached: Iterable[Reached]) -> dict[NodeName, Intervals]:
+    found: dict[NodeName, Intervals] = {}
     for each in reached:
         found[each.node] = union((*found.get(each.node, ()), *each.seen))
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.impact import Impact, impact
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.flows import Marks, collisions, laid_out
@@ -52,9 +53,9 @@ def prove_again(before: Proof, question: Question) -> Proof:
     return Proof(new, terrain, accounts, marks, summed_up(checked, (*refuted, *collisions(fresh))))
 
 
-def _changed_nodes(old: Fabric, new: Fabric) -> dict[str, Impact | None]:
+def _changed_nodes(old: Fabric, new: Fabric) -> dict[NodeName, Impact | None]:
     """Return the nodes that are not what they were, and what is different about them; None where that is anything."""
-    found: dict[str, Impact | None] = {}
+    found: dict[NodeName, Impact | None] = {}
     for name, node in new.nodes.items():
         was = old.nodes.get(name)
         if was is not node and was != node:
@@ -73,10 +74,10 @@ def _moved_ends(old: Fabric, new: Fabric) -> set[LinkEnd]:
     return {end for end in ends if old.far_ends.get(end) != new.far_ends.get(end)}
 
 
-def _stale(before: Proof, new: Question, nodes: Mapping[str, Impact | None]) -> set[str]:
+def _stale(before: Proof, new: Question, nodes: Mapping[NodeName, Impact | None]) -> set[str]:
     """Return the origins whose packets may fare differently."""
     old = before.question
-    moved: dict[str, set[str]] = {}
+    moved: dict[NodeName, set[str]] = {}
     for end in _moved_ends(old.fabric, new.fabric):
         moved.setdefault(end.node, set()).add(end.interface)
     touch = _Touch(before, nodes, moved, {})
@@ -96,11 +97,11 @@ def _stale(before: Proof, new: Question, nodes: Mapping[str, Impact | None]) -> 
     return stale
 
 
-def _kind(fabric: Fabric, name: str) -> RealmKind:
+def _kind(fabric: Fabric, name: NodeName) -> RealmKind:
     return fabric.nodes[name].interfaces[0].realm.kind
 
 
-def _reaches(account: Account, nodes: set[str]) -> bool:
+def _reaches(account: Account, nodes: set[NodeName]) -> bool:
     return bool(nodes) and any(each.node in nodes for each in account.reached)
 
 
@@ -113,8 +114,8 @@ class _Touch:
     """Tells whom a change touches. Many send to the same targets: ``known`` remembers what was found of those."""
 
     before: Proof
-    nodes: Mapping[str, Impact | None]
-    moved: Mapping[str, set[str]]
+    nodes: Mapping[NodeName, Impact | None]
+    moved: Mapping[NodeName, set[str]]
     known: dict[tuple[str, str, Intervals], bool]
 
     def touches(self, account: Account) -> bool:

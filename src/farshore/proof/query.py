@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple
 
 from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.port import Port
 from farshore.proof.sets.intervals import Interval, of_port
 from farshore.proof.sets.senders import Senders, anybody
@@ -31,11 +32,11 @@ class Arrived(NamedTuple):
     a look-up that has no one right answer, and need not arrive. Where it is ``answered``, the answer comes back.
     """
 
-    node: str
+    node: NodeName
     own: bool
     source: IPv4Address
     ports: Interval
-    through: tuple[str, ...]
+    through: tuple[NodeName, ...]
     doubtful: bool
     answered: bool
 

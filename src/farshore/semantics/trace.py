@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.fabric.names import NodeName
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing
 from farshore.semantics.device import cross
@@ -24,7 +25,7 @@ MAX_HOPS = 64  # a packet's own time to live
 class Hop:
     """A packet arriving at a node, and what came of it. ``crossing`` is None at an end system."""
 
-    node: str
+    node: NodeName
     ingress: str
     packet: Packet
     crossing: Crossing | None

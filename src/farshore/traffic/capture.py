@@ -22,11 +22,12 @@ from typing import Any
 
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.namespaces import instance_ends, namespace_name
 from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.lab.registry import Record
 from farshore.machine import namespace
 from farshore.machine import world as worlds
+from farshore.machine.placement import instance_ends, namespace_name
 
 LENGTH = 8
 _ETH_P_ALL = 0x0003
@@ -65,7 +66,7 @@ class Cast:
 class Conversation:
     """A connection to be opened from a node, and what is to be said on it: a proxy answers nothing less."""
 
-    node: str
+    node: NodeName
     source: tuple[str, int]
     destination: tuple[str, int]
     said: bytes
@@ -110,8 +111,8 @@ class _Capture:
             for node in desired.nodes.values()
             for i in node.interfaces
         }
-        self._hands: dict[str, socket.socket] = {}
-        self._ears: dict[int, tuple[str, socket.socket]] = {}
+        self._hands: dict[NodeName, socket.socket] = {}
+        self._ears: dict[int, tuple[NodeName, socket.socket]] = {}
         self._poll = select.poll()
         for node in desired.nodes:
             ear = _ear(node)
@@ -185,7 +186,7 @@ def _connection(conversation: Conversation) -> socket.socket:
     return own
 
 
-def _ear(node: str) -> socket.socket:
+def _ear(node: NodeName) -> socket.socket:
     with namespace.entered(namespace_name(node)):
         # Only a socket for all protocols hears what leaves.
         ear = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))

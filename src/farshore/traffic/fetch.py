@@ -13,11 +13,11 @@ from dataclasses import asdict
 
 from farshore.conformance.answer import Fetched, Seen, parsed
 from farshore.conformance.check import Exchange
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError
 from farshore.lab.registry import Record
 from farshore.machine import namespace
 from farshore.machine import world as worlds
+from farshore.machine.placement import namespace_name
 
 _PATIENCE = 5.0  # seconds for an answer that must come
 _PART = 65536

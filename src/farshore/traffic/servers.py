@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 
 from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.fabric.model import EndSystem
+from farshore.fabric.names import NodeName
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
 from farshore.traffic.introductions import Caller, ForgedError, read_proxy_header, read_signed
 
@@ -27,7 +28,7 @@ _PATIENCE = 30.0  # seconds for a request
 
 
 def serve(
-    end_systems: Iterable[EndSystem], introductions: Mapping[str, CallerIdentity], keys: Mapping[str, bytes]
+    end_systems: Iterable[EndSystem], introductions: Mapping[NodeName, CallerIdentity], keys: Mapping[NodeName, bytes]
 ) -> None:
     """Open every port of every end system in its namespace and answer on it for as long as the process lives.
 
@@ -63,7 +64,7 @@ class _Server(http.server.ThreadingHTTPServer):
 def _http_server(
     node: EndSystem, port: int, introduction: CallerIdentity | None, key: bytes
 ) -> http.server.ThreadingHTTPServer:
-    name = node.name.partition("/")[2]
+    name = node.name.local
 
     class Handler(http.server.BaseHTTPRequestHandler):
         server_version = "farshore-lab"

@@ -14,7 +14,7 @@ from farshore.conformance.check import Check, Exchange, Injection, Result
 from farshore.conformance.expectations import expectations
 from farshore.conformance.refusals import UNOFFERED_PORT
 from farshore.conformance.topology import Topology
-from farshore.design import names
+from farshore.fabric import names
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.document import document
@@ -156,7 +156,7 @@ def read_case() -> Case:
     checks = expectations(intent, plan, fabric)
     hosts = tuple(host for tenant in intent.tenants for host in topology.hosts[tenant])
     fetches = _fetches(checks, hosts)
-    service = fabric.nodes[f"provider/{fetches[0].service}"]
+    service = fabric.nodes[names.service(fetches[0].service)]
     assert isinstance(service, EndSystem)  # noqa: S101 - a design makes its services so
     return Case(
         intent, plan, fabric, hosts, service, fetches, honest(topology, checks), refusals(topology, fabric, checks)

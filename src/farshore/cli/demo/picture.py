@@ -241,7 +241,7 @@ def _draw_box(canvas: _Canvas, row: int, column: int, node: Node, marks: Marks) 
 
 
 def _inscription(node: Node, marks: Marks) -> tuple[str, ...]:
-    name = _ABBREVIATED.get(node.kind, node.name.partition("/")[2])
+    name = _ABBREVIATED.get(node.kind, node.name.local)
     return (name, marks.label(node.address)) if isinstance(node, EndSystem) else (name,)
 
 

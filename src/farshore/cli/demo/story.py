@@ -58,7 +58,7 @@ class Story:
             [
                 *(
                     (
-                        cell(host.name.partition("/")[2]),
+                        cell(host.name.local),
                         self._marks.cell(host.address),
                         self._marks.cell(Address(LAKE, exchange.seen_as)),
                         (),
@@ -89,7 +89,7 @@ class Story:
             reason = answer.difference(exchange)
             rows.append(
                 (
-                    cell(host.name.partition("/")[2]),
+                    cell(host.name.local),
                     self._marks.cell(host.address) + cell(f" port {exchange.source_port}"),
                     self._seen(answer),
                     cell("as planned", _GOOD) if reason is None else cell(f"DIFFERS: {reason}", _BAD),
@@ -182,11 +182,11 @@ class Story:
 
 
 def _name(host: EndSystem) -> str:
-    return host.name.partition("/")[2].capitalize()
+    return host.name.local.capitalize()
 
 
 def _service(case: Case) -> str:
-    return case.service.name.partition("/")[2]
+    return case.service.name.local
 
 
 def _joined(cells: Sequence[Cell]) -> Cell:

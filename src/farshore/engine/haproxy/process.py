@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from farshore.engine.haproxy.configuration import Surroundings, configuration
-from farshore.engine.nftables.namespaces import namespace_name
 from farshore.errors import MachineError
 from farshore.fabric.model import Proxy
 from farshore.machine import namespace
+from farshore.machine.placement import namespace_name
 
 _START_SECONDS = 20.0
 _POLL = 0.01

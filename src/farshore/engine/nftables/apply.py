@@ -31,6 +31,7 @@ from farshore.engine.nftables.difference import (
 from farshore.engine.nftables.state import DesiredInterface, DesiredNode, DesiredState
 from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.machine import namespace, settings
 from farshore.machine.netlink import Kernel
 from farshore.reporter import SILENT, Reporter
@@ -68,7 +69,7 @@ def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, .
     return changes
 
 
-def read_all(desired: DesiredState) -> dict[str, ActualNode | None]:
+def read_all(desired: DesiredState) -> dict[NodeName, ActualNode | None]:
     """Read what is there of every node. Raises MachineError where the kernel refuses."""
     with _threads(_READING_AT_ONCE) as pool:
         return dict(zip(desired.nodes, pool.map(_read, desired.nodes.values()), strict=True))
@@ -91,7 +92,7 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextlib.contextmanager
-def _blaming(node: str, what: str) -> Iterator[None]:
+def _blaming(node: NodeName, what: str) -> Iterator[None]:
     """Turn what the kernel or nft refuses in the body into an error that names the node."""
     try:
         yield

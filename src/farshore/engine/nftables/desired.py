@@ -8,7 +8,6 @@ from ipaddress import IPv4Address
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.kernel_settings import kernel_settings
-from farshore.engine.nftables.namespaces import instance_ends, namespace_name
 from farshore.engine.nftables.routing_instances import instances
 from farshore.engine.nftables.ruleset import ruleset
 from farshore.engine.nftables.state import (
@@ -23,6 +22,8 @@ from farshore.engine.nftables.state import (
     RuleAction,
 )
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, LinkEnd, Proxy
+from farshore.fabric.names import NodeName
+from farshore.machine.placement import instance_ends, namespace_name
 
 # Of every interface: the far end of its link, and the link's size of packets.
 Wires = dict[LinkEnd, tuple[LinkEnd, int]]
@@ -34,7 +35,7 @@ def compile_fabric(fabric: Fabric) -> DesiredState:
     for link in fabric.links:
         wires[link.left] = (link.right, link.mtu)
         wires[link.right] = (link.left, link.mtu)
-    nodes: dict[str, DesiredNode] = {}
+    nodes: dict[NodeName, DesiredNode] = {}
     for node in fabric.nodes.values():
         if isinstance(node, Proxy):
             nodes |= {own.name: own for own in instances(node, partial(_interface, wires, node.name))}
@@ -96,7 +97,9 @@ def _policy_routing(device: Device) -> frozenset[DesiredRule]:
     )
 
 
-def _interface(wires: Wires, node: str, interface: Interface, addresses: tuple[IPv4Address, ...]) -> DesiredInterface:
+def _interface(
+    wires: Wires, node: NodeName, interface: Interface, addresses: tuple[IPv4Address, ...]
+) -> DesiredInterface:
     end = LinkEnd(node, interface.name)
     far_end, mtu = wires[end]
     return DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, addresses)

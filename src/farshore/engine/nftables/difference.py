@@ -16,13 +16,14 @@ from farshore.engine.nftables.state import (
     DesiredState,
 )
 from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One thing to be done to a node, and why. ``str`` is a line for people."""
 
-    node: str
+    node: NodeName
     reason: str
 
     def __str__(self) -> str:
@@ -106,7 +107,7 @@ class AddRoute(Change):
     route: DesiredRoute
 
 
-def difference(desired: DesiredState, actual: Mapping[str, ActualNode | None]) -> tuple[Change, ...]:
+def difference(desired: DesiredState, actual: Mapping[NodeName, ActualNode | None]) -> tuple[Change, ...]:
     """Return what must change, in the order in which it is to be done. Empty where all is as it should be.
 
     What filters stands before anything can flow: rule sets first, then settings (forwarding among them),
@@ -138,12 +139,12 @@ def _doomed(node: DesiredNode, actual: ActualNode) -> Iterator[ActualInterface]:
     return (i for i in actual.interfaces.values() if (i.name, i.mac, i.mtu) not in wanted)
 
 
-def _is_missing(end: LinkEnd, present: Mapping[str, ActualNode], doomed: set[LinkEnd]) -> bool:
+def _is_missing(end: LinkEnd, present: Mapping[NodeName, ActualNode], doomed: set[LinkEnd]) -> bool:
     return end in doomed or end.node not in present or end.interface not in present[end.node].interfaces
 
 
 def _interface_removals(
-    present: Mapping[str, ActualNode], doomed: set[LinkEnd], fresh: set[LinkEnd]
+    present: Mapping[NodeName, ActualNode], doomed: set[LinkEnd], fresh: set[LinkEnd]
 ) -> Iterator[Change]:
     for name, node in present.items():
         for interface in node.interfaces:

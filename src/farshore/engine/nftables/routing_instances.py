@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 
 from farshore.engine.nftables.kernel_settings import instance_settings
-from farshore.engine.nftables.namespaces import instance_name, namespace_name
 from farshore.engine.nftables.proxy_ruleset import provider_ruleset, tenant_ruleset
 from farshore.engine.nftables.state import EVERYWHERE, DesiredInterface, DesiredNode, DesiredRoute
 from farshore.fabric.model import Interface, Proxy
+from farshore.machine.placement import instance_name, namespace_name
 from farshore.realm import RealmKind
 
 # An interface as it is to be, with these addresses of its own.

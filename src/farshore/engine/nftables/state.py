@@ -13,6 +13,7 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
 
 NEXT_HOP = IPv4Address("169.254.0.1")
 MAIN_TABLE = 254
@@ -67,7 +68,7 @@ class DesiredRule:
 class DesiredNode:
     """Everything inside one namespace."""
 
-    name: str
+    name: NodeName
     namespace: str
     interfaces: tuple[DesiredInterface, ...]
     routes: frozenset[DesiredRoute]
@@ -88,5 +89,5 @@ class DesiredLink:
 class DesiredState:
     """Everything that is to be on the machine."""
 
-    nodes: Mapping[str, DesiredNode]
+    nodes: Mapping[NodeName, DesiredNode]
     links: tuple[DesiredLink, ...]

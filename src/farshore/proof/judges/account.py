@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.sets.intervals import Interval, Intervals
 from farshore.proof.sets.senders import Senders, addresses, origins
 from farshore.proof.sets.targets import Targets
@@ -79,7 +80,7 @@ class Print(NamedTuple):
     ``start`` and ``sent`` tell one packet of them, as it is sent.
     """
 
-    node: str
+    node: NodeName
     side: str
     first: int
     last: int
@@ -96,7 +97,7 @@ class Reached(NamedTuple):
     """
 
     start: LinkEnd
-    node: str
+    node: NodeName
     sources: Intervals
     asked: tuple[Bounds, ...]
     seen: Intervals
@@ -115,10 +116,10 @@ class Account:
     refuted: list[Refuted] = field(default_factory=list)
     prints: list[Print] = field(default_factory=list)
     reached: list[Reached] = field(default_factory=list)
-    touched: set[str] = field(default_factory=set)
+    touched: set[NodeName] = field(default_factory=set)
     met: list[Met] = field(default_factory=list)
 
-    def reach(self, start: LinkEnd, node: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...]) -> None:
+    def reach(self, start: LinkEnd, node: NodeName, senders: tuple[Senders, ...], targets: tuple[Targets, ...]) -> None:
         """Enter what is reached, and how it is seen."""
         self.reached.append(Reached(start, node, origins(senders), as_sent(targets), addresses(senders)))
 

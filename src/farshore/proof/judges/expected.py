@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from farshore.design import names
+from farshore.fabric import names
+from farshore.fabric.names import NodeName
 from farshore.intent.model import DesignName, Intent, Mode, Tenant
 from farshore.plan.appearance import appearance
 from farshore.plan.model import Plan, TenantPlan
@@ -31,7 +32,7 @@ class Offer:
     """
 
     service: str
-    node: str
+    node: NodeName
     sources: Intervals
     presented: int
     port_indices: frozenset[int]
@@ -53,7 +54,7 @@ class Calls:
     """
 
     known: tuple[Senders, ...]
-    hosts: Mapping[str, int]
+    hosts: Mapping[NodeName, int]
     port_indices: frozenset[int]
     shown: Intervals
     again: bool
@@ -82,12 +83,12 @@ class Expected:
     """
 
     tenant: str
-    offers: Mapping[str, Offer]
+    offers: Mapping[NodeName, Offer]
     carried: Intervals
     lake: Intervals
     provider: Intervals
     calls: Calls | None
-    hosts: Mapping[str, int]
+    hosts: Mapping[NodeName, int]
 
 
 def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> Expected:
@@ -129,7 +130,7 @@ def expected(intent: Intent, plan: Plan, tenant: Tenant, design: str | None) -> 
         lake,
         crossing if design == _PLAIN else _known(tenant_plan, lake, carriers | {general}),
         _calls(intent, plan, tenant, again) if general == DesignName.LAKE else None,
-        {names.host(tenant.name, host.name): int(host.address.ip) for host in tenant.hosts},
+        {NodeName.of(tenant.name, host.name): int(host.address.ip) for host in tenant.hosts},
     )
 
 
@@ -172,7 +173,7 @@ def _calls(intent: Intent, plan: Plan, tenant: Tenant, known: tuple[Senders, ...
         found = (appearance(source, host.address) for source in tenant_plan.sources)
         seen = next((each for each in found if each is not None), None)
         if seen is not None:
-            hosts[names.host(tenant.name, host.name)] = int((seen.provider or seen.lake).ip)
+            hosts[NodeName.of(tenant.name, host.name)] = int((seen.provider or seen.lake).ip)
     return Calls(known, hosts, frozenset(map(of_port, ports)), shown, again)
 
 
@@ -180,10 +181,10 @@ def _calls(intent: Intent, plan: Plan, tenant: Tenant, known: tuple[Senders, ...
 class Published:
     """What the Internet may reach: by node and address, at which places; ``abroad`` are the addresses that it has."""
 
-    port_indices: Mapping[tuple[str, int], frozenset[int]]
+    port_indices: Mapping[tuple[NodeName, int], frozenset[int]]
     abroad: Intervals
 
-    def offers(self, node: str, target: Targets) -> bool:
+    def offers(self, node: NodeName, target: Targets) -> bool:
         """Tell whether all of a target is published at a node."""
         port_indices = self.port_indices.get((node, target.first), frozenset())
         return target.first == target.last and _all_in(port_indices, target.low, target.high)
@@ -202,7 +203,7 @@ def published(intent: Intent) -> Published:
     return Published(offered, without(EVERY_ADDRESS, ours))
 
 
-def callers(plan: Plan) -> Mapping[str, int]:
+def callers(plan: Plan) -> Mapping[NodeName, int]:
     """Return the provider's hosts that may call tenants, by node, with their addresses."""
     return {names.service(name): int(each.address.ip) for name, each in plan.callers.items()}
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from farshore.fabric.model import Device, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Print, Property, Refuted, as_now
 from farshore.proof.sets.senders import Senders
 from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.spread import LinkVisit
 
 # By device and side.
-Marks = Mapping[tuple[str, str], tuple[Print, ...]]
+Marks = Mapping[tuple[NodeName, str], tuple[Print, ...]]
 
 ARRIVING, LEAVING = "arriving", "leaving"
 
@@ -30,7 +31,7 @@ def prints(visit: LinkVisit, device: Device, start: LinkEnd) -> Iterator[Print]:
 
 
 def _prints(
-    node: str, side: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...], start: LinkEnd
+    node: NodeName, side: str, senders: tuple[Senders, ...], targets: tuple[Targets, ...], start: LinkEnd
 ) -> Iterator[Print]:
     bounds = as_now(targets)
     for each in senders:
@@ -41,7 +42,7 @@ def _prints(
 
 def laid_out(marks: Iterable[Print]) -> Marks:
     """Lay prints beside each other: by device and side, in the order of their first addresses."""
-    by_side: dict[tuple[str, str], list[Print]] = {}
+    by_side: dict[tuple[NodeName, str], list[Print]] = {}
     for mark in marks:
         by_side.setdefault((mark.node, mark.side), []).append(mark)
     return {where: tuple(sorted(there, key=_first)) for where, there in by_side.items()}

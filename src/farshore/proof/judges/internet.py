@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, Direction, EndSystem, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Account, Packets, Property, two_sided_says
 from farshore.proof.judges.expected import Published
 from farshore.proof.judges.flows import prints
@@ -30,7 +31,7 @@ class _Case:
     host: EndSystem
     published: Published
     account: Account
-    answered: dict[tuple[str, int, int], Intervals]
+    answered: dict[tuple[NodeName, int, int], Intervals]
 
     @property
     def start(self) -> LinkEnd:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Account, Packets, Property, two_sided_says
 from farshore.proof.judges.expected import Calls, Expected
 from farshore.proof.judges.flows import prints
@@ -23,7 +24,7 @@ from farshore.proof.spread.spread import Arrival, LinkVisit, Spread, Terrain, sp
 from farshore.realm import LAKE, PROVIDER, RealmKind
 
 # For a node and the address that was called: the places at which it answers.
-_Answered = dict[tuple[str, int], set[int]]
+_Answered = dict[tuple[NodeName, int], set[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class _Case:
 
 
 def provider_account(
-    terrain: Terrain, host: EndSystem, callers: Mapping[str, int], tenants: Mapping[str, Expected]
+    terrain: Terrain, host: EndSystem, callers: Mapping[NodeName, int], tenants: Mapping[str, Expected]
 ) -> Account:
     """Look at everything that can come from the wire of one of the provider's hosts, and at its own calls."""
     calling = union((ip, ip) for ip in callers.values())

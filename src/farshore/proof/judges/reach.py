@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from farshore.fabric.model import EndSystem, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Account, Packets, Property
 from farshore.proof.judges.expected import Expected
 from farshore.proof.judges.sources import TenantSite
@@ -21,7 +22,7 @@ from farshore.semantics.routing import Found
 
 # By the wire, the node, the address and the place that were asked for: the sources of which every packet arrived
 # and was answered.
-Answered = dict[tuple[str, str, int, int], Intervals]
+Answered = dict[tuple[str, NodeName, int, int], Intervals]
 
 # Of an address, bounds of places and the wire that is taken for them.
 Wires = dict[int, list[tuple[int, int, str]]]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.realm import RealmKind
 
 
@@ -17,7 +18,7 @@ class TenantSite:
     """
 
     hosts: tuple[EndSystem, ...]
-    router: str
+    router: NodeName
     uplinks: tuple[LinkEnd, ...]
 
 
@@ -38,7 +39,8 @@ class Sources:
 def scene(fabric: Fabric) -> Sources:
     """Find every place of a fabric that packets come from."""
     hosts: dict[str, list[EndSystem]] = {}
-    provider, internet = {}, {}
+    provider: dict[str, EndSystem] = {}
+    internet: dict[str, EndSystem] = {}
     for node in fabric.nodes.values():
         if not isinstance(node, EndSystem):
             continue

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from farshore.fabric.model import Device, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Account, Packets, Property, two_sided_says
 from farshore.proof.judges.expected import Expected, Offer
 from farshore.proof.judges.flows import prints
@@ -143,7 +144,7 @@ def _arrived(case: _Case, uplink: LinkEnd, arrival: Arrival, faults: tuple[Stray
 
 
 def _unexpected(
-    case: _Case, uplink: LinkEnd, senders: tuple[sender_sets.Senders, ...], target: Targets, node: str
+    case: _Case, uplink: LinkEnd, senders: tuple[sender_sets.Senders, ...], target: Targets, node: NodeName
 ) -> None:
     owner = case.terrain.fabric.nodes[node].interfaces[0].realm
     offer = case.expected.offers.get(node)

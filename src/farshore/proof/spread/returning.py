@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from farshore.fabric.model import Direction
+from farshore.fabric.names import NodeName
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets.intervals import Intervals, gaps, holds, union
 from farshore.proof.sets.senders import Senders
@@ -37,7 +38,7 @@ class Fault(StrEnum):
 class Strayed:
     """Packets whose replies do not come back, as they were sent, and where the replies go wrong."""
 
-    node: str
+    node: NodeName
     fault: Fault
     senders: tuple[Senders, ...]
     targets: tuple[Targets, ...]

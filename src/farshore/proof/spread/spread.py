@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
+from farshore.fabric.names import NodeName
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets import targets as target_sets
 from farshore.proof.sets.intervals import Intervals, of_port, union
@@ -23,7 +24,7 @@ Boxes = dict[str, DeviceTables | Fronts]
 class LinkVisit:
     """A device on the way, the interface that the packets came in by, and what passed."""
 
-    node: str
+    node: NodeName
     ingress: str
     passage: Passage
 
@@ -54,7 +55,7 @@ class Met(NamedTuple):
     ``egresses`` are the interfaces that some left by, and ``left`` the addresses of their senders afterwards.
     """
 
-    node: str
+    node: NodeName
     ingress: str
     senders: Intervals
     targets: Intervals
@@ -125,7 +126,7 @@ def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[LinkVisi
         _follow(terrain, onward, passage.left, (*path, visit), found)
 
 
-def _met(node: str, ingress: str, crossed: Crossed) -> Met:
+def _met(node: NodeName, ingress: str, crossed: Crossed) -> Met:
     admitted, passages = crossed.admitted, crossed.passages
     left = union(interval for each in passages for interval in sender_sets.addresses(each.left.senders))
     egresses = tuple(dict.fromkeys(each.egress for each in passages))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from farshore.fabric import names
 from farshore.fabric.model import Fabric, NodeKind
+from farshore.fabric.names import NodeName
 from farshore.port import Protocol
 from farshore.realm import INTERNET, LAKE, PROVIDER, Realm, RealmKind
 from farshore.semantics.packet import Packet
@@ -52,8 +54,8 @@ _BETWEEN = 26
 class _Wire:
     """A packet between two nodes."""
 
-    left: str
-    right: str
+    left: NodeName
+    right: NodeName
     realm: Realm
     packet: Packet
     phase: Phase
@@ -65,7 +67,7 @@ class _Layout:
 
     walk: Walk
     fabric: Fabric
-    nodes: tuple[str, ...]
+    nodes: tuple[NodeName, ...]
     wires: tuple[_Wire, ...]
     colours: Mapping[Realm, str]
 
@@ -73,10 +75,10 @@ class _Layout:
     def width(self) -> float:
         return 2 * _MARGIN + len(self.nodes) * _BOX + (len(self.nodes) - 1) * _GAP
 
-    def left_of(self, node: str) -> float:
+    def left_of(self, node: NodeName) -> float:
         return _MARGIN + self.nodes.index(node) * (_BOX + _GAP)
 
-    def middle_of(self, node: str) -> float:
+    def middle_of(self, node: NodeName) -> float:
         return self.left_of(node) + _BOX / 2
 
 
@@ -109,12 +111,12 @@ def _layout(walk: Walk, fabric: Fabric) -> _Layout:
     for reply in replies:
         wires += _wires(fabric, request.hops[-1].node, reply, Phase.REPLY)
     crossed = [walk.origin, *(hop.node for each in walk.traces for hop in each.hops)]
-    nodes = tuple(dict.fromkeys((*crossed, f"provider/{walk.service}")))
+    nodes = tuple(dict.fromkeys((*crossed, names.service(walk.service))))
     realms = dict.fromkeys(realm for wire in wires for realm in _realms(wire))
     return _Layout(walk, fabric, nodes, tuple(wires), {realm: _colour(fabric, realm) for realm in realms})
 
 
-def _wires(fabric: Fabric, start: str, trace: Trace, phase: Phase) -> Iterator[_Wire]:
+def _wires(fabric: Fabric, start: NodeName, trace: Trace, phase: Phase) -> Iterator[_Wire]:
     node = start
     for hop in trace.hops:
         realm = next(i.realm for i in fabric.nodes[hop.node].interfaces if i.name == hop.ingress)
@@ -221,10 +223,10 @@ def _label(layout: _Layout, wire: _Wire, x: float, y: float) -> Iterator[str]:
 # --- nodes and their steps ---------------------------------------------------------------------------
 
 
-def _node(layout: _Layout, node: str) -> Iterator[str]:
+def _node(layout: _Layout, node: NodeName) -> Iterator[str]:
     reached = any(node in (wire.left, wire.right) for wire in layout.wires)
     x, middle = layout.left_of(node), layout.middle_of(node)
-    owner, _, name = node.partition("/")
+    owner, name = node.owner, node.local
     edge: dict[str, svg.Attribute] = {"stroke": _INK} if reached else {"stroke": _QUIET, "stroke_dasharray": "5 5"}
     height = _BOX_BOTTOM - _BOX_TOP
     yield svg.element("rect", x=x, y=_BOX_TOP, width=_BOX, height=height, rx=8, fill=_PAPER, stroke_width=1.8, **edge)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, Proxy
+from farshore.fabric.names import NodeName
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
@@ -29,7 +30,7 @@ class Step:
     """One row of the article's table. ``reason`` says why it is not ok, ``fix`` what would help."""
 
     number: int
-    at: str
+    at: NodeName
     phase: Phase
     action: str
     before: Packet
@@ -47,7 +48,7 @@ class Walk:
 
     design: str
     profile: str
-    origin: str
+    origin: NodeName
     service: str
     port: Port
     steps: tuple[Step, ...]
@@ -75,7 +76,7 @@ class Probe:
     it is a packet that is made up and put on the wire there, with any ``source``, by a host or a router.
     """
 
-    origin: str
+    origin: NodeName
     service: str
     destination: Address
     port: Port
@@ -206,7 +207,7 @@ def _wrong(events: tuple[Event, ...]) -> tuple[Event, ...]:
 
 
 def _step(
-    at: str,
+    at: NodeName,
     phase: Phase,
     action: str,
     before: Packet,

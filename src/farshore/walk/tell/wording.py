@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farshore.fabric.model import Device, NodeKind, Proxy
+from farshore.fabric.names import NodeName
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.semantics.crossing import Crossing, Event, Verb
@@ -135,17 +136,17 @@ def carries_on() -> str:
 # --- what goes wrong ---------------------------------------------------------------------------------
 
 
-def not_its_own(node: str, packet: Packet) -> str:
+def not_its_own(node: NodeName, packet: Packet) -> str:
     """Say why an arrival is not a delivery."""
     return f"At {node}, {packet.destination.ip} is not its own address."
 
 
-def not_listening(node: str, port: Port) -> str:
+def not_listening(node: NodeName, port: Port) -> str:
     """Say why a service does not answer."""
     return f"At {node}, nothing listens on {port}."
 
 
-def reason(wrong: Sequence[Event], node: str) -> str:
+def reason(wrong: Sequence[Event], node: NodeName) -> str:
     """Return one sentence why a step cannot work. It may be wrong twice: routed by guess and then refused."""
     return f"At {node}, {'; besides, '.join(event.says for event in wrong)}."
 

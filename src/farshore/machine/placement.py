@@ -1,10 +1,11 @@
-"""Where on the machine a node of a fabric is: the names of namespaces."""
+"""Where a node of a fabric stands on the machine: its namespace, and one for each routing instance of a proxy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from farshore.fabric.model import Fabric, LinkEnd, Proxy
+from farshore.fabric.names import NodeName
 from farshore.realm import Realm, RealmKind
 
 
@@ -13,9 +14,9 @@ def namespace_name(node: str) -> str:
     return node.replace("/", ".")
 
 
-def instance_name(proxy: Proxy, realm: Realm) -> str:
+def instance_name(proxy: Proxy, realm: Realm) -> NodeName:
     """Return the name of a proxy's routing instance for a realm: each is a namespace of its own."""
-    return proxy.name if realm.kind is not RealmKind.TENANT else f"{realm}/{proxy.name.partition('/')[2]}"
+    return proxy.name if realm.kind is not RealmKind.TENANT else NodeName.of(realm.name, proxy.name.local)
 
 
 def instance_ends(fabric: Fabric) -> Mapping[LinkEnd, LinkEnd]:

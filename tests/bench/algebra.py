@@ -27,8 +27,8 @@ from farshore.fabric.names import tenant_nat
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
 from farshore.proof.sets.intervals import EVERY_PORT
-from farshore.proof.sets.senders import anybody
-from farshore.proof.sets.targets import anything
+from farshore.proof.sets.senders import every_source
+from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream, cross
 from farshore.proof.spread.tables import DeviceTables
 from farshore.semantics.profile import PROFILES
@@ -80,7 +80,9 @@ def by_intervals(devices: tuple[Device, ...]) -> int:
     leave = 0
     for device in devices:
         realm = device.source_nat[0].inside.realm
-        crossed = cross(DeviceTables.of(device, PROFILE), ingress(device), Stream(anybody(realm), anything(realm)))
+        crossed = cross(
+            DeviceTables.of(device, PROFILE), ingress(device), Stream(every_source(realm), every_target(realm))
+        )
         for passage in crossed.passages:
             senders = sum(each.last - each.first + 1 for each in passage.left.senders)
             targets = passage.left.targets

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from farshore.fabric.model import Fabric, LinkEnd
-from farshore.proof.judges.sources import scene
-from farshore.proof.sets.senders import Senders, anybody, somebody
-from farshore.proof.sets.targets import anything
+from farshore.proof.judges.origin import Sources
+from farshore.proof.sets.senders import Senders, every_source, one_source
+from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, strayed
 from farshore.proof.spread.spread import Terrain, spread
@@ -37,16 +37,16 @@ class Start:
 
 def starts(fabric: Fabric) -> Iterator[Start]:
     """Yield every wire that packets come from."""
-    there = scene(fabric)
+    there = Sources.of(fabric)
     for tenant in there.tenants:
-        for uplink in there.ground(tenant).uplinks:
+        for uplink in there.site(tenant).uplinks:
             realm = realm_at(fabric, uplink)
-            yield Start(uplink, realm, anybody(realm))
+            yield Start(uplink, realm, every_source(realm))
     for host in fabric.end_systems:
         realm, plug = host.address.realm, LinkEnd(host.name, host.interface.name)
-        yield Start(plug, realm, somebody(host.address))
+        yield Start(plug, realm, one_source(host.address))
         if realm.kind is not RealmKind.TENANT:
-            yield Start(plug, realm, anybody(realm))
+            yield Start(plug, realm, every_source(realm))
 
 
 def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:
@@ -57,7 +57,7 @@ def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:
 def seen(fabric: Fabric, start: Start) -> Seen:
     """Return all that becomes of what a wire carries."""
     terrain = Terrain(fabric, profile_of(None), {})
-    found = spread(terrain, start.end, Stream(start.senders, anything(start.realm)))
+    found = spread(terrain, start.end, Stream(start.senders, every_target(start.realm)))
     noted: Seen = {}
     clean: Clean = {}
     for hop in found.visits:
@@ -73,7 +73,7 @@ def seen(fabric: Fabric, start: Start) -> Seen:
         heard = tuple(
             each._replace(low=port_index, high=port_index)
             for each in arrival.stream.targets
-            for port_index in arrival.heard(each)
+            for port_index in arrival.listening(each)
         )
         noted.setdefault(("heard", arrival.node.name), []).append(Stream(arrival.stream.senders, heard))
         for fault in strayed(terrain, arrival, clean):

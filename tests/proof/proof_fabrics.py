@@ -15,7 +15,7 @@ from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Nod
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port
-from farshore.proof.judges.sources import scene
+from farshore.proof.judges.origin import Sources
 from farshore.proof.sets.intervals import EVERY_PORT, of_port, of_prefix
 from farshore.proof.spread.crossing import Stream
 from farshore.realm import Prefix, Realm
@@ -123,8 +123,8 @@ def wires(fabric: Fabric) -> st.SearchStrategy[LinkEnd]:
 
 def tenant_mouths(fabric: Fabric) -> list[LinkEnd]:
     """Return the interfaces by which tenants' networks end at the provider."""
-    there = scene(fabric)
-    return [uplink for name in there.tenants for uplink in there.ground(name).uplinks]
+    there = Sources.of(fabric)
+    return [uplink for name in there.tenants for uplink in there.site(name).uplinks]
 
 
 def realm_at(fabric: Fabric, end: LinkEnd) -> Realm:

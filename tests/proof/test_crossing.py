@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farshore.fabric.model import Device
-from farshore.proof.sets.senders import anybody
-from farshore.proof.sets.targets import anything
+from farshore.proof.sets.senders import every_source
+from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Crossed, Stream, cross, cross_proxy
 from farshore.proof.spread.tables import DeviceTables, Fronts
 from farshore.realm import LAKE, PROVIDER, Realm
@@ -30,7 +30,7 @@ Walks = Callable[[Choices], Crossing]
 
 
 def everything(realm: Realm) -> Stream:
-    return Stream(anybody(realm), anything(realm))
+    return Stream(every_source(realm), every_target(realm))
 
 
 def _sets(crossed: Crossed) -> list[Stream]:

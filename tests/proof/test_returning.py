@@ -12,8 +12,8 @@ from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, re
 
 from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
 from farshore.proof.sets.intervals import of_port
-from farshore.proof.sets.senders import anybody
-from farshore.proof.sets.targets import anything
+from farshore.proof.sets.senders import every_source
+from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, strayed
 from farshore.proof.spread.spread import Arrival, Terrain, spread
@@ -74,7 +74,7 @@ def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.Data
     """Draw packets from a wire where a tenant's network ends, and keep those that are taken by who listens."""
     start = data.draw(st.sampled_from(tenant_mouths(fabric)))
     realm = realm_at(fabric, start)
-    found = spread(terrain, start, Stream(anybody(realm), anything(realm)))
+    found = spread(terrain, start, Stream(every_source(realm), every_target(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
     clean: Clean = {}
     drawn = (data.draw(packets(fabric, start, [arrival.stream for arrival in taken])) for _ in range(8))
@@ -153,7 +153,7 @@ def _is_refused(fabric: Fabric, asked: Query) -> None:
     of = profile_of(None)
     terrain = Terrain(fabric, of, {})
     realm = realm_at(fabric, asked.start)
-    found = spread(terrain, asked.start, Stream(anybody(realm), anything(realm)))
+    found = spread(terrain, asked.start, Stream(every_source(realm), every_target(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]
     # The request passes as before, for these guards stand on the other side.
     (again,) = _asked(fabric, of, asked.start, asked.packet, (taken, {}))

@@ -14,11 +14,11 @@ from farshore.proof.sets.senders import (
     SHARED_BY_ALL,
     Senders,
     addresses,
-    anybody,
+    every_source,
+    now_at,
+    one_source,
     origins,
-    somebody,
-    those_now,
-    those_once,
+    sent_from,
     translated,
 )
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
@@ -150,7 +150,7 @@ def test_the_preimage_of_the_image_is_what_was_sent(chain: Chain) -> None:
     for each in senders:
         assert each.which_are(*each.now()) == each
         assert each.which_were(each.first, each.last) == each
-    there = those_now(senders, addresses(senders))
+    there = now_at(senders, addresses(senders))
     assert singly(there) == singly(senders)
 
 
@@ -159,8 +159,8 @@ def test_those_now_and_those_once(chain: Chain, wanted: Intervals) -> None:
     senders = image(chain)
     ones = singly(senders)
     held = {ip for first, last in wanted for ip in range(first, last + 1)}
-    assert singly(those_now(senders, wanted)) == {ip: one for ip, one in ones.items() if int(one.now.ip) in held}
-    assert singly(those_once(senders, wanted)) == {ip: one for ip, one in ones.items() if ip in held}
+    assert singly(now_at(senders, wanted)) == {ip: one for ip, one in ones.items() if int(one.now.ip) in held}
+    assert singly(sent_from(senders, wanted)) == {ip: one for ip, one in ones.items() if ip in held}
 
 
 @given(chains)
@@ -190,10 +190,10 @@ def test_only_a_rule_that_leads_where_they_leave_counts(nat: SourceTranslation, 
 
 @given(some_addresses())
 def test_anybody_is_everybody_as_sent(address: Address) -> None:
-    (every,) = anybody(address.realm)
+    (every,) = every_source(address.realm)
     ip = int(address.ip)
-    assert (every.which_were(ip, ip),) == somebody(address)
-    assert (every.which_are(ip, ip),) == somebody(address)
+    assert (every.which_were(ip, ip),) == one_source(address)
+    assert (every.which_are(ip, ip),) == one_source(address)
     assert every.now() == (0, (1 << 32) - 1)
 
 

@@ -14,8 +14,8 @@ from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, re
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
 from farshore.fabric.names import NodeName
 from farshore.port import Protocol
-from farshore.proof.sets.senders import anybody
-from farshore.proof.sets.targets import anything
+from farshore.proof.sets.senders import every_source
+from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.spread import Spread, Terrain, spread
 from farshore.realm import PROVIDER, Address, Prefix
@@ -43,7 +43,7 @@ class Ending:
 
 def everything(fabric: Fabric, start: LinkEnd) -> Stream:
     realm = realm_at(fabric, start)
-    return Stream(anybody(realm), anything(realm))
+    return Stream(every_source(realm), every_target(realm))
 
 
 def proven(found: Spread, packet: Packet) -> set[Ending]:

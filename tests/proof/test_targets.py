@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from farshore.port import Port
 from farshore.proof.sets.intervals import EVERY_PORT, Interval, Intervals, of_port, union
-from farshore.proof.sets.targets import Targets, addresses, anything, something, those_now
+from farshore.proof.sets.targets import Targets, addresses, every_target, now_at, one_target
 from farshore.realm import PROVIDER, Address
 from strategies import addresses as some_addresses
 from strategies import ports
@@ -32,7 +32,7 @@ def pairs(some: tuple[Targets, ...]) -> set[tuple[int, int, Interval]]:
 @given(st.lists(targets(), max_size=4).map(tuple), st.lists(bounds, max_size=4).map(union))
 def test_those_that_are_now_somewhere(some: tuple[Targets, ...], wanted: Intervals) -> None:
     numbers = {number for first, last in wanted for number in range(first, last + 1)}
-    assert pairs(those_now(some, wanted)) == {pair for pair in pairs(some) if pair[1] in numbers}
+    assert pairs(now_at(some, wanted)) == {pair for pair in pairs(some) if pair[1] in numbers}
 
 
 @given(targets(), st.data())
@@ -52,8 +52,8 @@ def test_the_addresses_are_the_image(some: tuple[Targets, ...]) -> None:
 
 @given(some_addresses(), ports)
 def test_anything_has_every_destination_and_port_as_it_was_sent(address: Address, port: Port) -> None:
-    (every,) = anything(address.realm)
-    assert every.cut(int(address.ip), int(address.ip)) == something(address, port)._replace(
+    (every,) = every_target(address.realm)
+    assert every.cut(int(address.ip), int(address.ip)) == one_target(address, port)._replace(
         low=EVERY_PORT[0], high=EVERY_PORT[1]
     )
     assert every.low <= of_port(port) <= every.high

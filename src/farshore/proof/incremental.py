@@ -15,7 +15,7 @@ from farshore.fabric.names import NodeName
 from farshore.proof.impact import Impact, impact
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.flows import Marks, collisions, laid_out
-from farshore.proof.judges.sources import scene
+from farshore.proof.judges.origin import Sources
 from farshore.proof.prove import Proof, Question, look_at, prove, results, summed_up
 from farshore.proof.sets.intervals import Intervals
 from farshore.proof.spread.spread import Met, Terrain
@@ -32,7 +32,7 @@ def prove_again(before: Proof, question: Question) -> Proof:
     nodes = _changed_nodes(old.fabric, new.fabric)
     tables = {name: box for name, box in before.terrain.boxes.items() if name not in nodes}
     terrain = Terrain(new.fabric, profile_of(new.profile), tables)
-    there = scene(new.fabric)
+    there = Sources.of(new.fabric)
     stale = _stale(before, new, nodes)
     kept = {name: account for name, account in before.accounts.items() if name not in stale}
     origins = (*new.intent.tenants, *there.provider, *there.internet)

@@ -12,8 +12,8 @@ from farshore.proof.judges.account import Account, Property, Refuted
 from farshore.proof.judges.expected import callers, expected, published
 from farshore.proof.judges.flows import Marks, collisions, laid_out
 from farshore.proof.judges.internet import internet_account
+from farshore.proof.judges.origin import Sources
 from farshore.proof.judges.provider_hosts import provider_account
-from farshore.proof.judges.sources import Sources, scene
 from farshore.proof.judges.tenants import tenant_account
 from farshore.proof.side_by_side import mapped
 from farshore.proof.spread.spread import Terrain
@@ -81,7 +81,7 @@ def prove(
     """Prove a fabric that was built from an intent and its plan."""
     question = Question(intent, plan, fabric, design, profile)
     terrain = Terrain(fabric, profile_of(profile), {})
-    there = scene(fabric)
+    there = Sources.of(fabric)
     names, total = tuple(intent.tenants), len(intent.tenants)
     reporter.started("proof")
     looked = mapped(
@@ -108,7 +108,7 @@ def look_at(question: Question, terrain: Terrain, there: Sources, origin: str) -
     if origin in there.internet:
         return internet_account(terrain, there.internet[origin], published(intent))
     tenant = intent.tenants[origin]
-    return tenant_account(terrain, tenant.realm, there.ground(origin), expected(intent, plan, tenant, design))
+    return tenant_account(terrain, tenant.realm, there.site(origin), expected(intent, plan, tenant, design))
 
 
 def results(accounts: Iterable[Account], marks: Marks) -> tuple[PropertyResult, ...]:

@@ -15,8 +15,8 @@ from farshore.fabric.model import Fabric, LinkEnd
 from farshore.fabric.names import NodeName
 from farshore.port import Port
 from farshore.proof.sets.intervals import Interval, of_port
-from farshore.proof.sets.senders import Senders, anybody
-from farshore.proof.sets.targets import Targets, anything
+from farshore.proof.sets.senders import Senders, every_source
+from farshore.proof.sets.targets import Targets, every_target
 from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.returning import Clean, Strayed, strayed
 from farshore.proof.spread.spread import Arrival, Terrain, spread
@@ -79,7 +79,7 @@ class Query:
     def _everything(self, start: LinkEnd, meant: Realm) -> Iterator[_Replied]:
         node = self.terrain.fabric.nodes[start.node]
         realm = next(interface.realm for interface in node.interfaces if interface.name == start.interface)
-        found, clean = spread(self.terrain, start, Stream(anybody(realm), anything(meant))), Clean()
+        found, clean = spread(self.terrain, start, Stream(every_source(realm), every_target(meant))), Clean()
         for arrival in found.arrivals:
             # Nobody answers what is not addressed to it.
             yield _Replied(arrival, tuple(strayed(self.terrain, arrival, clean)) if arrival.own else ())

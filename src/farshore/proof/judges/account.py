@@ -11,7 +11,6 @@ from farshore.fabric.names import NodeName
 from farshore.proof.sets.intervals import Interval, Intervals
 from farshore.proof.sets.senders import Senders, addresses, origins
 from farshore.proof.sets.targets import Targets
-from farshore.proof.spread.crossing import TwoSided
 from farshore.proof.spread.spread import Met
 
 
@@ -132,8 +131,3 @@ class Account:
         source = min(each.first for each in packets.senders)
         first = min(packets.targets, key=lambda each: (each.first, each.low))
         self.refuted.append(Refuted(what, packets.start, source, first.first, first.low, node, reason, packets))
-
-
-def two_sided_says(each: TwoSided) -> str:
-    """Return why a look-up cannot be right."""
-    return f"the destination of what arrives is {each.found}"

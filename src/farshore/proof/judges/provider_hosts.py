@@ -1,6 +1,6 @@
-"""What can come from the provider's own hosts, held against whom they may call.
+"""What can come from the provider's own hosts, held against the calls to tenants that the intent allows.
 
-From the wire of each of them comes anything at all. Among themselves they do as they like; what gets onto a
+Every possible packet is injected on the link of each of them. Among themselves they do as they like; what gets onto a
 tenant's WAN must be a call that the intent allows.
 """
 
@@ -9,169 +9,138 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, LinkEnd
+from farshore.fabric.model import EndSystem, LinkEnd
 from farshore.fabric.names import NodeName
-from farshore.proof.judges.account import Account, Packets, Property, two_sided_says
+from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.expected import Calls, Expected
-from farshore.proof.judges.flows import prints
+from farshore.proof.judges.origin import Answered, Origin
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets.intervals import EVERY_PORT, Intervals, holds, union, without
-from farshore.proof.sets.senders import Senders, anybody
-from farshore.proof.sets.targets import Targets, anything
+from farshore.proof.sets.senders import Senders
+from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.crossing import Stream
-from farshore.proof.spread.returning import Clean, Fault, Strayed, strayed
-from farshore.proof.spread.spread import Arrival, LinkVisit, Spread, Terrain, spread
+from farshore.proof.spread.returning import unanswered
+from farshore.proof.spread.spread import Arrival, LinkVisit, Spread, Terrain
 from farshore.realm import LAKE, PROVIDER, RealmKind
-
-# For a node and the address that was called: the places at which it answers.
-_Answered = dict[tuple[NodeName, int], set[int]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
     """One host of the provider, looked at. ``callers`` are the addresses that may call, ``tenants`` whom they may."""
 
-    terrain: Terrain
+    origin: Origin
     host: EndSystem
     callers: Intervals
     tenants: Mapping[str, Expected]
-    account: Account
-
-    @property
-    def start(self) -> LinkEnd:
-        return LinkEnd(self.host.name, self.host.interface.name)
 
 
 def provider_account(
     terrain: Terrain, host: EndSystem, callers: Mapping[NodeName, int], tenants: Mapping[str, Expected]
 ) -> Account:
-    """Look at everything that can come from the wire of one of the provider's hosts, and at its own calls."""
-    calling = union((ip, ip) for ip in callers.values())
-    case = _Case(terrain, host, calling, tenants, Account(host.name))
-    case.account.touched.add(host.name)
-    everything = Stream(anybody(host.address.realm), anything(host.address.realm))
-    found = spread(terrain, case.start, everything)
-    case.account.met.extend(found.met)
-    for visit in found.visits:
+    """Look at everything that can come from the link of one of the provider's hosts, and at its own calls."""
+    account = Account(host.name)
+    account.touched.add(host.name)
+    origin = Origin(terrain, LinkEnd(host.name, host.interface.name), host.address.realm, account)
+    case = _Case(origin, host, union((ip, ip) for ip in callers.values()), tenants)
+    for visit in origin.inject(origin.everything()).visits:
         _on_the_way(case, visit)
     if host.name in callers:
         _own_calls(case, callers[host.name])
-    return case.account
+    return account
 
 
 def _on_the_way(case: _Case, visit: LinkVisit) -> None:
-    left = visit.passage.left
-    realm = case.terrain.boxes[visit.node].realms[visit.passage.egress]
-    packets = Packets(case.start, left.senders, left.targets)
+    origin, left, realm = case.origin, visit.passage.left, case.origin.beyond(visit)
     for what in (Property.NOTHING_ELSE, Property.INTERNET):
-        case.account.count(what, 1)
+        origin.account.count(what, 1)
     if realm.kind is RealmKind.INTERNET:
-        case.account.refute(Property.INTERNET, packets, visit.node, "it goes on to the Internet")
+        origin.refute(Property.INTERNET, visit.node, "it goes on to the Internet", left.senders, left.targets)
     if realm.kind is not RealmKind.TENANT:
         return
     expected = case.tenants.get(realm.name)
     if expected is None or expected.calls is None:
         reason = f"it gets onto the WAN of {realm.name}, which nobody may call"
-        case.account.refute(Property.NOTHING_ELSE, packets, visit.node, reason)
+        origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, left.targets)
     else:
         _called(case, visit, expected, expected.calls)
 
 
 def _called(case: _Case, visit: LinkVisit, expected: Expected, calls: Calls) -> None:
     """Hold what gets onto the WAN of a tenant that may be called against what may be called there."""
-    account, left = case.account, visit.passage.left
+    origin, left = case.origin, visit.passage.left
     wan = f"the WAN of {expected.tenant}"
     forged = without(sender_sets.origins(left.senders), case.callers)
     if forged:
-        bad = Packets(case.start, sender_sets.those_once(left.senders, forged), left.targets)
-        account.refute(Property.FORGED, bad, visit.node, f"it gets onto {wan} with a source that may not call")
+        reason = f"it gets onto {wan} with a source that may not call"
+        origin.refute(Property.FORGED, visit.node, reason, sender_sets.sent_from(left.senders, forged), left.targets)
     for each in left.targets:
         here = holds(calls.dialled, each.first, each.last) and holds(expected.carried, each.at, each.end)
         if not here or not calls.offers(each.low, each.high):
-            packets = Packets(case.start, left.senders, (each,))
-            account.refute(
-                Property.NOTHING_ELSE, packets, visit.node, f"it gets onto {wan}, which may not be called so"
-            )
+            reason = f"it gets onto {wan}, which may not be called so"
+            origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, (each,))
         elif not calls.means(each):
-            packets = Packets(case.start, left.senders, (each,))
-            account.refute(Property.NOTHING_ELSE, packets, visit.node, f"it gets onto {wan} for another than is called")
-    account.count(Property.LEAKS, len(left.senders))
+            reason = f"it gets onto {wan} for another than is called"
+            origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, (each,))
+    origin.account.count(Property.LEAKS, len(left.senders))
     for sender in left.senders:
         unknown = without((sender.now(),), calls.shown)
         if unknown:
-            shown = Packets(case.start, sender_sets.those_now((sender,), unknown), left.targets)
-            account.refute(Property.LEAKS, shown, visit.node, f"{wan} sees a source that is not presented to it")
+            reason = f"{wan} sees a source that is not presented to it"
+            origin.refute(Property.LEAKS, visit.node, reason, sender_sets.now_at((sender,), unknown), left.targets)
 
 
 def _own_calls(case: _Case, address: int) -> None:
     """Look at the calls that the host makes from its own address: whom they reach, and whether they are answered."""
-    alone = (Senders(address, address, address, case.host.address.realm),)
+    origin = case.origin
+    alone = (Senders(address, address, address, origin.realm),)
     targets = tuple(
         Targets(first, last, first, *EVERY_PORT, PROVIDER if expected.calls.again else LAKE)
         for expected in case.tenants.values()
         if expected.calls is not None
         for first, last in expected.calls.dialled
     )
-    found = spread(case.terrain, case.start, Stream(alone, targets))
-    for node, each in found.two_sided:
-        packets = Packets(case.start, each.stream.senders, each.stream.targets)
-        case.account.refute(Property.AMBIGUITY, packets, node, two_sided_says(each))
+    found = origin.inject(Stream(alone, targets))
+    origin.refute_look_ups(found)
     for visit in found.visits:
-        box = case.terrain.fabric.nodes[visit.node]
-        if isinstance(box, Device) and box.policy is not None:
-            case.account.prints.extend(prints(visit, box, case.start))
-    answered: _Answered = {}
-    clean: Clean = {}
-    for arrival in found.arrivals:
-        if arrival.node.address.realm.kind is RealmKind.TENANT and arrival.own:
-            _answered(case, arrival, answered, tuple(strayed(case.terrain, arrival, clean)))
+        origin.enter_flows(visit)
+    answered: Answered = {}
+    for arrival, lost in origin.arrivals(found, _at_a_tenants_host):
+        origin.refute_replies(lost)
+        origin.account.count(Property.RETURN_PATH, len(arrival.stream.targets))
+        sources = without(sender_sets.origins(alone), unanswered(lost))
+        origin.enter_answered(answered, arrival, arrival.stream.targets, sources)
     if address != int(case.host.address.ip):
-        answered = {}  # the replies are for somebody else
+        answered = {}  # the replies go to another host
     for expected in case.tenants.values():
         if expected.calls is not None:
-            _reach(case, expected.calls, alone, answered)
-            _carried(case, expected, alone, found)
+            _reach(origin, expected.calls, alone, answered)
+            _carried(origin, expected.tenant, expected.calls, alone, found)
 
 
-def _answered(case: _Case, arrival: Arrival, answered: _Answered, faults: tuple[Strayed, ...]) -> None:
-    account, name, stream = case.account, arrival.node.name, arrival.stream
-    for fault in faults:
-        what = Property.AMBIGUITY if fault.fault is Fault.TWO_SIDED else Property.RETURN_PATH
-        packets = Packets(case.start, fault.senders, fault.targets)
-        account.refute(what, packets, fault.node, f"{fault.fault}, at {fault.node}")
-    account.reach(case.start, name, stream.senders, stream.targets)
-    for each in stream.targets:
-        account.count(Property.RETURN_PATH, 1)
-        if not faults and not any(visit.passage.doubtful for visit in arrival.path):
-            answered.setdefault((name, each.first), set()).update(arrival.heard(each))
+def _at_a_tenants_host(arrival: Arrival) -> bool:
+    return arrival.node.address.realm.kind is RealmKind.TENANT and arrival.own
 
 
-def _reach(case: _Case, calls: Calls, alone: tuple[Senders, ...], answered: _Answered) -> None:
+def _reach(origin: Origin, calls: Calls, alone: tuple[Senders, ...], answered: Answered) -> None:
     for name, dialled in calls.hosts.items():
         for port_index in sorted(calls.port_indices):
-            case.account.count(Property.REACH, 1)
-            if port_index not in answered.get((name, dialled), ()):
-                target = Targets(dialled, dialled, dialled, port_index, port_index, case.host.address.realm)
-                packets = Packets(case.start, alone, (target,))
-                reason = f"{name} is not reached, or its reply does not come back"
-                case.account.refute(Property.REACH, packets, name, reason)
+            origin.account.count(Property.REACH, 1)
+            if not answered.get((origin.start, name, dialled, port_index)):
+                origin.refute_reach(name, name, alone, dialled, port_index)
 
 
-def _carried(case: _Case, expected: Expected, alone: tuple[Senders, ...], found: Spread) -> None:
+def _carried(origin: Origin, tenant: str, calls: Calls, alone: tuple[Senders, ...], found: Spread) -> None:
     """Hold what gets onto a tenant's WAN against all that may be called there, whether a host has a name or not."""
-    calls = expected.calls
-    assert calls is not None  # noqa: S101 - the caller has looked
     there = [
         target
         for visit in found.visits
-        if case.terrain.boxes[visit.node].realms[visit.passage.egress].name == expected.tenant
-        and not visit.passage.doubtful
+        if origin.beyond(visit).name == tenant and not visit.passage.doubtful
         for target in visit.passage.left.targets
     ]
     for port_index in sorted(calls.port_indices):
-        case.account.count(Property.REACH, 1)
+        origin.account.count(Property.REACH, 1)
         carried = union((each.first, each.last) for each in there if each.low <= port_index <= each.high)
         for first, last in without(calls.dialled, carried):
-            target = Targets(first, last, first, port_index, port_index, case.host.address.realm)
-            reason = f"the WAN of {expected.tenant} is not reached there"
-            case.account.refute(Property.REACH, Packets(case.start, alone, (target,)), expected.tenant, reason)
+            target = Targets(first, last, first, port_index, port_index, origin.realm)
+            reason = f"the WAN of {tenant} is not reached there"
+            origin.refute(Property.REACH, tenant, reason, alone, (target,))

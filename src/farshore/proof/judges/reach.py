@@ -1,17 +1,15 @@
-"""Reach: every offer, from every address that may use it, by the wire that the tenant's own router takes for it."""
+"""Reach: every offer, from every address that may use it, by the link that the tenant's own router takes for it."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address
 
 from farshore.fabric.model import EndSystem, LinkEnd
-from farshore.fabric.names import NodeName
-from farshore.proof.judges.account import Account, Packets, Property
+from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.expected import Expected
-from farshore.proof.judges.sources import TenantSite
-from farshore.proof.sets import senders as sender_sets
-from farshore.proof.sets.intervals import EVERY_PORT, Intervals, holds, without
-from farshore.proof.sets.senders import Senders, somebody
+from farshore.proof.judges.origin import Answered, Origin, TenantSite
+from farshore.proof.sets.intervals import EVERY_PORT, holds, without
+from farshore.proof.sets.senders import Senders, one_source
 from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.crossing import Stream, cross
 from farshore.proof.spread.passages import routes_of
@@ -20,89 +18,76 @@ from farshore.proof.spread.tables import DeviceTables
 from farshore.realm import Address
 from farshore.semantics.routing import Found
 
-# By the wire, the node, the address and the place that were asked for: the sources of which every packet arrived
-# and was answered.
-Answered = dict[tuple[str, NodeName, int, int], Intervals]
-
-# Of an address, bounds of places and the wire that is taken for them.
-Wires = dict[int, list[tuple[int, int, str]]]
+# For an address: bounds of port indices, and the uplink that the router takes for them.
+_Ways = dict[int, list[tuple[int, int, LinkEnd]]]
 
 
-def reach(terrain: Terrain, ground: TenantSite, expected: Expected, account: Account, answered: Answered) -> None:
-    """Enter every offer that is not reached by every host, and by every other address that may use it.
+def reach(terrain: Terrain, site: TenantSite, expected: Expected, account: Account, answered: Answered) -> None:
+    """Refute every offer that is not reached by every host, and by every other address that may use it.
 
     A host that the router does not find reaches nothing: no reply would come to it.
     """
-    box = terrain.box(terrain.fabric.nodes[ground.router])
+    box = terrain.box(terrain.fabric.nodes[site.router])
     assert isinstance(box, DeviceTables)  # noqa: S101 - hosts stand behind routers
-    passages: Wires = {}
-    for host in reversed(ground.hosts):
-        passages = _ways(box, terrain, host, expected)
-        far = terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)]
+    ways: _Ways = {}
+    for host in reversed(site.hosts):
+        ways = _ways(box, terrain, host, expected)
+        start = LinkEnd(host.name, host.interface.name)
+        far = terrain.fabric.far_ends[start]
         own = expected.hosts.get(host.name, int(host.address.ip)) == int(host.address.ip)
-        home = own and far.node == ground.router and _leads_to(box, host, far.interface)
-        _reached_by(host, passages if home else {}, expected, account, answered)
+        home = own and far.node == site.router and _leads_to(box, host, far.interface)
+        origin = Origin(terrain, start, host.address.realm, account)
+        _reached_by(origin, host, ways if home else {}, expected, answered)
     # The router does not ask from whom a packet is: what the first host's takes, everybody's does.
     for offer in expected.offers.values():
         for port_index in sorted(offer.port_indices):
-            wire = _wire(passages, offer.presented, port_index)
-            if wire is None:
+            uplink = _uplink(ways, offer.presented, port_index)
+            if uplink is None:
                 continue  # the hosts have said so already
-            missing = without(offer.sources, answered.get((wire, offer.node, offer.presented, port_index), ()))
+            missing = without(offer.sources, answered.get((uplink, offer.node, offer.presented, port_index), ()))
             if missing:
-                realm = box.realms[wire]
-                target = Targets(offer.presented, offer.presented, offer.presented, port_index, port_index, realm)
-                senders = tuple(Senders(first, last, first, realm) for first, last in missing)
-                packets = Packets(LinkEnd(ground.router, wire), senders, (target,))
-                account.refute(Property.REACH, packets, offer.node, _unreached(offer.service))
+                origin = Origin(terrain, uplink, box.realms[uplink.interface], account)
+                senders = tuple(Senders(first, last, first, origin.realm) for first, last in missing)
+                origin.refute_reach(offer.node, offer.service, senders, offer.presented, port_index)
 
 
-def _reached_by(host: EndSystem, passages: Wires, expected: Expected, account: Account, answered: Answered) -> None:
-    start, ip = LinkEnd(host.name, host.interface.name), expected.hosts.get(host.name, int(host.address.ip))
-    alone = Address(host.address.realm, IPv4Address(ip))
+def _reached_by(origin: Origin, host: EndSystem, ways: _Ways, expected: Expected, answered: Answered) -> None:
+    ip = expected.hosts.get(host.name, int(host.address.ip))
+    alone = one_source(Address(origin.realm, IPv4Address(ip)))
     for offer in expected.offers.values():
         if not holds(offer.sources, ip, ip):
             continue  # in mode host it is not listed: it may not use anything
         for port_index in sorted(offer.port_indices):
-            account.count(Property.REACH, 1)
-            wire = _wire(passages, offer.presented, port_index)
-            sources = answered.get((wire or "", offer.node, offer.presented, port_index), ())
-            if not holds(sources, ip, ip):
-                target = Targets(
-                    offer.presented, offer.presented, offer.presented, port_index, port_index, host.address.realm
-                )
-                packets = Packets(start, sender_sets.somebody(alone), (target,))
-                account.refute(Property.REACH, packets, offer.node, _unreached(offer.service))
+            origin.account.count(Property.REACH, 1)
+            uplink = _uplink(ways, offer.presented, port_index)
+            if uplink is None or not holds(answered.get((uplink, offer.node, offer.presented, port_index), ()), ip, ip):
+                origin.refute_reach(offer.node, offer.service, alone, offer.presented, port_index)
 
 
-def _ways(box: DeviceTables, terrain: Terrain, host: EndSystem, expected: Expected) -> Wires:
-    """Return the wires that the router takes for what a host sends to the offers."""
+def _ways(box: DeviceTables, terrain: Terrain, host: EndSystem, expected: Expected) -> _Ways:
+    """Return the uplinks that the router takes for what a host sends to the offers."""
     realm = host.address.realm
     asked = tuple(Targets(o.presented, o.presented, o.presented, *EVERY_PORT, realm) for o in expected.offers.values())
-    found: Wires = {}
+    found: _Ways = {}
     far = terrain.fabric.far_ends[LinkEnd(host.name, host.interface.name)]
     if far.node != box.device.name:
         return found
-    plug = far.interface
-    for passage in cross(box, plug, Stream(somebody(host.address), asked)).passages:
+    for passage in cross(box, far.interface, Stream(one_source(host.address), asked)).passages:
+        uplink = LinkEnd(box.device.name, passage.egress)
         for target in passage.left.targets if not passage.doubtful else ():
-            found.setdefault(target.first, []).append((target.low, target.high, passage.egress))
+            found.setdefault(target.first, []).append((target.low, target.high, uplink))
     return found
 
 
-def _wire(passages: Wires, address: int, port_index: int) -> str | None:
-    return next((wire for low, high, wire in passages.get(address, ()) if low <= port_index <= high), None)
+def _uplink(ways: _Ways, address: int, port_index: int) -> LinkEnd | None:
+    return next((uplink for low, high, uplink in ways.get(address, ()) if low <= port_index <= high), None)
 
 
-def _leads_to(router: DeviceTables, host: EndSystem, plug: str) -> bool:
-    """Tell whether a tenant's router knows the way to a host."""
+def _leads_to(router: DeviceTables, host: EndSystem, interface: str) -> bool:
+    """Tell whether a tenant's router has its route to a host out of an interface."""
     ip = int(host.address.ip)
-    for stretch in router.passages.over(ip, ip):
+    for stretch in router.routes.over(ip, ip):
         if stretch.entries:
             right, _, found = routes_of(stretch.entries, host.address.realm, ip)
-            return found is Found.ROUTE and right is not None and right.interface == plug
+            return found is Found.ROUTE and right is not None and right.interface == interface
     return False
-
-
-def _unreached(service: str) -> str:
-    return f"{service} is not reached, or its reply does not come back"

@@ -107,18 +107,18 @@ class Senders(NamedTuple):
         return FIRST_POOL_PORT + first * self.block, FIRST_POOL_PORT + (last + 1) * self.block - 1
 
 
-def anybody(realm: Realm) -> tuple[Senders, ...]:
+def every_source(realm: Realm) -> tuple[Senders, ...]:
     """Return every source there is, as on a wire where somebody forges them."""
     return (Senders(0, (1 << 32) - 1, 0, realm),)
 
 
-def somebody(address: Address) -> tuple[Senders, ...]:
+def one_source(address: Address) -> tuple[Senders, ...]:
     """Return one source."""
     ip = int(address.ip)
     return (Senders(ip, ip, ip, address.realm),)
 
 
-def those_now(senders: Iterable[Senders], addresses: Intervals) -> tuple[Senders, ...]:
+def now_at(senders: Iterable[Senders], addresses: Intervals) -> tuple[Senders, ...]:
     """Return those that are now at these addresses."""
     found: list[Senders] = []
     for each in senders:
@@ -133,7 +133,7 @@ def those_now(senders: Iterable[Senders], addresses: Intervals) -> tuple[Senders
     return tuple(found)
 
 
-def those_once(senders: tuple[Senders, ...], origins: Intervals) -> tuple[Senders, ...]:
+def sent_from(senders: tuple[Senders, ...], origins: Intervals) -> tuple[Senders, ...]:
     """Return those that were sent from these addresses."""
     if len(senders) == len(origins) and all(
         each.first == first and each.last == last for each, (first, last) in zip(senders, origins, strict=True)

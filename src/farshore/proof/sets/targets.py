@@ -37,18 +37,18 @@ class Targets(NamedTuple):
         return Targets(start, start + last - first, first, self.low, self.high, self.realm)
 
 
-def anything(realm: Realm) -> tuple[Targets, ...]:
+def every_target(realm: Realm) -> tuple[Targets, ...]:
     """Return every destination and port there is."""
     return (Targets(0, (1 << 32) - 1, 0, *EVERY_PORT, realm),)
 
 
-def something(address: Address, port: Port) -> Targets:
+def one_target(address: Address, port: Port) -> Targets:
     """Return one port of one destination."""
     ip, port_index = int(address.ip), of_port(port)
     return Targets(ip, ip, ip, port_index, port_index, address.realm)
 
 
-def those_now(targets: Iterable[Targets], addresses: Intervals) -> tuple[Targets, ...]:
+def now_at(targets: Iterable[Targets], addresses: Intervals) -> tuple[Targets, ...]:
     """Return those that are now at these addresses."""
     found: list[Targets] = []
     for each in targets:

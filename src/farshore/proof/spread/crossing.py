@@ -78,8 +78,8 @@ def cross(box: DeviceTables, ingress: str, stream: Stream) -> Crossed:
     guard = box.guard(ingress, Direction.IN)
     senders, targets = stream.senders, stream.targets
     if guard is not None:
-        senders = sender_sets.those_now(senders, guard.sources)
-        targets = target_sets.those_now(targets, guard.destinations)
+        senders = sender_sets.now_at(senders, guard.sources)
+        targets = target_sets.now_at(targets, guard.destinations)
     if not senders or not targets:
         return Crossed(Stream((), ()))
     groups: dict[tuple[str, Realm | None, bool], list[tuple[Targets, Targets]]] = {}
@@ -116,7 +116,7 @@ def _passages(
         guard = box.guard(egress, Direction.OUT)
         there = group
         if guard is not None:
-            left = sender_sets.those_now(left, guard.sources)
+            left = sender_sets.now_at(left, guard.sources)
             there = [pair for each in group for pair in _within(each, guard.destinations)]
         if left and there:
             before, after = zip(*there, strict=True)
@@ -147,7 +147,7 @@ def cross_proxy(fronts: Fronts, ingress: str, stream: Stream) -> Crossed:
             for each in stream.targets
             if each.at <= ip <= each.end and each.low <= port_index <= each.high
         )
-        senders = sender_sets.those_now(stream.senders, sources) if asked else ()
+        senders = sender_sets.now_at(stream.senders, sources) if asked else ()
         if not senders:
             continue
         # All of them share the proxy's own address; which port each connection gets is the proxy's to choose.

@@ -70,7 +70,7 @@ def _new_destinations(box: DeviceTables, realm: Realm, parts: Iterable[Part]) ->
 
 def _routed(box: DeviceTables, parts: Iterable[Part], two_sided: list[tuple[Targets, Found]]) -> Iterator[Part]:
     for part in parts:
-        for stretch in box.passages.over(part.now.at, part.now.end):
+        for stretch in box.routes.over(part.now.at, part.now.end):
             if not stretch.entries:
                 continue
             some = part.cut(stretch.first, stretch.last)

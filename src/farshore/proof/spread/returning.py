@@ -67,7 +67,7 @@ def _of(box: DeviceTables, visit: LinkVisit, whole: Stream) -> Iterator[Strayed]
     """Yield what goes wrong at one visit, for the part that arrived in the end."""
     passage, whence = visit.passage, sender_sets.origins(whole.senders)
     came, went = (
-        Stream(sender_sets.those_once(there.senders, whence), _asked(there.targets, whole.targets))
+        Stream(sender_sets.sent_from(there.senders, whence), _asked(there.targets, whole.targets))
         for there in (passage.arrived, passage.left)
     )
     yield from _at(box, visit, came, went)
@@ -110,7 +110,7 @@ def _at(box: DeviceTables, visit: LinkVisit, came: Stream, went: Stream) -> Iter
 
 def _routed_back(box: DeviceTables, visit: LinkVisit, senders: tuple[Senders, ...], whole: Stream) -> Iterator[Strayed]:
     for each in senders:
-        for stretch in box.passages.over(*each.now()):
+        for stretch in box.routes.over(*each.now()):
             if len(stretch.entries) == 1 and stretch.entries[0].interface == visit.ingress:
                 continue
             fault = Fault.LOST

@@ -42,7 +42,7 @@ class Arrival:
     stream: Stream
     own: bool
 
-    def heard(self, target: Targets) -> tuple[int, ...]:
+    def listening(self, target: Targets) -> tuple[int, ...]:
         """Return the places of a target that the end system listens at: nothing else is answered."""
         return tuple(
             port_index for port_index in map(of_port, self.node.listens) if target.low <= port_index <= target.high

@@ -67,7 +67,7 @@ class DeviceTables:
     profile: Profile
     realms: Mapping[str, Realm]
     guards: Mapping[tuple[str, Direction], Guard]
-    passages: Layers[Route]
+    routes: Layers[Route]
     destination: Mapping[str, Layers[BasicNat]]
     source: Mapping[str, Layers[SourceTranslation]]
     permits: Mapping[str, Layers[Pass]]

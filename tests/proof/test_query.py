@@ -34,16 +34,16 @@ def built(intent: Intent | None, design: str | None) -> Fabric:
     return build(intent, plan, design)
 
 
-def arrivals(asked: Query, node: str, source: str, destination: str, port: Port) -> list[Arrived]:
-    sender = asked.terrain.fabric.nodes[node]
+def arrivals(query: Query, node: str, source: str, destination: str, port: Port) -> list[Arrived]:
+    sender = query.terrain.fabric.nodes[node]
     there = Address(sender.interfaces[0].realm, IPv4Address(destination))
     start = LinkEnd(node, sender.interfaces[0].name)
-    return list(asked.arrivals(start, IPv4Address(source), there, port))
+    return list(query.arrivals(start, IPv4Address(source), there, port))
 
 
 def test_where_and_as_whom() -> None:
-    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
-    (anna,) = arrivals(asked, "aurora/anna", "10.1.1.1", "10.2.2.1", Port(Protocol.TCP, 443))
+    query = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
+    (anna,) = arrivals(query, "aurora/anna", "10.1.1.1", "10.2.2.1", Port(Protocol.TCP, 443))
     assert (anna.node, anna.own, anna.ports, anna.doubtful, anna.answered) == (
         "provider/portal",
         True,
@@ -52,8 +52,8 @@ def test_where_and_as_whom() -> None:
         True,
     )
     # Behind a pool of addresses each of a network's 65,536 has 126 ports of its own, 512 of them on an address.
-    (dora,) = arrivals(asked, "delta/dora", "10.0.0.1", "172.31.0.1", Port(Protocol.ICMP))
-    (dirk,) = arrivals(asked, "delta/dora", "10.0.255.254", "172.31.0.1", Port(Protocol.ICMP))
+    (dora,) = arrivals(query, "delta/dora", "10.0.0.1", "172.31.0.1", Port(Protocol.ICMP))
+    (dirk,) = arrivals(query, "delta/dora", "10.0.255.254", "172.31.0.1", Port(Protocol.ICMP))
     assert (dora.ports, dirk.ports) == ((1150, 1275), (1024 + 510 * 126, 1024 + 511 * 126 - 1))
     assert int(dirk.source) - int(dora.source) == 127
 
@@ -68,15 +68,15 @@ def test_where_and_as_whom() -> None:
     ],
 )
 def test_what_arrives_nowhere(source: str, destination: str, port: Port) -> None:
-    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
-    assert arrivals(asked, "borealis/bea", source, destination, port) == []
+    query = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
+    assert arrivals(query, "borealis/bea", source, destination, port) == []
 
 
 def test_a_wire_is_spread_once() -> None:
-    asked = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
+    query = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
     for last in range(3):
-        arrivals(asked, "aurora/anna", "10.1.1.1", f"10.2.2.{last}", Port(Protocol.TCP, 443))
-    assert [start.node for start, _ in asked.wires] == ["aurora/anna"]
+        arrivals(query, "aurora/anna", "10.1.1.1", f"10.2.2.{last}", Port(Protocol.TCP, 443))
+    assert [start.node for start, _ in query.wires] == ["aurora/anna"]
 
 
 @settings(max_examples=60)
@@ -87,7 +87,7 @@ def test_a_walk_of_the_packet_says_the_same(data: st.DataObject, intent: Intent,
     fabric = built(intent, None)
     assume(fabric.links)
     of = profile_of(PROFILES[profile])
-    asked = Query.of(fabric, of)
+    query = Query.of(fabric, of)
     dialled, sources, offered = telling(fabric)
     for _ in range(10):
         start = data.draw(st.sampled_from(sorted(fabric.far_ends)))
@@ -95,7 +95,7 @@ def test_a_walk_of_the_packet_says_the_same(data: st.DataObject, intent: Intent,
         source = Address(realm, data.draw(st.sampled_from(sources)))
         destination = Address(realm, data.draw(st.sampled_from(dialled)))
         port = data.draw(st.sampled_from(offered))
-        found = asked.arrivals(start, source.ip, destination, port)
+        found = query.arrivals(start, source.ip, destination, port)
         if any(each.doubtful for each in found):
             continue
         sent = Packet(port.protocol, source, destination, SOURCE_PORT, port.number or SOURCE_PORT)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
+from farshore.cli import console
 from farshore.cli.main import cli
 from farshore.errors import EXIT_BAD_INPUT, EXIT_NO, EXIT_YES
 
@@ -118,3 +122,16 @@ def test_bad_input() -> None:
     assert done.exit_code != EXIT_YES
     assert "did you mean lake?" in str(done.exception)
     assert getattr(done.exception, "exit_status", None) == EXIT_BAD_INPUT
+
+
+def test_the_bar_is_drawn_by_no_thread_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proof forks, and a process that forks must have one thread."""
+    screen = StringIO()
+    monkeypatch.setattr(console, "diagnostics", lambda: Console(file=screen, force_terminal=True))
+    threads = threading.active_count()
+    with console.progress() as reporter:
+        reporter.started("proof")
+        reporter.advanced(1, 2, "customer-a")
+        assert threading.active_count() == threads
+    assert "proof" in screen.getvalue()
+    assert "1/2" in screen.getvalue()

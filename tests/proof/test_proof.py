@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,7 +18,6 @@ from farshore.plan.model import Plan
 from farshore.proof.counterexample import counterexample
 from farshore.proof.judges.account import Property
 from farshore.proof.prove import Proof, prove
-from farshore.proof.side_by_side import mapped
 from farshore.realm import Prefix
 from farshore.semantics.profile import PROFILES
 from strategies import intents, mixed_intents
@@ -108,24 +105,6 @@ def test_a_tenant_that_is_let_through_to_another_is_found() -> None:
     assert Property.REACH in failing(proof)
 
 
-def test_the_same_with_one_process_and_with_several() -> None:
-    """What processes hand in is put back in order."""
-    heard: list[int] = []
-    numbers = tuple(range(1203))
-    assert mapped(lambda number: number * number, numbers, heard.append) == [n * n for n in numbers]
-    assert heard[0] == 0
-
-
-def test_a_process_that_dies_is_heard_of() -> None:
-    def work(number: int) -> int:
-        if number == 1199:
-            raise SystemExit(3)
-        return number
-
-    with pytest.raises((ChildProcessError, SystemExit)):
-        mapped(work, tuple(range(1200)), lambda _done: None)
-
-
 CALLED = """\
 version: 1
 provider:
@@ -148,25 +127,3 @@ def test_calls_are_carried_whatever_a_box_does_first(profile: str, source: str) 
     assert intent is not None
     plan = planned(intent)
     assert failing(prove(intent, plan, build(intent, plan), profile=PROFILES[profile])) == set()
-
-
-def test_a_process_that_is_ended_says_nothing_of_its_own(capfd: pytest.CaptureFixture[str]) -> None:
-    here = os.getpid()
-
-    def work(number: int) -> int:
-        if os.getpid() != here:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return number
-
-    def ended(number: int, _frame: object) -> None:
-        raise KeyboardInterrupt(number)
-
-    if len(os.sched_getaffinity(0)) == 1:
-        pytest.skip("with one processor there is one process")
-    before = signal.signal(signal.SIGTERM, ended)
-    try:
-        with pytest.raises(ChildProcessError):
-            mapped(work, tuple(range(1200)), lambda _done: None)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert "Traceback" not in capfd.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -92,20 +93,28 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> Segments
     return Segments(segments)
 
 
+_REDRAWN_EVERY = 0.1  # seconds
+
+
 class _Bar(Reporter):
     """Shows one bar for the work at hand, with the item that it is at."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._task: TaskID | None = None
+        self._due = 0.0
 
     def started(self, work: str) -> None:
         self.finished(work)
         self._task = self._progress.add_task("", total=None, work=work)
+        self._progress.refresh()
 
     def advanced(self, done: int, total: int, item: str = "") -> None:
         if self._task is not None:
             self._progress.update(self._task, completed=done, total=total, description=item)
+            if time.monotonic() >= self._due:
+                self._due = time.monotonic() + _REDRAWN_EVERY
+                self._progress.refresh()
 
     def finished(self, work: str) -> None:  # noqa: ARG002 - the event's own form
         if self._task is not None:
@@ -124,5 +133,7 @@ def progress() -> Iterator[Reporter]:
         TimeElapsedColumn(),
         TextColumn("{task.description}"),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    # Redrawn as events come, not by a thread of its own: a proof forks, which only a process with one thread may.
+    off = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=off, auto_refresh=False) as bar:
         yield _Bar(bar)

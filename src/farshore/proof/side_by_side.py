@@ -1,10 +1,17 @@
-"""Much of the same work, on all processors: the result is the same as of doing one after the other."""
+"""Much of the same work, on all processors: the result is the same as of doing one after the other.
+
+Processes are forked, whatever way of starting them a Python prefers (3.14 starts a server that forks), for a forked
+process shares the fabric that is to be proven: handing it over takes longer than the proof. A fork copies no thread
+but the one that forks, and a lock that another thread holds stays locked for ever in the copy; Python warns of it from
+3.12 on. So a program with other threads, such as an API's server, has its work done in its own process.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import TypeVar
@@ -14,29 +21,33 @@ Result = TypeVar("Result")
 
 # A process of its own costs as much as proving some hundred tenants.
 _WORTH_A_PROCESS = 500
+_REPORTED_EVERY = 100
 
 
 def mapped(work: Callable[[Item], Result], items: Sequence[Item], report: Callable[[int], None]) -> list[Result]:
-    """Return the work's result for each item, in order. ``report`` hears how many of all are done.
+    """Return the work's result for each item, in order. ``report`` is called with how many of all are done.
 
-    Forked processes share what there is to read and hand back what they made.
+    Forked processes share what there is to read and return what they made through a pipe. The first report comes
+    after the forks, so it may start a thread.
 
     Raises:
         ChildProcessError: A process ended before it was done; it has said why on standard error.
     """
     processes = max(1, min(len(os.sched_getaffinity(0)), len(items) // _WORTH_A_PROCESS))
+    if threading.active_count() > 1:
+        processes = 1
     shares = [items[number::processes] for number in range(processes)]
     context = multiprocessing.get_context("fork")
     others = []
     for share in shares[1:]:
         receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(target=_hand_in, args=(work, share, sending), daemon=True)
+        process = context.Process(target=_hand_back, args=(work, share, sending), daemon=True)
         process.start()
         sending.close()
         others.append((process, receiving))
     done: list[list[Result]] = [[]]
     for number, item in enumerate(shares[0]):
-        if number % _WORTH_A_PROCESS == 0:
+        if number % _REPORTED_EVERY == 0:
             report(number * processes)
         done[0].append(work(item))
     for process, receiving in others:
@@ -52,9 +63,9 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item], report: Callab
     return [result for result in results if result is not None]
 
 
-def _hand_in(work: Callable[[Item], Result], share: Sequence[Item], sending: Connection) -> None:
+def _hand_back(work: Callable[[Item], Result], share: Sequence[Item], sending: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Whoever ends the program hears of it from the process that was started, and from that one alone.
+        # Of a program that is ended, the process that was started alone says so.
         signal.signal(number, signal.SIG_DFL)
     sending.send([work(item) for item in share])
     sending.close()

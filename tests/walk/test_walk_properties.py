@@ -34,7 +34,7 @@ def probes(intent: Intent, plan: Plan, source_port: int) -> Iterator[Probe]:
     for tenant in intent.tenants.values():
         # Where only named hosts may cross and none is named, the one that stands for all may not.
         may = translatable(plan.tenants[tenant.name])
-        for end in (end for end in tenant_hosts(tenant) if any(end.address in prefix for prefix in may)):
+        for end in (end for end in tenant_hosts(tenant, intent) if any(end.address in prefix for prefix in may)):
             for service, presented in plan.tenants[tenant.name].presents.items():
                 for port in intent.provider.services[service].ports:
                     yield Probe(end.name, service, presented, port, source_port)

@@ -110,7 +110,8 @@ def show(
             cause = each.cause
             place = f"{cause.file}:{cause.position.line}:{cause.position.column}"
             console.print(Text(f"  {each.what}: {each.reason}"))
-            console.print(Text(f"    at {cause.device}: {cause.rule}"))
+            origin = f" ({cause.origin})" if cause.origin is not None else ""
+            console.print(Text(f"    at {cause.device}{origin}: {cause.rule}"))
             console.print(Text(f"    {place}: {cause.line_says}"))
         console.print()
         show_walk(console, those[0].walk, tenant_names)
@@ -148,6 +149,7 @@ def _document(each: Counterexample) -> dict[str, Any]:
     return walk_document(each.walk) | {
         "because": each.reason,
         "device": cause.device,
+        "origin": None if cause.origin is None else str(cause.origin),
         "rule": cause.rule,
         "intent": {
             "file": cause.file,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from farshore.design.building_blocks import host_prefixes, limits
+from farshore.design.building_blocks import host_prefixes, limits, origin
 from farshore.design.one_box import interfaces, one_box
 from farshore.design.segment import Segment
 from farshore.fabric import names
@@ -28,7 +28,13 @@ def appliance(intent: Intent, plan: Plan) -> Segment:
     tenants = tuple(intent.tenants.values())
     fronts = tuple(front for tenant in tenants for front in _fronts(tenant, intent, plan, own))
     tenant_limits = tuple(limit for tenant in tenants for limit in limits(tenant))
-    proxy = Proxy(names.PROVIDER_PROXY, interfaces(intent), fronts, tenant_limits)
+    proxy = Proxy(
+        names.PROVIDER_PROXY,
+        interfaces(intent),
+        fronts,
+        tenant_limits,
+        origin=origin(intent, intent.provider.position),
+    )
     return one_box(proxy, intent, plan, host_prefixes(own.values()))
 
 

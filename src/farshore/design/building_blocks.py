@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Network
 
+from farshore.errors import Position
 from farshore.fabric import names
 from farshore.fabric.model import Direction, EndSystem, Guard, Interface, Limit, Link, LinkEnd, NodeKind
 from farshore.fabric.names import NodeName
-from farshore.intent.model import Mode, Tenant
+from farshore.intent.model import Host, Intent, Mode, Tenant
+from farshore.origin import Origin
 from farshore.plan.model import TenantPlan
-from farshore.port import Port
 from farshore.realm import PROVIDER, Address, Prefix, Realm
 from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
 
 _POINT_TO_POINT = 31  # RFC 3021: from here on a network has no address that is not a host's
+
+
+def origin(intent: Intent, position: Position) -> Origin:
+    """Return the line of the intent at a position."""
+    return Origin(intent.file, position.line)
 
 
 def cable(left: NodeName, left_interface: str, right: NodeName, right_interface: str, realm: Realm) -> Link:
@@ -51,12 +57,19 @@ def everywhere(realm: Realm) -> Prefix:
     return Prefix(realm, IPv4Network("0.0.0.0/0"))
 
 
-def tenant_hosts(tenant: Tenant, listens: tuple[Port, ...] = ()) -> tuple[EndSystem, ...]:
+def tenant_hosts(tenant: Tenant, intent: Intent) -> tuple[EndSystem, ...]:
     """Return a tenant's named hosts or, where it names none, one that stands for all."""
-    named = {host.name: host.address for host in tenant.hosts}
+    unnamed = Host(names.UNNAMED_HOST, _first_address(tenant), tenant.position)
     return tuple(
-        EndSystem(NodeName.of(tenant.name, name), NodeKind.HOST, Interface("wan", tenant.realm), address, listens)
-        for name, address in (named or {names.UNNAMED_HOST: _first_address(tenant)}).items()
+        EndSystem(
+            name=NodeName.of(tenant.name, host.name),
+            kind=NodeKind.HOST,
+            interface=Interface("wan", tenant.realm),
+            address=host.address,
+            listens=intent.reached(tenant.name),
+            origin=origin(intent, host.position),
+        )
+        for host in tenant.hosts or (unnamed,)
     )
 
 

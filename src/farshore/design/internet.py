@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes
+from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes, origin
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.fabric.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
 from farshore.intent.model import Intent, Service
+from farshore.origin import Origin
 from farshore.realm import INTERNET, PROVIDER, Address, Prefix
 from farshore.special_purpose import NEVER_ON_THE_INTERNET, without
 from farshore.translation import BasicNat
@@ -28,7 +29,13 @@ def published(intent: Intent) -> tuple[tuple[Service, Address], ...]:
 def internet_side(intent: Intent) -> tuple[Device, EndSystem, list[Link]]:
     """Build the provider's edge, one host on the Internet, and their links."""
     abroad = _internet_prefixes(intent)
-    host = EndSystem(INTERNET_HOST, NodeKind.HOST, Interface("internet", INTERNET), _host_address(abroad))
+    host = EndSystem(
+        INTERNET_HOST,
+        NodeKind.HOST,
+        Interface("internet", INTERNET),
+        _host_address(abroad),
+        origin=_published_at(intent),
+    )
     links = [
         cable(PROVIDER_ROUTER, "edge", PROVIDER_EDGE, "provider", PROVIDER),
         cable(PROVIDER_EDGE, "internet", host.name, host.interface.name, INTERNET),
@@ -61,7 +68,13 @@ def _edge(intent: Intent, abroad: tuple[IPv4Network, ...]) -> Device:
                 for port in service.ports
             )
         ),
+        origin=_published_at(intent),
     )
+
+
+def _published_at(intent: Intent) -> Origin:
+    """Return the first line that publishes something: without one there is no edge."""
+    return origin(intent, next(service.internet_position for service, _ in published(intent)))
 
 
 def _internet_prefixes(intent: Intent) -> tuple[IPv4Network, ...]:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from farshore.design.building_blocks import cable, guards, host_prefixes
-from farshore.design.segment import Attachment, Segment, Uplink
+from farshore.design.building_blocks import cable, guards, host_prefixes, origin
+from farshore.design.segment import ProviderUplink, Segment, Uplink
 from farshore.design.tenant import TenantSide, tenant_side
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.fabric.names import PROVIDER_NAT, toward
@@ -36,7 +36,7 @@ def lake(intent: Intent, plan: Plan) -> Segment:
             )
             for side in sides
         },
-        attachments=(Attachment("nat", LinkEnd(PROVIDER_NAT, "provider"), provider_sources(plan)),),
+        provider_uplinks=(ProviderUplink("nat", LinkEnd(PROVIDER_NAT, "provider"), provider_sources(plan)),),
     )
 
 
@@ -99,6 +99,7 @@ def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device
         source_nat=(*onward, *callers),
         guards=(*shore_guards, *guards("provider", arriving=tuple(arriving), answering=provider_sources(plan))),
         policy=Policy((*permits, *_calls(intent, plan))),
+        origin=origin(intent, intent.provider.position),
     )
 
 

@@ -9,7 +9,15 @@ the service, and their replies one packet to the box.
 
 from __future__ import annotations
 
-from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
+from farshore.design.building_blocks import (
+    guards,
+    host_prefixes,
+    in_provider_realm,
+    limits,
+    origin,
+    temporary,
+    translatable,
+)
 from farshore.design.one_box import interfaces, one_box
 from farshore.design.segment import Segment
 from farshore.fabric import names
@@ -85,4 +93,5 @@ def _box(intent: Intent, plan: Plan, sources: tuple[Prefix, ...], *, plain: bool
             tuple(limit for t in tenants for limit in limits(t)),
         ),
         last_hop=True,
+        origin=origin(intent, intent.provider.position),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farshore.design.building_blocks import host_prefixes
-from farshore.design.segment import Attachment, Segment, Uplink
+from farshore.design.segment import ProviderUplink, Segment, Uplink
 from farshore.fabric import names
 from farshore.fabric.model import Device, Interface, LinkEnd, Proxy
 from farshore.intent.model import Intent
@@ -30,5 +30,5 @@ def one_box(box: Device | Proxy, intent: Intent, plan: Plan, sources: tuple[Pref
             )
             for tenant in intent.tenants
         },
-        attachments=(Attachment(plug, LinkEnd(box.name, "provider"), sources),),
+        provider_uplinks=(ProviderUplink(plug, LinkEnd(box.name, "provider"), sources),),
     )

@@ -22,7 +22,7 @@ class Uplink:
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
+class ProviderUplink:
     """Where the provider's router is plugged in. ``interface`` is the router's name for it.
 
     ``sources`` are the addresses by which the provider's side knows those who are behind it.
@@ -41,4 +41,4 @@ class Segment:
     nodes: tuple[Node, ...]
     links: tuple[Link, ...]
     uplinks: Mapping[str, Uplink]
-    attachments: tuple[Attachment, ...]
+    provider_uplinks: tuple[ProviderUplink, ...]

@@ -8,8 +8,16 @@ knows two ways to one destination, and after translating it cannot tell which is
 
 from __future__ import annotations
 
-from farshore.design.building_blocks import guards, host_prefixes, in_provider_realm, limits, temporary, translatable
-from farshore.design.segment import Attachment, Segment, Uplink
+from farshore.design.building_blocks import (
+    guards,
+    host_prefixes,
+    in_provider_realm,
+    limits,
+    origin,
+    temporary,
+    translatable,
+)
+from farshore.design.segment import ProviderUplink, Segment, Uplink
 from farshore.fabric import names
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant
@@ -32,8 +40,8 @@ def single_nat(intent: Intent, plan: Plan) -> Segment:
             for tenant in tenants
         },
         # With the route that the article adds: a.b.c.x is behind its tenant's CE.
-        attachments=tuple(
-            Attachment(
+        provider_uplinks=tuple(
+            ProviderUplink(
                 names.toward_tenant(tenant.name),
                 LinkEnd(names.ce(tenant.name), "provider"),
                 temporary(plan.tenants[tenant.name]),
@@ -72,4 +80,5 @@ def _ce(tenant: Tenant, intent: Intent, plan: Plan) -> Device:
             ),
             limits(tenant),
         ),
+        origin=origin(intent, tenant.position),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from farshore.design.building_blocks import cable, guards, host_prefixes, limits, translatable
+from farshore.design.building_blocks import cable, guards, host_prefixes, limits, origin, translatable
 from farshore.design.segment import Uplink
 from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
@@ -57,7 +57,7 @@ def host_links(hosts: tuple[EndSystem, ...], router: Device) -> tuple[Link, ...]
     )
 
 
-def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], uplinks: tuple[Uplink, ...]) -> Device:
+def tenant_router(tenant: Tenant, intent: Intent, hosts: tuple[EndSystem, ...], uplinks: tuple[Uplink, ...]) -> Device:
     """Build the tenant's WAN router in the provider's data centre. It routes, nothing else.
 
     What is presented is beyond the first of ``uplinks``, but for what the others answer.
@@ -77,6 +77,7 @@ def tenant_router(tenant: Tenant, hosts: tuple[EndSystem, ...], uplinks: tuple[U
             *((Route(tenant.presents, uplinks[0].interface),) if tenant.presents is not None else ()),
             *(Route(prefix, uplink.interface) for uplink in uplinks[1:] for prefix in uplink.presented),
         ),
+        origin=origin(intent, tenant.position),
     )
 
 
@@ -119,6 +120,7 @@ def _nat(tenant: Tenant, intent: Intent, plan: Plan, shores: Shores) -> Device:
             ),
             limits(tenant),
         ),
+        origin=origin(intent, tenant.position),
     )
 
 

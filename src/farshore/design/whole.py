@@ -17,16 +17,16 @@ def whole(intent: Intent, parts: Mapping[str, Segment]) -> Fabric:
     nodes: list[Node] = []
     links: list[Link] = []
     for tenant in intent.tenants.values():
-        hosts = tenant_hosts(tenant, intent.reached(tenant.name))
+        hosts = tenant_hosts(tenant, intent)
         uplinks = _uplinks(tenant, parts)
-        router = tenant_router(tenant, hosts, uplinks)
+        router = tenant_router(tenant, intent, hosts, uplinks)
         nodes += [*hosts, router]
         links += host_links(hosts, router)
         links += [cable(router.name, m.interface, m.far_end.node, m.far_end.interface, tenant.realm) for m in uplinks]
         nodes += [node for part in parts.values() for node in part.tenant_nodes.get(tenant.name, ())]
     nodes += [node for part in parts.values() for node in part.nodes]
     links += [link for part in parts.values() for link in part.links]
-    beyond = provider_side(intent, tuple(a for part in parts.values() for a in part.attachments))
+    beyond = provider_side(intent, tuple(a for part in parts.values() for a in part.provider_uplinks))
     return Fabric.of("+".join(parts), (*nodes, *beyond.nodes), (*links, *beyond.links))
 
 

@@ -3,6 +3,9 @@
 It is the one truth: what is walked, proven, rendered and run is the same value. It has no behaviour
 beyond look-ups; engines and renderers compute no address and decide no rule of their own.
 
+A node's ``origin`` is the line of the intent that it is there for. It says nothing of what the node does, so two nodes
+that differ in it alone are equal: a line more at the top of a file changes no device.
+
 Links are point-to-point and unnumbered: a device has no address of its own in any realm, so nothing
 of ours can collide with, or be seen by, anyone. A route names the interface, and thereby the next hop.
 """
@@ -10,13 +13,14 @@ of ours can collide with, or be seen by, anyone. A route names the interface, an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from farshore.caller_identity import CallerIdentity
 from farshore.fabric.names import NodeName
+from farshore.origin import Origin
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
 from farshore.translation import BasicNat, SourceTranslation
@@ -136,6 +140,7 @@ class Device:
     guards: tuple[Guard, ...] = ()
     policy: Policy | None = None
     last_hop: bool = False
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,7 @@ class EndSystem:
     interface: Interface
     address: Address
     listens: tuple[Port, ...] = ()
+    origin: Origin | None = field(default=None, compare=False)
 
     @property
     def interfaces(self) -> tuple[Interface, ...]:
@@ -184,6 +190,7 @@ class Proxy:
     fronts: tuple[Front, ...]
     limits: tuple[Limit, ...] = ()
     kind: NodeKind = NodeKind.PROXY
+    origin: Origin | None = field(default=None, compare=False)
 
 
 Node = Device | EndSystem | Proxy
@@ -208,32 +215,62 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """Where an interface ends outside of the fabric, in a realm's real network.
+
+    ``port`` is the name of the place to attach at, which whoever runs the fabric knows. ``mtu`` is in bytes.
+    """
+
+    end: LinkEnd
+    realm: Realm
+    port: str
+    mtu: int = DEFAULT_MTU
+
+    def __str__(self) -> str:
+        """Return ``port wan0 (customer-a)``."""
+        return f"port {self.port} ({self.realm})"
+
+
+@dataclass(frozen=True, slots=True)
 class Fabric:
     """One whole design. ``nodes`` keeps the order in which the design built them.
 
-    ``far_ends`` leads from each end of a link to the other.
+    ``far_ends`` leads from each end of a link to the other, and ``attachments`` from the interfaces that end
+    outside of the fabric to where they do.
     """
 
     design: str
     nodes: Mapping[NodeName, Node]
     links: tuple[Link, ...]
     far_ends: Mapping[LinkEnd, LinkEnd]
+    attachments: Mapping[LinkEnd, Attachment]
 
     @classmethod
-    def of(cls, design: str, nodes: tuple[Node, ...], links: tuple[Link, ...]) -> Fabric:
-        """Build a fabric. Raises ValueError where two nodes have one name or a link ends nowhere."""
+    def of(
+        cls, design: str, nodes: tuple[Node, ...], links: tuple[Link, ...], attachments: tuple[Attachment, ...] = ()
+    ) -> Fabric:
+        """Build a fabric.
+
+        Raises:
+            ValueError: Two nodes have one name, or an interface is not the end of exactly one link or attachment,
+                or it is attached to a realm that is not its own.
+        """
         named = {node.name: node for node in nodes}
         if len(named) != len(nodes):
             raise ValueError("two nodes have the same name")
-        ends = {LinkEnd(node.name, interface.name) for node in nodes for interface in node.interfaces}
+        ends = {LinkEnd(node.name, interface.name): interface.realm for node in nodes for interface in node.interfaces}
         far_ends = {link.left: link.right for link in links} | {link.right: link.left for link in links}
-        if len(far_ends) != 2 * len(links) or far_ends.keys() != ends:
-            raise ValueError("every interface must be the end of exactly one link")
-        return cls(design, MappingProxyType(named), links, MappingProxyType(far_ends))
+        attached = {attachment.end: attachment for attachment in attachments}
+        once = len(far_ends) + len(attached) == 2 * len(links) + len(attachments) == len(ends)
+        if not once or (far_ends.keys() | attached.keys()) != ends.keys():
+            raise ValueError("every interface must be the end of exactly one link or one attachment")
+        if any(ends[end] != attachment.realm for end, attachment in attached.items()):
+            raise ValueError("an interface must be attached to the realm that it stands in")
+        return cls(design, MappingProxyType(named), links, MappingProxyType(far_ends), MappingProxyType(attached))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Let a fabric be handed to another process: a read-only mapping by itself cannot be."""
-        return Fabric.of, (self.design, tuple(self.nodes.values()), self.links)
+        return Fabric.of, (self.design, tuple(self.nodes.values()), self.links, tuple(self.attachments.values()))
 
     @property
     def devices(self) -> tuple[Device, ...]:

@@ -7,7 +7,9 @@ from ipaddress import IPv4Address
 
 from farshore.errors import Position
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd
+from farshore.fabric.names import NodeName
 from farshore.intent.model import Intent, Tenant
+from farshore.origin import Origin
 from farshore.plan.model import Plan
 from farshore.port import Protocol
 from farshore.proof.judges.account import Property, Refuted
@@ -19,13 +21,17 @@ from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT, Probe, Walk, walk
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Where it goes wrong. ``rule`` is what the device does there; ``position`` and ``line_says`` are the intent's."""
+    """Where it goes wrong. ``rule`` is what the device does there; ``position`` and ``line_says`` are the intent's.
+
+    ``origin`` is the line that the device is there for, None where it is no node.
+    """
 
     device: str
     rule: str
     file: str
     position: Position
     line_says: str
+    origin: Origin | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,8 @@ def counterexample(
     if glitch is not None and found.what is Property.REACH:
         # What is not reached is held up somewhere on the way.
         device, rule = glitch.at, glitch.reason or rule
-    cause = Cause(device, rule, intent.file, position, says)
+    node = fabric.nodes.get(NodeName(device))
+    cause = Cause(device, rule, intent.file, position, says, node.origin if node is not None else None)
     return Counterexample(found.what, found.reason, walked, cause)
 
 

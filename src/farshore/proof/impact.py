@@ -68,7 +68,7 @@ def impact(old: Node, new: Node) -> Impact | None:
         return _proxy(old, new)
     if not isinstance(old, Device) or not isinstance(new, Device):
         return None
-    if any(getattr(old, f.name) != getattr(new, f.name) for f in fields(old) if f.name not in _TABLES):
+    if any(getattr(old, f.name) != getattr(new, f.name) for f in fields(old) if f.compare and f.name not in _TABLES):
         return None
     if (old.policy is None) is not (new.policy is None):
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Proxy
+from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, LinkEnd, Proxy
 from farshore.fabric.names import NodeName
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing
@@ -35,12 +35,14 @@ class Hop:
 class Trace:
     """A packet's hops in order, and what the devices remember afterwards.
 
-    ``arrived_at`` is the end system that took it, None where nobody did.
+    ``arrived_at`` is the end system that took it, None where none did. ``left_at`` is where it left the fabric, None
+    where it did not: what becomes of it there, no fabric knows.
     """
 
     hops: tuple[Hop, ...]
     memory: Memory
     arrived_at: EndSystem | None
+    left_at: Attachment | None = None
 
     @property
     def last_packet(self) -> Packet:
@@ -64,8 +66,11 @@ def trace(
     """
     hops: list[Hop] = []
     known = dict(memory)
-    end = fabric.far_ends[start]
+    out = start
     while len(hops) < MAX_HOPS:
+        if out in fabric.attachments:
+            return Trace(tuple(hops), known, None, fabric.attachments[out])
+        end = fabric.far_ends[out]
         node = fabric.nodes[end.node]
         if isinstance(node, EndSystem):
             hops.append(Hop(node.name, end.interface, packet, None))
@@ -81,5 +86,5 @@ def trace(
         if crossing.egress is None:
             break
         packet = crossing.packet
-        end = fabric.far_ends[LinkEnd(node.name, crossing.egress)]
+        out = LinkEnd(node.name, crossing.egress)
     return Trace(tuple(hops), known, None)

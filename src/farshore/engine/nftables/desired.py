@@ -21,6 +21,7 @@ from farshore.engine.nftables.state import (
     DesiredState,
     RuleAction,
 )
+from farshore.errors import MachineError
 from farshore.fabric.model import Device, EndSystem, Fabric, Interface, LinkEnd, Proxy
 from farshore.fabric.names import NodeName
 from farshore.machine.placement import instance_ends, namespace_name
@@ -30,7 +31,15 @@ Wires = dict[LinkEnd, tuple[LinkEnd, int]]
 
 
 def compile_fabric(fabric: Fabric) -> DesiredState:
-    """Return the desired state of a whole fabric."""
+    """Return the desired state of a whole fabric.
+
+    Raises MachineError where an interface ends outside of the fabric: there is nothing here that would attach it.
+    """
+    for end, attachment in fabric.attachments.items():
+        raise MachineError(
+            f"{end.node}: interface {end.interface} ends outside of the fabric, at {attachment}; "
+            "this engine runs fabrics whose interfaces all end at links"
+        )
     wires: Wires = {}
     for link in fabric.links:
         wires[link.left] = (link.right, link.mtu)

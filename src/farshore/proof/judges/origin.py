@@ -46,7 +46,13 @@ class Sources:
 
     @classmethod
     def of(cls, fabric: Fabric) -> Sources:
-        """Find every place of a fabric that packets come from."""
+        """Find every place of a fabric that packets come from.
+
+        Raises ValueError where there are attachments: what comes in from outside is not looked at yet.
+        """
+        if fabric.attachments:
+            where = next(iter(fabric.attachments.values()))
+            raise ValueError(f"the proof does not cover what enters the fabric at {where}")
         hosts: dict[str, list[EndSystem]] = {}
         provider: dict[str, EndSystem] = {}
         internet: dict[str, EndSystem] = {}

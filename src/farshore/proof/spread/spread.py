@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node
+from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, LinkEnd, Node
 from farshore.fabric.names import NodeName
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets import targets as target_sets
@@ -49,6 +49,15 @@ class Arrival:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """Packets that leave the fabric at an attachment, and the devices that they came through."""
+
+    attachment: Attachment
+    path: tuple[LinkVisit, ...]
+    stream: Stream
+
+
 class Met(NamedTuple):
     """A box that packets came to, whether it let any through: by which interface, from where and to what then.
 
@@ -65,11 +74,15 @@ class Met(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """All that becomes of a set of packets: every box, visit and arrival, and every look-up without one answer."""
+    """All that becomes of a set of packets: boxes, visits, arrivals, and look-ups without one answer.
+
+    ``departures`` are what leaves the fabric: the last that is known of those packets.
+    """
 
     met: tuple[Met, ...]
     visits: tuple[LinkVisit, ...]
     arrivals: tuple[Arrival, ...]
+    departures: tuple[Departure, ...]
     two_sided: tuple[tuple[str, TwoSided], ...]
 
 
@@ -96,20 +109,31 @@ class _Found:
     met: list[Met]
     visits: list[LinkVisit]
     arrivals: list[Arrival]
+    departures: list[Departure]
     two_sided: list[tuple[str, TwoSided]]
 
 
 def spread(terrain: Terrain, start: LinkEnd, stream: Stream) -> Spread:
     """Follow a set of packets that a node sends out of an interface, on every way that they take."""
-    found = _Found([], [], [], [])
-    _follow(terrain, terrain.fabric.far_ends[start], stream, (), found)
-    return Spread(tuple(found.met), tuple(found.visits), tuple(found.arrivals), tuple(found.two_sided))
+    found = _Found([], [], [], [], [])
+    _follow(terrain, start, stream, (), found)
+    return Spread(
+        tuple(found.met),
+        tuple(found.visits),
+        tuple(found.arrivals),
+        tuple(found.departures),
+        tuple(found.two_sided),
+    )
 
 
-def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[LinkVisit, ...], found: _Found) -> None:
-    node = terrain.fabric.nodes[end.node]
+def _follow(terrain: Terrain, out: LinkEnd, stream: Stream, path: tuple[LinkVisit, ...], found: _Found) -> None:
     if len(path) >= MAX_HOPS:
         return
+    if out in terrain.fabric.attachments:
+        found.departures.append(Departure(terrain.fabric.attachments[out], path, stream))
+        return
+    end = terrain.fabric.far_ends[out]
+    node = terrain.fabric.nodes[end.node]
     if isinstance(node, EndSystem):
         found.arrivals.extend(_arrived(node, path, stream))
         return
@@ -122,8 +146,7 @@ def _follow(terrain: Terrain, end: LinkEnd, stream: Stream, path: tuple[LinkVisi
     for passage in crossed.passages:
         visit = LinkVisit(node.name, end.interface, passage)
         found.visits.append(visit)
-        onward = terrain.fabric.far_ends[LinkEnd(node.name, passage.egress)]
-        _follow(terrain, onward, passage.left, (*path, visit), found)
+        _follow(terrain, LinkEnd(node.name, passage.egress), passage.left, (*path, visit), found)
 
 
 def _met(node: NodeName, ingress: str, crossed: Crossed) -> Met:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, Proxy
 from farshore.fabric.names import NodeName
+from farshore.origin import Origin
 from farshore.port import Port, Protocol
 from farshore.realm import Address
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
@@ -27,7 +28,10 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row of the article's table. ``reason`` says why it is not ok, ``fix`` what would help."""
+    """One row of the article's table. ``reason`` says why it is not ok, ``fix`` what would help.
+
+    ``origin`` is the line of the intent that the node is there for.
+    """
 
     number: int
     at: NodeName
@@ -40,6 +44,7 @@ class Step:
     reason: str | None = None
     fix: str | None = None
     note: str | None = None
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +120,9 @@ def walk(fabric: Fabric, profile: Profile | None, probe: Probe, *, choices: Choi
         steps += [_back_on_the_wire(home)] if home is not None else []
     elif server is not None:
         steps.append(_not_listening(server, request.last_packet, probe.port))
-    numbered = tuple(replace(step, number=number) for number, step in enumerate(steps, 1))
+    numbered = tuple(
+        replace(step, number=number, origin=fabric.nodes[step.at].origin) for number, step in enumerate(steps, 1)
+    )
     name = "own" if profile is None else profile.name
     return Walk(fabric.design, name, probe.origin, probe.service, probe.port, numbered, tuple(traces))
 

@@ -69,6 +69,9 @@ def verdict(walk: Walk) -> str:
         return f"refused at step {refused.number}, by {refused.at}{also}"
     if before:
         return f"not delivered: {_glitches(before)}"
+    left = next((trace.left_at for trace in walk.traces if trace.left_at is not None), None)
+    if left is not None:
+        return f"left the fabric at {left}, after step {walk.steps[-1].number}"
     if not walk.delivered:
         return f"lost after step {walk.steps[-1].number}"
     return f"delivered: {len(walk.steps)} steps without a glitch"
@@ -131,6 +134,7 @@ def _step(step: Step) -> dict[str, Any]:
     return {
         "n": step.number,
         "at": step.at,
+        "origin": None if step.origin is None else str(step.origin),
         "direction": str(step.phase),
         "action": step.action,
         "before": step.before.as_json(),

@@ -205,7 +205,7 @@ def _designed(service: Service) -> st.SearchStrategy[Service]:
     if any(port.protocol is not Protocol.TCP for port in service.ports):
         return st.just(service)
     told = st.sampled_from([None, ProxyProtocol(), SignedHeader("portal.key")])
-    by_proxy = told.map(lambda how: replace(service, design=DesignName.APPLIANCE, introduction=how))
+    by_proxy = told.map(lambda how: replace(service, design=DesignName.APPLIANCE, caller_identity=how))
     return st.just(service) | by_proxy
 
 

@@ -1,4 +1,4 @@
-"""Unknown names are answered with the near ones."""
+"""Unknown names are answered with the nearest known ones."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def test_a_known_name_is_found() -> None:
     [
         (("alice", "bill"), "no host 'alise' in customer-a; did you mean alice?"),
         (("alise1", "alise2"), "no host 'alise' in customer-a; did you mean alise2 or alise1?"),
-        (("zoe", "xi"), "no host 'alise' in customer-a; there are xi, zoe"),
-        (("zoe",), "no host 'alise' in customer-a; there is zoe"),
-        ((), "no host 'alise' in customer-a; there is none at all"),
+        (("zoe", "xi"), "no host 'alise' in customer-a; known: xi, zoe"),
+        (("zoe",), "no host 'alise' in customer-a; known: zoe"),
+        ((), "no host 'alise' in customer-a; none is defined"),
     ],
 )
 def test_an_unknown_name(known: tuple[str, ...], says: str) -> None:
@@ -31,7 +31,7 @@ def test_an_unknown_name(known: tuple[str, ...], says: str) -> None:
     assert (str(caught.value), caught.value.exit_status) == (says, EXIT_BAD_INPUT)
 
 
-def test_among_ten_thousand_the_likeliest_are_looked_at() -> None:
+def test_among_ten_thousand_the_likeliest_are_compared() -> None:
     known = [f"tenant-{number:05}" for number in range(10_000)]
     assert near("tenent-09042", known)[0] == "tenant-09042"
     assert near("tenant-9042", known)[0] == "tenant-09042"

@@ -1,6 +1,6 @@
 """Diagnostics, which are values, and the one exception tree, which is for the edge.
 
-A stage that finds fault with its input returns :class:`Diagnostic` values, all of them at once.
+A stage that refuses its input returns :class:`Diagnostic` values, all of them at once.
 Only the edge (a command, the lab) turns them into an exception and an exit status.
 """
 
@@ -9,10 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from farshore.diagnostic_codes import DiagnosticCode
+
 EXIT_YES = 0
 EXIT_NO = 1
 EXIT_BAD_INPUT = 2
 EXIT_MACHINE = 3
+# Of a longer piece of the input a message shows the beginning.
+_LONGEST_SHOWN = 60
 
 
 class Severity(StrEnum):
@@ -32,22 +36,45 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault of an input: where it is, what is wrong, and what to write instead."""
+    """One fault of an input: where it is, of which kind, what is wrong, and what to write instead."""
 
     file: str
     position: Position
+    code: DiagnosticCode
     problem: str
     fix: str
-    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
-        """Return ``file:line:column: what is wrong; what to write instead``."""
-        warning = "warning: " if self.severity is Severity.WARNING else ""
-        return f"{self.file}:{self.position.line}:{self.position.column}: {warning}{self.problem}; {self.fix}"
+        """Return ``file:line:column: error E0123: problem; fix``."""
+        line, column = self.position.line, self.position.column
+        return f"{self.file}:{line}:{column}: {self.severity} {self.code}: {self.problem}; {self.fix}"
+
+    @property
+    def severity(self) -> Severity:
+        """Return whether it stops the work, as its code says."""
+        return Severity.WARNING if self.code.number.startswith("W") else Severity.ERROR
+
+
+def shown(text: str) -> str:
+    """Return a piece of an input as a message can show it: short, and without control characters."""
+    clipped = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
+    if clipped.isprintable():
+        return clipped
+    return "".join(each if each.isprintable() else _escaped(each) for each in clipped)
+
+
+def counted(count: int, noun: str) -> str:
+    """Return ``1 address`` or ``4,128,768 addresses``."""
+    ending = "" if count == 1 else "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{ending}"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
 
 
 class FarshoreError(Exception):
-    """Root of everything that farshore raises on purpose; carries the exit status of the command."""
+    """Root of all exceptions that farshore raises on purpose; carries the exit status of the command."""
 
     exit_status = EXIT_NO
 
@@ -64,12 +91,12 @@ class BadInputError(FarshoreError):
 
 
 class UsageError(FarshoreError):
-    """The command line asks for something that is not there, such as an unknown node or lab."""
+    """The command line names something that does not exist, such as an unknown node or lab."""
 
     exit_status = EXIT_BAD_INPUT
 
 
 class MachineError(FarshoreError):
-    """This machine cannot do it: a tool or a right is missing. The message names the fix."""
+    """The machine lacks a tool, a permission or a kernel feature. The message names the fix."""
 
     exit_status = EXIT_MACHINE

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+ADDRESS_BITS = 32
+# Longer prefixes have no network and no broadcast address (RFC 3021).
+_LONGEST_WITH_ENDS = 30
+
 
 class RealmKind(StrEnum):
     """What sort of network a realm is."""
@@ -74,3 +78,20 @@ class Prefix:
     def of(cls, address: Address) -> Prefix:
         """Return the prefix that holds this address alone."""
         return cls(address.realm, IPv4Network((int(address.ip), 32)))
+
+
+def usable_addresses(network: IPv4Network) -> range:
+    """Return the addresses of a network that a host can have, as numbers.
+
+    They are all but the network and broadcast addresses, and all of a /31 or /32 (RFC 3021).
+    """
+    first = int(network.network_address)
+    if network.prefixlen > _LONGEST_WITH_ENDS:
+        return range(first, first + network.num_addresses)
+    return range(first + 1, first + network.num_addresses - 1)
+
+
+def length_for(count: int) -> int:
+    """Return the longest prefix length with so many usable addresses, 0 where none has."""
+    lengths = range(ADDRESS_BITS, 0, -1)
+    return next((each for each in lengths if len(usable_addresses(IPv4Network((0, each)))) >= count), 0)

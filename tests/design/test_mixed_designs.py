@@ -13,8 +13,7 @@ from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, Prox
 from farshore.fabric.names import PROVIDER_LAST_HOP, PROVIDER_NAT, PROVIDER_PROXY, PROVIDER_ROUTER, ce, tenant_nat
 from farshore.intent.model import DesignName, Intent
 from farshore.plan.allocate import allocate
-from farshore.plan.appearance import appearance
-from farshore.plan.model import Plan
+from farshore.plan.model import Plan, appearance
 from farshore.realm import LAKE, PROVIDER, Address, Prefix
 from strategies import intents, mixed_intents
 

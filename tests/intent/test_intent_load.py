@@ -1,4 +1,4 @@
-"""Good intent files: every form of every key, and the place of every value."""
+"""Good intent files: every form of every key, and the position of every value."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from farshore.errors import Position, Severity
-from farshore.intent.collisions import collisions
-from farshore.intent.load import Loaded, load, load_text
+from farshore.intent.load import Loaded, collisions, load, load_text
 from farshore.intent.model import Host, Intent, Mode, Network, Provider, Service, Subscription, Tenant
 from farshore.port import Port, Protocol
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, tenant_realm
@@ -141,7 +140,7 @@ def test_services_as_a_mapping_without_pins(nothing: str) -> None:
 def test_a_source_of_the_provider() -> None:
     provider = changed(("source: keep", "source: [10.9.0.0/16, 10.10.0.0/24]")).provider
     assert [str(each) for each in provider.source] == ["10.9.0.0/16 (provider)", "10.10.0.0/24 (provider)"]
-    assert provider.source_places == (Position(6, 12), Position(6, 25))
+    assert provider.source_positions == (Position(6, 12), Position(6, 25))
     assert provider.source_position == Position(6, 11)
 
 
@@ -154,7 +153,7 @@ def test_names_are_strings_whatever_yaml_takes_them_for(name: str) -> None:
     assert intent.tenants[name].hosts[0].name == name
 
 
-def test_nobody_minds_what_other_realms_use() -> None:
+def test_other_realms_may_use_the_same_addresses() -> None:
     text = ARTICLE + ARTICLE[ARTICLE.index("  customer-a:") :].replace("customer-a", "customer-b")
     intent = good(
         text.replace("presents: 10.2.2.0/28", "presents: 10.1.2.0/28").replace("[10.1.1.0/24] ", "[10.1.1.0/24]")
@@ -169,7 +168,7 @@ def test_nobody_minds_what_other_realms_use() -> None:
     assert overlapping.tenants["customer-a"].presents == Prefix(A, network("10.1.1.0/28"))
 
 
-def test_places() -> None:
+def test_positions() -> None:
     intent = good(ARTICLE)
     provider, alice = intent.provider, intent.tenants["customer-a"]
     portal = provider.services["portal"]
@@ -178,13 +177,13 @@ def test_places() -> None:
         Position(5, 9),
         Position(6, 11),
     )
-    assert provider.network_places == (Position(4, 14),)
+    assert provider.network_positions == (Position(4, 14),)
     assert (portal.position, portal.address_position, portal.internet_position) == (
         Position(8, 5),
         Position(8, 23),
         Position(8, 101),
     )
-    assert portal.port_places == (Position(8, 41), Position(8, 50), Position(8, 58))
+    assert portal.port_positions == (Position(8, 41), Position(8, 50), Position(8, 58))
     assert (alice.position, alice.presents_position) == (Position(10, 3), Position(12, 15))
     assert (alice.networks[0].position, alice.networks[0].mode_position) == (Position(11, 16), Position(13, 14))
     assert (alice.hosts[0].position, alice.hosts[0].address_position) == (Position(15, 13), Position(15, 20))
@@ -214,8 +213,8 @@ def warnings(loaded: Loaded) -> list[str]:
 
 def test_it_warns_once_of_known_users_of_shared_space() -> None:
     expected = (
-        "warning: the lake 100.64.0.0/10 is in shared space: carriers' NAT (RFC 6598), Tailscale and some clouds use"
-        " it; make sure that neither you nor any tenant does, or set another lake"
+        "warning W0301: lake 100.64.0.0/10 is in shared address space (RFC 6598), used by carrier-grade NAT, Tailscale"
+        " and some clouds; make sure that neither the provider nor a tenant uses it, or set another lake"
     )
     written, default = load_text(ARTICLE, "i"), load_text(ARTICLE.replace("  lake: 100.64.0.0/10", "  #"), "i")
     assert warnings(written) == [f"i:5:9: {expected}"]
@@ -234,7 +233,7 @@ def test_collisions_of_an_intent_are_those_of_its_file() -> None:
     assert collisions(loaded.intent) == loaded.diagnostics
 
 
-def test_an_unreadable_lake_collides_with_nobody() -> None:
+def test_an_unreadable_lake_collides_with_nothing() -> None:
     text = ARTICLE.replace("lake: 100.64.0.0/10", "lake: 198.18.0.0").replace(
         "[10.1.1.0/24] ", "[10.1.1.0/24, 100.64.0.0/24]"
     )

@@ -1,4 +1,4 @@
-"""What is good of a faulty file is checked too, and nothing is said that its faults alone make wrong."""
+"""What is good of a faulty file is checked too, and nothing is reported that only its faults cause."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from farshore.intent import source
-from farshore.intent.collisions import MOST_FOUND
-from farshore.intent.fault import FaultError
-from farshore.intent.load import load_text
-from farshore.intent.nearest import Nearest
-from farshore.intent.wording import MOST_FAULTS
+from farshore.intent.load import MOST_FOUND, load_text
+from farshore.intent.read import source
+from farshore.intent.read.scalars import FaultError
+from farshore.intent.read.validation import MOST_FAULTS
+from farshore.lookup import Nearest
 
 GOOD = """\
 version: 1
@@ -38,7 +37,7 @@ NOT_OF_CALLS = (CALLS, ("[portal]", "[portel]"))
 
 
 def said(*changes: tuple[str, str]) -> list[str]:
-    """Return what is said of the good file after these changes, without the fixes."""
+    """Return the problems of the good file after these changes."""
     text = GOOD
     for old, new in changes:
         assert old in text
@@ -55,7 +54,7 @@ def test_collisions_are_told_beside_wrong_values() -> None:
     assert said(("    networks: [10.1.1.0/24]", "    networks: [x, y, 198.18.1.0/24, 10.1.1.0/24]")) == [
         "10:16: tenant customer-a: networks: 'x' is not an IPv4 prefix",
         "10:19: tenant customer-a: networks: 'y' is not an IPv4 prefix",
-        "10:22: tenant customer-a: network 198.18.1.0/24 lies inside the lake 198.18.0.0/16 (line 5)",
+        "10:22: tenant customer-a: network 198.18.1.0/24 is inside the lake 198.18.0.0/16 (line 5)",
     ]
 
 
@@ -91,24 +90,24 @@ def test_an_unreadable_range_is_not_a_missing_one() -> None:
     ("old", "new", "said_of_it"),
     [
         ("{monitor: 10.1.1.9}", "{monitor: x, backup: 10.9.9.9}", ["monitor: 'x'", "host backup: address 10.9.9.9"]),
-        ("{monitor: 10.1.1.9}", "[10.1.1.9]", ["hosts: a list stands"]),
+        ("{monitor: 10.1.1.9}", "[10.1.1.9]", ["hosts: expected a mapping, found a list"]),
         ("{monitor: 10.1.1.9}", "", ["hosts has no value"]),
         (
             "[{tenant",
             "[x, {tenant: customer-z, ports: [icmp]}, {tenant",
-            ["a single value", "unknown tenant customer-z"],
+            ["found a single value", "unknown tenant 'customer-z'"],
         ),
         ("[{tenant", "[{tenant: a, ports: [x]}, {tenant: customer-z, ports: [icmp]}, {tenant", ["'x'", "customer-z"]),
-        ("[icmp]", "[icmp, x, icmp]", ["'x' is not a port", "icmp is listed twice"]),
-        ("[{tenant: customer-a, ports: [icmp]}]", "customer-a", ["a single value stands where a list"]),
-        ("[{tenant: customer-a, ports: [icmp]}]", "[[]]", ["a list stands where a mapping"]),
+        ("[icmp]", "[icmp, x, icmp]", ["'x' is not a port", "duplicate port icmp"]),
+        ("[{tenant: customer-a, ports: [icmp]}]", "customer-a", ["expected a list, found a single value"]),
+        ("[{tenant: customer-a, ports: [icmp]}]", "[[]]", ["expected a mapping, found a list"]),
     ],
 )
 def test_a_fault_of_hosts_or_reaches_hides_no_other(old: str, new: str, said_of_it: list[str]) -> None:
     found = said(*NOT_OF_CALLS, (old, new))
     assert len(found) == len(said_of_it) + 1, found
     assert all(any(each in line for line in found) for each in said_of_it), found
-    assert "there is no service 'portel'" in found[-1]
+    assert "unknown service 'portel'" in found[-1]
 
 
 def test_the_file_with_calls_is_good() -> None:
@@ -140,8 +139,8 @@ def test_what_could_be_read_of_designs_is_told() -> None:
     changes = (("[tcp/443]}", "[tcp/443], proxy-protocol: v2}"), ("sessions: 5}", "sessions: x}\n    design: last-hop"))
     found = [each.partition(": ")[2] for each in said(CALLS, *changes)]
     assert found[:2] == [
-        "provider: reaches customer-a: the last-hop design carries no calls to a tenant",
-        "service portal: customer-a comes by the last-hop design, which tells no service who calls",
+        "provider: reaches customer-a: design last-hop does not carry calls to tenants",
+        "service portal: design last-hop of tenant customer-a does not pass on the caller's identity",
     ]
     assert len(found) == 3
 
@@ -155,8 +154,8 @@ def test_nothing_is_concluded_after_a_key_that_stands_twice(others: tuple[tuple[
     found = [each.partition(": ")[2] for each in said(*changes)]
     line = 2 if others else 0
     assert found[-2:] == [
-        f"the key 'services' stands here a second time (first in line {6 + bool(line)})",
-        f"the key 'networks' stands here a second time (first in line {11 + bool(line)})",
+        f"duplicate key 'services' (first in line {6 + bool(line)})",
+        f"duplicate key 'networks' (first in line {11 + bool(line)})",
     ]
     assert len(found) == 2 + len(others)
 
@@ -164,7 +163,7 @@ def test_nothing_is_concluded_after_a_key_that_stands_twice(others: tuple[tuple[
 @pytest.mark.parametrize("key", ["[key]", "(list)", "(mapping)", "(word)", "(pool)", "(networks)", "[", "("])
 def test_keys_that_look_like_marks_of_the_reader(key: str) -> None:
     assert said(("version: 1", f"'{key}': 1\nversion: 1")) == [f"1:1: unknown key '{key}' in the file"]
-    assert said(("[portal]", f"{{'{key}': 10.2.2.1}}"))[0].startswith("12:16: tenant customer-a: services: the name '")
+    assert said(("[portal]", f"{{'{key}': 10.2.2.1}}"))[0].startswith("12:16: tenant customer-a: services: name '")
     assert said(("{sessions: 5}", f"{{sessions: 5, '{key}': {{'{key}': 1}}}}")) == [
         f"14:27: unknown key '{key}' in limits of tenant customer-a"
     ]

@@ -11,7 +11,7 @@ from farshore.conformance.check import Check, Exchange, Outcome
 from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric.model import Fabric
-from farshore.intent.capabilities import uncarried
+from farshore.intent.check.capabilities import uncarried
 from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent
 from farshore.plan.model import Plan

@@ -19,7 +19,7 @@ from farshore.conformance.check import Outcome
 from farshore.conformance.expectations import expectations
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.fabric.names import NodeName
-from farshore.plan.appearance import appearance
+from farshore.plan.model import appearance
 from farshore.realm import RealmKind
 
 pytestmark = pytest.mark.kernel

@@ -9,8 +9,7 @@ from pathlib import Path
 from farshore.fabric import names
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
 from farshore.intent.model import Intent
-from farshore.plan.appearance import Appearance, appearance
-from farshore.plan.model import Plan
+from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol
 from farshore.realm import Address, RealmKind
 from from_file import fabric_of

@@ -11,10 +11,10 @@ from farshore.port import Port, Protocol
 from farshore.realm import LAKE, PROVIDER, Address, Prefix, tenant_realm
 
 FILE = "intent.yaml"
-LAKE_PLACE = Position(5, 9)
-SOURCE_PLACE = Position(6, 11)
-PRESENTS_PLACE = Position(20, 15)
-MODE_PLACE = Position(21, 14)
+LAKE_POSITION = Position(5, 9)
+SOURCE_POSITION = Position(6, 11)
+PRESENTS_POSITION = Position(20, 15)
+MODE_POSITION = Position(21, 14)
 
 
 def network(tenant: str, cidr: str, sources: str | int = "prefix") -> Network:
@@ -22,7 +22,7 @@ def network(tenant: str, cidr: str, sources: str | int = "prefix") -> Network:
     mode = Mode.POOL if isinstance(sources, int) else Mode(sources)
     pool_size = sources if isinstance(sources, int) else 0
     prefix = Prefix(tenant_realm(tenant), IPv4Network(cidr))
-    return Network(prefix, mode, pool_size, mode_position=MODE_PLACE)
+    return Network(prefix, mode, pool_size, mode_position=MODE_POSITION)
 
 
 def tenant(
@@ -44,7 +44,7 @@ def tenant(
             for service, pinned in (services or {}).items()
         ),
         tuple(Host(f"host-{ip}", Address(realm, IPv4Address(ip))) for ip in hosts),
-        presents_position=PRESENTS_PLACE,
+        presents_position=PRESENTS_POSITION,
     )
 
 
@@ -64,7 +64,7 @@ def intent(*tenants: Tenant, lake: str = "100.64.0.0/10", source: tuple[str, ...
         Prefix(LAKE, IPv4Network(lake)),
         tuple(Prefix(PROVIDER, IPv4Network(cidr)) for cidr in source),
         offered,
-        lake_position=LAKE_PLACE,
-        source_position=SOURCE_PLACE,
+        lake_position=LAKE_POSITION,
+        source_position=SOURCE_POSITION,
     )
     return Intent(FILE, provider, {each.name: each for each in tenants})

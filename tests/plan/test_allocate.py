@@ -12,11 +12,10 @@ from plan_builders import intent, tenant
 
 from farshore.intent.model import Intent, Service, Tenant
 from farshore.plan.allocate import allocate
-from farshore.plan.lake_layout import services_share
 from farshore.plan.model import Plan, SourcePlan
-from farshore.plan.presented import usable_addresses
+from farshore.plan.services import services_share
 from farshore.port import Port, Protocol
-from farshore.realm import LAKE, PROVIDER, Address
+from farshore.realm import LAKE, PROVIDER, Address, usable_addresses
 from farshore.translation import BasicNat, PortBlockNapt
 from strategies import addresses_in, intents, tenants
 
@@ -63,12 +62,12 @@ def test_every_fault_is_told_at_once() -> None:
     allocated = allocate(faulty)
     assert allocated.plan is None
     assert [diagnostic.problem.split(" ")[:4] for diagnostic in allocated.diagnostics] == [
-        ["the", "services'", "share", "of"],
-        ["pool:", "1", "leaves", "each"],
-        ["the", "lake", "100.64.0.0/24", "is"],
-        ["the", "provider's", "source", "10.250.0.0/24"],
-        ["the", "range", "10.2.2.0/32", "that"],
-        ["b", "uses", "1", "service"],
+        ["lake", "100.64.0.0/24", "has", "126"],
+        ["tenant", "a:", "pool", "of"],
+        ["lake", "100.64.0.0/24", "is", "full:"],
+        ["provider's", "source", "10.250.0.0/24", "is"],
+        ["tenant", "a:", "presents", "10.2.2.0/32"],
+        ["tenant", "b:", "1", "service"],
     ]
 
 

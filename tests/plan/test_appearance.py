@@ -5,8 +5,7 @@ from ipaddress import IPv4Address
 from plan_builders import intent, tenant
 
 from farshore.plan.allocate import allocate
-from farshore.plan.appearance import Appearance, appearance
-from farshore.plan.model import SourcePlan
+from farshore.plan.model import Appearance, SourcePlan, appearance
 from farshore.realm import LAKE, PROVIDER, Address, tenant_realm
 from farshore.translation import PortBlock
 

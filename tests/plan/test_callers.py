@@ -1,4 +1,4 @@
-"""The provider's hosts that may call tenants: whom the plan knows, in the lake and at each tenant."""
+"""The provider's hosts that may call tenants: their addresses in the lake and at each tenant."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import assume, given
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.intent.load import load_text
 from farshore.intent.model import Host, Intent, Subscription
 from farshore.plan.allocate import Allocated, allocate
-from farshore.plan.lake_layout import services_share
 from farshore.plan.model import Plan
-from farshore.plan.presented import usable_addresses
-from farshore.realm import PROVIDER, Address
+from farshore.plan.services import services_share
+from farshore.realm import PROVIDER, Address, usable_addresses
 from strategies import mixed_intents
 
 TEXT = """\
@@ -137,12 +137,12 @@ def test_callers_are_told_apart_in_the_lake_and_by_every_tenant_that_they_may_ca
 @pytest.mark.parametrize(
     ("lake", "hosts", "counts", "length"),
     [
-        ("198.18.0.0/29", 1, "2 services and 1 host of the provider, and 2 addresses for them", 28),
-        ("198.18.0.0/28", 5, "2 services and 5 hosts of the provider, and 6 addresses for them", 27),
+        ("198.18.0.0/29", 1, ("2 addresses", "2 services and 1 host"), 28),
+        ("198.18.0.0/28", 5, ("6 addresses", "2 services and 5 hosts"), 27),
     ],
 )
 def test_a_share_of_the_lake_that_is_too_small_says_what_would_fit(
-    lake: str, hosts: int, counts: str, length: int
+    lake: str, hosts: int, counts: tuple[str, str], length: int
 ) -> None:
     named = ", ".join(f"h{number}: 10.1.1.{100 + number}" for number in range(hosts))
     small = TEXT.replace("10.1.1.0/24], presents", "10.1.1.0/32], presents").replace(
@@ -150,7 +150,9 @@ def test_a_share_of_the_lake_that_is_too_small_says_what_would_fit(
     )
     found = of(small, hosts=f"{{{named}}}")
     (diagnostic,) = found.diagnostics
-    assert diagnostic.problem == f"the services' share of the lake {lake} is full: {counts}"
+    reserved, needed = counts
+    problem = f"lake {lake} has {reserved} reserved for services, too few for {needed} of the provider"
+    assert diagnostic.problem == problem
     assert diagnostic.fix == f"widen the lake to /{length}"
     assert of(small.replace(lake, f"198.18.0.0/{length}"), hosts=f"{{{named}}}").plan is not None
     assert of(small.replace(lake, f"198.18.0.0/{length + 1}"), hosts=f"{{{named}}}").plan is None
@@ -171,21 +173,20 @@ def test_the_lake_that_is_said_to_fit_has_room_for_the_callers_too(lake: str) ->
     assert many_hosts(f"198.18.0.0/{min(lengths) + 1}").plan is None
 
 
-def test_services_that_are_too_many_are_told_once_and_with_the_hosts() -> None:
+def test_too_many_services_are_reported_once_and_with_the_hosts() -> None:
     (share, *_) = many_hosts("198.18.0.0/31").diagnostics
-    assert share.problem.endswith("2 services and 1 address for them")
+    assert share.problem == "lake 198.18.0.0/31 has 1 address reserved for services, too few for 2 services"
     assert share.fix == "widen the lake to /24"
-    assert sum("services' share of" in each.problem for each in many_hosts("198.18.0.0/31").diagnostics) == 1
+    assert (
+        sum("reserved for services, too few" in each.problem for each in many_hosts("198.18.0.0/31").diagnostics) == 1
+    )
 
 
-def test_a_full_lake_counts_the_callers_in_its_mend() -> None:
+def test_a_full_lake_counts_the_callers_in_its_fix() -> None:
     named = ", ".join(f"h{number}: 10.1.1.{100 + number}" for number in range(150))
     text = TEXT.replace("10.1.1.0/24], presents", "10.1.1.0/32], presents")
     found = of(text.replace("  networks", "  lake: 198.18.0.0/31\n  networks", 1), f"{{{named}}}", "10.4.0.0/16")
-    assert {each.problem.partition(" is full")[0] for each in found.diagnostics} == {
-        "the services' share of the lake 198.18.0.0/31",
-        "the lake 198.18.0.0/31",
-    }
+    assert [each.code for each in found.diagnostics] == [DiagnosticCode.SERVICES_FULL, DiagnosticCode.LAKE_FULL]
     assert all("widen the lake to /23" in each.fix for each in found.diagnostics)
 
 
@@ -195,5 +196,5 @@ def test_a_range_that_is_too_small_says_what_would_fit(presents: str, fits: bool
     assert (found.plan is not None) is fits
     if not fits:
         (diagnostic,) = found.diagnostics
-        assert "1 service, 2 hosts of the provider that may call it and 2 addresses for them" in diagnostic.problem
-        assert diagnostic.fix == "give it a /29"
+        assert "10.2.2.0/30 has 2 usable addresses for 1 service and 2 calling hosts" in diagnostic.problem
+        assert diagnostic.fix == "ask its admins for a /29"

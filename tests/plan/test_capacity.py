@@ -1,4 +1,4 @@
-"""What is said when something is full, and that following it does make it fit."""
+"""The remedies when the lake or the source is full, and that applying them does make the tenants fit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from ipaddress import IPv4Network
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from plan_builders import FILE, LAKE_PLACE, SOURCE_PLACE, intent, tenant
+from plan_builders import FILE, LAKE_POSITION, SOURCE_POSITION, intent, tenant
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
 from farshore.intent.model import Intent, Mode, Tenant
 from farshore.plan.allocate import allocate
-from farshore.plan.capacity import Change, Room, fewest_changes, lake_room, source_room
+from farshore.plan.capacity import Remedy, Room, fewest_remedies, lake_room, source_room
 from farshore.plan.sources import Demand, demand
 from farshore.realm import LAKE, PROVIDER, Prefix
 from strategies import intents
@@ -30,15 +31,15 @@ def demands(wanted: Intent) -> list[Demand]:
     return [demand(each, network) for each in wanted.tenants.values() for network in each.networks]
 
 
-def follow(wanted: Intent, changes: Sequence[Change], *, as_pool: bool = False) -> Intent:
-    """Return the intent with these changes made; ``as_pool`` takes the pool where that is offered too."""
+def apply(wanted: Intent, remedies: Sequence[Remedy], *, as_pool: bool = False) -> Intent:
+    """Return the intent with these remedies applied; ``as_pool`` takes the pool where that is offered too."""
     tenants: dict[str, Tenant] = dict(wanted.tenants)
-    for change in changes:
-        mode, pool = change.mode, change.asked if change.mode is Mode.POOL else 0
-        if as_pool and change.or_pool:
-            mode, pool = Mode.POOL, change.or_pool
-        changed = replace(change.demand.network, mode=mode, pool_size=pool)
-        owner = tenants[change.demand.tenant]
+    for remedy in remedies:
+        mode, pool = remedy.mode, remedy.asked if remedy.mode is Mode.POOL else 0
+        if as_pool and remedy.or_pool:
+            mode, pool = Mode.POOL, remedy.or_pool
+        changed = replace(remedy.demand.network, mode=mode, pool_size=pool)
+        owner = tenants[remedy.demand.tenant]
         networks = tuple(changed if each.prefix == changed.prefix else each for each in owner.networks)
         tenants[owner.name] = replace(owner, networks=networks)
     return replace(wanted, tenants=tenants)
@@ -75,9 +76,10 @@ def test_one_large_tenant_with_hosts_too_large_for_a_pool() -> None:
     )
     assert only_diagnostic(wanted) == Diagnostic(
         FILE,
-        LAKE_PLACE,
-        "the lake 100.64.0.0/10 is full: tenants ask for 18,874,624 addresses and 4,128,768 are there "
-        "(services' share 65,536 aside)",
+        LAKE_POSITION,
+        DiagnosticCode.LAKE_FULL,
+        "lake 100.64.0.0/10 is full: tenants need 18,874,624 addresses, 4,128,768 available, "
+        "65,536 addresses reserved for services",
         "change customer-b (10.0.0.0/8, 16,777,216 addresses) to sources: host (3 hosts: 4 addresses), "
         "or widen the lake to /7",
     )
@@ -91,8 +93,8 @@ def test_the_largest_are_changed_and_a_pool_is_offered_where_it_takes_no_more() 
         lake="100.64.0.0/22",
     )
     assert str(only_diagnostic(wanted)) == (
-        "intent.yaml:5:9: the lake 100.64.0.0/22 is full: tenants ask for 2,320 addresses and 768 are there "
-        "(services' share 256 aside); change plant (10.0.0.0/22, 1,024 addresses) to sources: {pool: 2} "
+        "intent.yaml:5:9: error E0502: lake 100.64.0.0/22 is full: tenants need 2,320 addresses, 768 available, "
+        "256 addresses reserved for services; change plant (10.0.0.0/22, 1,024 addresses) to sources: {pool: 2} "
         "(2 addresses), office (10.0.8.0/22, 1,024 addresses) to sources: {10.0.8.0/22: {pool: 2}} (2 addresses), "
         "or widen the lake to /20"
     )
@@ -124,12 +126,12 @@ def test_where_no_change_of_modes_is_enough_only_the_wider_lake_is_named() -> No
     wanted = intent(
         tenant("a", {"10.0.0.0/9": "prefix"}), tenant("b", {"10.0.0.0/24": "host"}, HOSTS), lake="100.64.0.0/10"
     )
-    assert only_diagnostic(wanted).fix == ("widen the lake to /8, for no change of the tenants' sources makes it fit")
+    assert only_diagnostic(wanted).fix == ("widen the lake to /8, as no change of the tenants' sources is sufficient")
 
 
 def test_a_lake_that_cannot_be_wide_enough() -> None:
     halves = [tenant(name, {"0.0.0.0/1": "prefix"}) for name in ("a", "b")]
-    assert only_diagnostic(intent(*halves)).fix.startswith("split the tenants over two lakes, for no change")
+    assert only_diagnostic(intent(*halves)).fix.startswith("split the tenants over two lakes, as no change")
 
 
 def test_the_source_is_full() -> None:
@@ -141,15 +143,16 @@ def test_the_source_is_full() -> None:
     )
     assert only_diagnostic(wanted) == Diagnostic(
         FILE,
-        SOURCE_PLACE,
-        "the provider's source 10.250.0.0/25, 10.251.0.0/26 is full: tenants ask for 389 addresses and 192 are there",
+        SOURCE_POSITION,
+        DiagnosticCode.SOURCE_FULL,
+        "provider's source 10.250.0.0/25, 10.251.0.0/26 is full: tenants need 389 addresses, 192 available",
         "change a (10.1.1.0/24, 256 addresses) to sources: host (1 host: 1 address), "
         "c (10.1.1.0/25, 128 addresses) to sources: {pool: 1} (1 address), or add a /23 to it",
     )
 
 
-def test_alignment_is_counted_honestly() -> None:
-    """As many addresses are there as are asked for, yet in no aligned block of the size."""
+def test_alignment_counts() -> None:
+    """As many addresses are available as are needed, but in no aligned block of that size."""
     room = Room(((0, 256), (1024, 256)), lambda asked: (asked,))
     assert room.fits([128, 256, 128])
     assert not room.fits([512])
@@ -167,13 +170,13 @@ def test_alignment_is_counted_honestly() -> None:
     ),
     as_pool=True,
 )
-def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
+def test_applying_the_remedies_for_the_lake_makes_the_tenants_fit(wanted: Intent, as_pool: bool) -> None:
     fix = only_diagnostic(wanted).fix
-    changes = fewest_changes(lake_room(wanted), demands(wanted))
-    assert fix.startswith("change ") == bool(changes)
-    if changes:
-        assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
-        assert allocate(follow(wanted, changes[:-1])).plan is None
+    remedies = fewest_remedies(lake_room(wanted), demands(wanted))
+    assert fix.startswith("change ") == bool(remedies)
+    if remedies:
+        assert allocate(apply(wanted, remedies, as_pool=as_pool)).plan is not None
+        assert allocate(apply(wanted, remedies[:-1])).plan is None
     length = int(fix.split("lake to /")[1].split(",")[0])
     assert allocate(widened(wanted, length)).plan is not None
     assert allocate(widened(wanted, length + 1)).plan is None
@@ -189,12 +192,12 @@ def test_following_what_is_said_of_the_lake_makes_it_fit(wanted: Intent, as_pool
     ),
     as_pool=True,
 )
-def test_following_what_is_said_of_the_source_makes_it_fit(wanted: Intent, as_pool: bool) -> None:
+def test_applying_the_remedies_for_the_source_makes_the_tenants_fit(wanted: Intent, as_pool: bool) -> None:
     fix = only_diagnostic(wanted).fix
-    changes = fewest_changes(source_room(wanted), demands(wanted))
-    assert fix.startswith("change ") == bool(changes)
-    if changes:
-        assert allocate(follow(wanted, changes, as_pool=as_pool)).plan is not None
+    remedies = fewest_remedies(source_room(wanted), demands(wanted))
+    assert fix.startswith("change ") == bool(remedies)
+    if remedies:
+        assert allocate(apply(wanted, remedies, as_pool=as_pool)).plan is not None
     length = int(fix.split("add a /")[1].split(" ")[0])
     assert allocate(with_more_source(wanted, length)).plan is not None
     assert allocate(with_more_source(wanted, length + 1)).plan is None
@@ -211,5 +214,5 @@ def test_following_what_is_said_of_the_source_makes_it_fit(wanted: Intent, as_po
 )
 def test_which_mode_is_suggested(sources: str | int, hosts: tuple[str, ...], mode: Mode, asked: int) -> None:
     wanted = intent(tenant("a", {"10.0.0.0/24": sources}, hosts), lake="100.64.0.0/25")
-    (change,) = fewest_changes(lake_room(wanted), demands(wanted))
-    assert (change.mode, change.asked) == (mode, asked)
+    (remedy,) = fewest_remedies(lake_room(wanted), demands(wanted))
+    assert (remedy.mode, remedy.asked) == (mode, asked)

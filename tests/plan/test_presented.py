@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from plan_builders import FILE, PRESENTS_PLACE, tenant
+from plan_builders import FILE, PRESENTS_POSITION, tenant
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic, Position
 from farshore.plan.presented import allocate_presented
 
@@ -44,21 +45,23 @@ def test_a_full_range_says_which_would_do() -> None:
     assert allocated.diagnostics == (
         Diagnostic(
             FILE,
-            PRESENTS_PLACE,
-            "the range 10.2.2.0/30 that t presents services in is full: 3 services and 2 addresses for them",
-            "give it a /29",
+            PRESENTS_POSITION,
+            DiagnosticCode.PRESENTED_FULL,
+            "tenant t: presents 10.2.2.0/30 has 2 usable addresses for 3 services",
+            "ask its admins for a /29",
         ),
     )
     assert len(presented("10.2.2.0/29", three)) == 3
 
 
-def test_no_range_at_all() -> None:
+def test_no_range() -> None:
     (diagnostic,) = allocate_presented(
         FILE, tenant("t", {}, services={"a": None, "b": None}, presents=None)
     ).diagnostics
     assert diagnostic == Diagnostic(
         FILE,
         Position(),
-        "t uses 2 services and gives no range to present them in",
-        "give it a range as presents, a /31 or shorter",
+        DiagnosticCode.PRESENTED_FULL,
+        "tenant t: 2 services need addresses, and there is no presented range",
+        "write presents: with the range that its admins assigned, a /31 or larger",
     )

@@ -3,8 +3,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from plan_builders import FILE, MODE_PLACE, intent, tenant
+from plan_builders import FILE, MODE_POSITION, intent, tenant
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
 from farshore.plan.allocate import allocate
 from farshore.plan.model import SourcePlan
@@ -88,10 +89,10 @@ def test_pool_ports(cidr: str, pool: int, hosts_per_address: int, block_size: in
 def test_a_pool_that_is_too_small_says_which_would_do() -> None:
     small = intent(tenant("a", {"10.0.0.0/16": 65}))
     message = (
-        "pool: 65 leaves each of the 65,536 addresses of 10.0.0.0/16 of a 63 ports, and a host needs 64",
+        "tenant a: pool of 65 leaves 63 ports to each of the 65,536 addresses of 10.0.0.0/16, and a host needs 64",
         "write pool: 66",
     )
-    assert allocate(small).diagnostics == (Diagnostic(FILE, MODE_PLACE, *message),)
+    assert allocate(small).diagnostics == (Diagnostic(FILE, MODE_POSITION, DiagnosticCode.TOO_FEW_PORTS, *message),)
     assert not allocate(intent(tenant("a", {"10.0.0.0/16": 66}))).diagnostics
 
 

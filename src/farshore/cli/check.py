@@ -1,4 +1,4 @@
-"""``farshore check``: everything that is wrong with an intent file, in one run."""
+"""``farshore check``: every fault of an intent file, in one run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from farshore.cli.inputs import read_checked, shortened
-from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, Diagnostic
+from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, Diagnostic, counted
 from farshore.intent.model import Intent
 
 # \b keeps click from filling the lines that follow.
@@ -16,9 +16,10 @@ EXAMPLE = """\b
 Example:
   farshore check examples/article.yaml
   farshore check examples/article.yaml --json | jq '.diagnostics[].fix'
+  ssh management cat estate.yaml | farshore check -
 
 \b
-Exit status: 0 good, perhaps with warnings, 2 the file has errors.
+Exit status: 0 no errors, perhaps warnings, 2 the file has errors.
 """
 
 
@@ -27,10 +28,10 @@ Exit status: 0 good, perhaps with warnings, 2 the file has errors.
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
 @click.pass_context
 def check(context: click.Context, file: Path, as_json: bool) -> None:
-    """Check the intent in FILE and show all of its errors at once.
+    """Check the intent in FILE, or on standard input for -, and show all of its errors at once.
 
-    Each error is one line: file:line:column: what is wrong; what to write instead. Besides keys and
-    values it looks for every overlap of addresses that would break a packet, and for too few addresses.
+    Each error is one line: file:line:column: error code: problem; fix. Besides keys and values, it
+    checks for every overlap of addresses that would break a packet, and for too few addresses.
     """
     checked = read_checked(file)
     diagnostics, good = checked.diagnostics, not checked.errors
@@ -49,6 +50,7 @@ def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
         "file": diagnostic.file,
         "line": diagnostic.position.line,
         "column": diagnostic.position.column,
+        "code": str(diagnostic.code),
         "severity": str(diagnostic.severity),
         "problem": diagnostic.problem,
         "fix": diagnostic.fix,
@@ -56,10 +58,5 @@ def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
 
 
 def _summary(intent: Intent) -> str:
-    tenants = _counted(len(intent.tenants), "tenant")
-    services = _counted(len(intent.provider.services), "service")
+    tenants, services = counted(len(intent.tenants), "tenant"), counted(len(intent.provider.services), "service")
     return f"{intent.file}: good: {tenants}, {services}, lake {intent.provider.lake.network}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import BadInputError, Diagnostic
 from farshore.intent.load import load
 from farshore.pipeline import stages
@@ -65,7 +66,8 @@ def shortened(diagnostics: tuple[Diagnostic, ...]) -> tuple[Diagnostic, ...]:
     if len(diagnostics) <= MOST_SHOWN:
         return diagnostics
     following = diagnostics[MOST_SHOWN:]
+    first, code = following[0], DiagnosticCode.MORE_FOLLOW
     last = Diagnostic(
-        following[0].file, following[0].position, f"{len(following):,} more follow from here", "fix the others first"
+        first.file, first.position, code, f"{len(following):,} more follow from here", "fix the others first"
     )
     return (*diagnostics[:MOST_SHOWN], last)

@@ -13,9 +13,8 @@ from rich.text import Text
 from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, cell, columns, output
 from farshore.cli.inputs import read_planned
 from farshore.intent.model import Intent
-from farshore.plan.appearance import Appearance, appearance
 from farshore.plan.document import document
-from farshore.plan.model import Plan, SourcePlan
+from farshore.plan.model import Appearance, Plan, SourcePlan, appearance
 from farshore.realm import Prefix
 from farshore.translation import PortBlockNapt
 

@@ -24,6 +24,6 @@ def schema() -> None:
     It is made from the very models that read the file. It cannot know how addresses collide:
     that takes farshore check.
     """
-    from farshore.intent.json_schema import json_schema
+    from farshore.intent.read.schema_models import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2))

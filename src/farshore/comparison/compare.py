@@ -9,10 +9,9 @@ from farshore.design.catalogue import DESIGNS, build
 from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
 from farshore.fabric.names import NodeName
-from farshore.intent.capabilities import uncarried
+from farshore.intent.check.capabilities import uncarried
 from farshore.intent.model import Intent
-from farshore.plan.appearance import appearance
-from farshore.plan.model import Plan
+from farshore.plan.model import Plan, appearance
 from farshore.realm import PROVIDER, Address
 from farshore.reporter import SILENT, Reporter
 from farshore.semantics.crossing import Verb

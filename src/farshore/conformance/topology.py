@@ -9,8 +9,7 @@ from ipaddress import IPv4Address
 from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
 from farshore.intent.model import Intent, Tenant
-from farshore.plan.appearance import Appearance, appearance
-from farshore.plan.model import Plan
+from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol
 from farshore.realm import Address, RealmKind
 from farshore.traffic.packet import TCP_SYN, Packet
@@ -98,7 +97,7 @@ class Topology:
         """Return how a service sees a host of a tenant."""
         box = self.boxes[tenant, service]
         if isinstance(box, Proxy):
-            introduced = self.intent.provider.services[service].introduction is not None
+            introduced = self.intent.provider.services[service].caller_identity is not None
             return Seen(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
         if isinstance(box, Device) and not box.source_nat:
             return Seen(host.ip)

@@ -45,5 +45,5 @@ def _fronts(tenant: Tenant, intent: Intent, plan: Plan, own: dict[str, Address])
         for port in service.ports:
             if port.protocol is Protocol.TCP:
                 yield Front(
-                    tenant.realm, presented, port, service.address, own[name], name, networks, service.introduction
+                    tenant.realm, presented, port, service.address, own[name], name, networks, service.caller_identity
                 )

@@ -1,10 +1,11 @@
-"""What the user wants, as frozen values: the intent file once it has been read and found good."""
+"""What the user wants, as frozen values: the intent file as it was read, before and after the checks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network
 
 from farshore.caller_identity import CallerIdentity
 from farshore.errors import Position
@@ -61,7 +62,7 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """Who uses services.
+    """A user of services.
 
     ``sessions`` caps its concurrent sessions, ``rate`` its new ones per second; None means no cap. ``design``
     None leaves it to the intent.
@@ -85,7 +86,7 @@ class Tenant:
 class Service:
     """What the provider offers: an address of its realm and the ports that answer there.
 
-    ``introduction`` is how it wants to learn who is calling, which only a proxy can tell it. ``design`` is
+    ``caller_identity`` is how it receives the caller's identity, which only a proxy can pass on. ``design`` is
     the one that carries this service for every tenant, None leaves it to the tenants.
     """
 
@@ -94,14 +95,14 @@ class Service:
     ports: tuple[Port, ...]
     dns: str | None = None
     internet: Address | None = None
-    introduction: CallerIdentity | None = None
+    caller_identity: CallerIdentity | None = None
     design: DesignName | None = None
     position: Position = field(default=Position(), compare=False)
     address_position: Position = field(default=Position(), compare=False)
-    port_places: tuple[Position, ...] = field(default=(), compare=False)
+    port_positions: tuple[Position, ...] = field(default=(), compare=False)
     dns_position: Position = field(default=Position(), compare=False)
     internet_position: Position = field(default=Position(), compare=False)
-    introduction_position: Position = field(default=Position(), compare=False)
+    caller_identity_position: Position = field(default=Position(), compare=False)
     design_position: Position = field(default=Position(), compare=False)
 
 
@@ -113,12 +114,12 @@ class Reach:
     ports: tuple[Port, ...]
     position: Position = field(default=Position(), compare=False)
     tenant_position: Position = field(default=Position(), compare=False)
-    port_places: tuple[Position, ...] = field(default=(), compare=False)
+    port_positions: tuple[Position, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who offers services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
+    """The operator of the services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
 
     ``lake_position`` is the provider's own position where the file leaves the lake to the default. ``hosts`` are its
     own end systems besides the services: where it names none, the services are those that reach tenants.
@@ -134,13 +135,13 @@ class Provider:
     lake_position: Position = field(default=Position(), compare=False)
     source_position: Position = field(default=Position(), compare=False)
     position: Position = field(default=Position(), compare=False)
-    network_places: tuple[Position, ...] = field(default=(), compare=False)
-    source_places: tuple[Position, ...] = field(default=(), compare=False)
+    network_positions: tuple[Position, ...] = field(default=(), compare=False)
+    source_positions: tuple[Position, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """The whole intent file. Mappings keep the order of the file."""
+    """The whole intent file, read and checked. Mappings keep the order of the file."""
 
     file: str
     provider: Provider
@@ -149,7 +150,7 @@ class Intent:
     design_position: Position = field(default=Position(), compare=False)
 
     def design_of(self, tenant: str, service: str | None = None) -> DesignName:
-        """Return what carries a tenant, or one service for it: the most particular word counts."""
+        """Return what carries a tenant, or one service for it: the most specific setting counts."""
         own = self.provider.services[service].design if service is not None else None
         return own or self.tenants[tenant].design or self.design
 
@@ -157,3 +158,46 @@ class Intent:
         """Return the ports on which the provider's hosts may reach those of a tenant, none where they may not."""
         found = (port for reach in self.provider.reaches if reach.tenant == tenant for port in reach.ports)
         return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class StraySource:
+    """A source mode that the file sets for a network which its tenant does not have."""
+
+    tenant: str
+    network: IPv4Network
+    position: Position
+
+
+@dataclass(frozen=True, slots=True)
+class Salvage:
+    """What can be read of an intent file: all of a good one, and what is good of a faulty one.
+
+    ``services`` and ``tenant_names`` are the names of all that the file has, good or not, None where they are unknown.
+    ``damage`` gives, for a tenant's name and for ``provider``, the keys of which something was refused and taken
+    out, so that their absence proves nothing. ``design`` is None where the file asks for an unknown one.
+    """
+
+    file: str
+    provider: Provider | None
+    services: Collection[str] | None
+    tenants: Mapping[str, Tenant]
+    tenant_names: Collection[str] | None
+    damage: Mapping[str, Set[str]] = field(default_factory=dict)
+    stray_sources: tuple[StraySource, ...] = ()
+    design: DesignName | None = DesignName.LAKE
+    design_position: Position = field(default=Position())
+
+    @classmethod
+    def of(cls, intent: Intent) -> Salvage:
+        """Return all of an intent."""
+        provider, tenants = intent.provider, intent.tenants
+        return cls(
+            intent.file,
+            provider,
+            provider.services,
+            tenants,
+            tenants,
+            design=intent.design,
+            design_position=intent.design_position,
+        )

@@ -120,7 +120,7 @@ def build(planned: Planned, design: str | None = None) -> Built:
         UsageError: There is no such design.
     """
     from farshore.design import catalogue
-    from farshore.intent.capabilities import uncarried
+    from farshore.intent.check.capabilities import uncarried
 
     design_named(design)
     intent, plan = planned.intent, planned.plan

@@ -10,11 +10,10 @@ from farshore.errors import Diagnostic
 from farshore.gc_pause import without_collector
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
-from farshore.plan.callers import allocate_callers, services_of_its_design
 from farshore.plan.capacity import lake_full, lake_room, source_full, source_room
 from farshore.plan.model import Plan, SourcePlan, TenantPlan
-from farshore.plan.presented import allocate_presented
-from farshore.plan.services import allocate_services
+from farshore.plan.presented import allocate_presented, services_of_its_design
+from farshore.plan.services import allocate_callers, allocate_services
 from farshore.plan.sources import Demand, demand, plan_source, pool_diagnostic, translate_onward
 
 
@@ -27,10 +26,10 @@ class Allocated:
 
 
 def allocate(intent: Intent) -> Allocated:
-    """Give every service, tenant network and presented service its addresses.
+    """Assign addresses to every service, tenant network, presented service and calling host.
 
-    Everything is given in file order, so whatever is added at the end of the tenants or of the
-    services moves nothing that was given before.
+    Addresses are assigned in file order, so whatever is added at the end of the tenants or of the
+    services moves nothing that was assigned before.
 
     Returns:
         The plan, or all the reasons why the addresses do not suffice.
@@ -73,7 +72,7 @@ def _allocate(intent: Intent) -> Allocated:
 
 
 def _allocate_sources(intent: Intent, demands: Sequence[Demand]) -> tuple[Sequence[SourcePlan], tuple[Diagnostic, ...]]:
-    """Return a plan for each demand, in order, or else everything that is in the way."""
+    """Return a plan for each demand, in order, or else every reason why there is none."""
     diagnostics = [fault for each in demands if (fault := pool_diagnostic(intent.file, each)) is not None]
     lake_blocks = Blocks(lake_room(intent).ranges)
     in_the_lake = [plan_source(each, lake_blocks) for each in demands]

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-ADDRESS_BITS = 32
+from farshore.realm import ADDRESS_BITS
 
 
 class Blocks:

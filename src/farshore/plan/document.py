@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from farshore.intent.model import Intent, Tenant
-from farshore.plan.appearance import Appearance, appearance
-from farshore.plan.model import Caller, Plan, ServicePlan, SourcePlan, TenantPlan
+from farshore.plan.model import Appearance, Caller, Plan, ServicePlan, SourcePlan, TenantPlan, appearance
 from farshore.translation import PortBlockNapt
 
 Document = dict[str, Any]

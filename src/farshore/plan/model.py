@@ -1,4 +1,4 @@
-"""The address plan: who is known by which address in which realm. Addresses only, no devices."""
+"""The address plan: the address of every host and service in every realm. Addresses only, no devices."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from farshore.intent.model import Mode
 from farshore.realm import Address, Prefix
-from farshore.translation import BasicNat, SourceTranslation
+from farshore.translation import BasicNat, PortBlock, PortBlockNapt, SourceTranslation
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,38 @@ class TenantPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every address that is given to anyone. Mappings keep the order of the intent file."""
+    """Every address that is assigned. Mappings keep the order of the intent file."""
 
     lake: Prefix
     services: Mapping[str, ServicePlan]
     tenants: Mapping[str, TenantPlan]
     callers: Mapping[str, Caller] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Appearance:
+    """A host's lake address, its block of ports in a pool, and its provider address where translated again."""
+
+    lake: Address
+    ports: PortBlock | None
+    provider: Address | None
+
+
+def appearance(source: SourcePlan, address: Address) -> Appearance | None:
+    """Return how an address appears through one source; None where that source does not carry it."""
+    for translation in source.translations:
+        if address not in translation.inside:
+            continue
+        if isinstance(translation, PortBlockNapt):
+            block = translation.block(address)
+            return Appearance(block.address, block, _onward(source, block.address))
+        lake = translation.outward(address)
+        return Appearance(lake, None, _onward(source, lake))
+    return None
+
+
+def _onward(source: SourcePlan, lake: Address) -> Address | None:
+    for translation in source.provider_translations:
+        if lake in translation.inside:
+            return translation.outward(lake)
+    return None

@@ -1,20 +1,16 @@
-"""The addresses by which a tenant knows the services, out of the range that its admins gave."""
+"""The addresses by which a tenant knows services and callers, from the range that its admins assigned."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from itertools import islice
 
-from farshore.errors import Diagnostic
-from farshore.intent.model import Tenant
-from farshore.plan.blocks import ADDRESS_BITS
-from farshore.plan.wording import counted
-from farshore.realm import Address
-
-# Up to this length a network has a network address and a broadcast address, which no service may have.
-LONGEST_WITH_ENDS = 30
+from farshore.diagnostic_codes import DiagnosticCode
+from farshore.errors import Diagnostic, counted
+from farshore.intent.model import Intent, Tenant
+from farshore.realm import Address, length_for, usable_addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +25,14 @@ class AllocatedPresented:
 def allocate_presented(
     file: str, tenant: Tenant, callers: Collection[str] = (), known: Set[str] = frozenset()
 ) -> AllocatedPresented:
-    """Keep the pinned addresses; give the lowest free ones to the rest, in the order of the file.
+    """Keep the pinned addresses; assign the lowest free ones to the rest, in the order of the file.
 
     Args:
         file: The name of the intent file.
-        tenant: Who knows the services by these addresses.
+        tenant: The tenant that knows the services by these addresses.
         callers: The provider's hosts that may call it. Its own hosts see these by presented addresses too, from
             the end of the range, so that a service that it comes to use moves none of them.
-        known: Those services that have one address, whether the tenant uses them or they call it.
+        known: The services that have one address, whether the tenant uses them or they call it.
     """
     pinned = {
         int(subscription.presented.ip) for subscription in tenant.subscriptions if subscription.presented is not None
@@ -59,27 +55,27 @@ def allocate_presented(
     return AllocatedPresented(presents, in_order, (_full(file, tenant, usable, len(others)),))
 
 
-def usable_addresses(network: IPv4Network) -> range:
-    """Return the addresses of a network that a service may have."""
-    first = int(network.network_address)
-    if network.prefixlen > LONGEST_WITH_ENDS:
-        return range(first, first + network.num_addresses)
-    return range(first + 1, first + network.num_addresses - 1)
+def services_of_its_design(intent: Intent, tenant: Tenant) -> Set[str]:
+    """Return the services that a tenant uses by its own design, which also carries calls.
+
+    Such a service has one presented address, whichever side opens the connection. A service of another design
+    has another path, on which no reply to a call would return.
+    """
+    own = intent.design_of(tenant.name)
+    used = (subscription.service for subscription in tenant.subscriptions)
+    return {name for name in used if intent.design_of(tenant.name, name) is own}
 
 
 def _full(file: str, tenant: Tenant, usable: range, callers: int) -> Diagnostic:
-    asked = len(tenant.subscriptions) + callers
-    length = next(
-        length for length in range(ADDRESS_BITS, -1, -1) if len(usable_addresses(IPv4Network((0, length)))) >= asked
-    )
-    whom = counted(len(tenant.subscriptions), "service")
+    length = length_for(len(tenant.subscriptions) + callers)
+    needs = counted(len(tenant.subscriptions), "service")
     if callers:
-        whom += f", {counted(callers, 'host')} of the provider that may call it"
+        needs += f" and {counted(callers, 'calling host')} of the provider"
     if tenant.presents is None:
-        problem = f"{tenant.name} uses {whom} and gives no range to present them in"
-        return Diagnostic(file, tenant.position, problem, f"give it a range as presents, a /{length} or shorter")
-    problem = (
-        f"the range {tenant.presents.network} that {tenant.name} presents services in is full: "
-        f"{whom} and {counted(len(usable), 'address')} for them"
-    )
-    return Diagnostic(file, tenant.presents_position, problem, f"give it a /{length}")
+        problem = f"tenant {tenant.name}: {needs} need addresses, and there is no presented range"
+        fix = f"write presents: with the range that its admins assigned, a /{length} or larger"
+        return Diagnostic(file, tenant.position, DiagnosticCode.PRESENTED_FULL, problem, fix)
+    available = counted(len(usable), "usable address")
+    problem = f"tenant {tenant.name}: presents {tenant.presents.network} has {available} for {needs}"
+    fix = f"ask its admins for a /{length}"
+    return Diagnostic(file, tenant.presents_position, DiagnosticCode.PRESENTED_FULL, problem, fix)

@@ -1,18 +1,59 @@
-"""A unique lake address for every service, in the order of the file."""
+"""The services' share of the lake: a lake address for every service, and for every calling host of the provider.
+
+The first part of the lake is for services, the rest for tenants' hosts. Services have the share from its beginning,
+calling hosts from its end, so that neither moves the other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
-from farshore.errors import Diagnostic
+from farshore.diagnostic_codes import DiagnosticCode
+from farshore.errors import Diagnostic, counted
 from farshore.intent.model import Host, Intent
-from farshore.plan.blocks import ADDRESS_BITS
-from farshore.plan.lake_layout import Share, service_addresses, services_share, services_size
-from farshore.plan.model import ServicePlan
-from farshore.plan.wording import counted
-from farshore.realm import LAKE, Address
+from farshore.plan.model import Caller, ServicePlan
+from farshore.realm import ADDRESS_BITS, LAKE, Address
+
+SERVICES_PART = 64
+LEAST_SERVICES_SHARE = 256
+SMALLEST_SHARE_WITH_ENDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A range of the lake, as whole numbers."""
+
+    start: int
+    size: int
+
+
+def services_size(lake_size: int) -> int:
+    """Return how many addresses of a lake are reserved for services."""
+    return min(max(lake_size // SERVICES_PART, LEAST_SERVICES_SHARE), lake_size // 2)
+
+
+def services_share(lake: IPv4Network) -> Share:
+    """Return the part of the lake that is reserved for services, which is its first."""
+    return Share(int(lake.network_address), services_size(lake.num_addresses))
+
+
+def tenants_share(lake: IPv4Network) -> Share:
+    """Return the part of the lake that is for tenants' hosts, which is all but the services' share."""
+    services = services_share(lake)
+    return Share(services.start + services.size, lake.num_addresses - services.size)
+
+
+def service_addresses(share: Share) -> range:
+    """Return the addresses that services may have, in the order in which they are assigned.
+
+    The first and the last address of the share are left out, as in any network, unless the lake is
+    so small (/30 and longer) that there would be nothing left.
+    """
+    if share.size < SMALLEST_SHARE_WITH_ENDS:
+        return range(share.start, share.start + share.size)
+    return range(share.start + 1, share.start + share.size - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +65,7 @@ class AllocatedServices:
 
 
 def allocate_services(intent: Intent) -> AllocatedServices:
-    """Give consecutive lake addresses to the services; a service added at the end moves no other."""
+    """Assign consecutive lake addresses to the services; a service added at the end moves no other."""
     provider = intent.provider
     there = service_addresses(services_share(provider.lake.network))
     services = {
@@ -34,12 +75,42 @@ def allocate_services(intent: Intent) -> AllocatedServices:
     asked = len(provider.services)
     if asked <= len(there):
         return AllocatedServices(services, ())
-    problem = (
-        f"the services' share of the lake {provider.lake.network} is full: "
-        f"{counted(asked, 'service')} and {counted(len(there), 'address')} for them"
-    )
+    problem = _full(provider.lake.network, counted(asked, "service"), len(there))
     fix = f"widen the lake to /{lake_length_for(asked + len(calling_hosts(intent)))}"
-    return AllocatedServices(services, (Diagnostic(intent.file, provider.lake_position, problem, fix),))
+    fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
+    return AllocatedServices(services, (fault,))
+
+
+@dataclass(frozen=True, slots=True)
+class AllocatedCallers:
+    """The callers by name, and a diagnostic where not all have a lake address."""
+
+    callers: Mapping[str, Caller]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def allocate_callers(intent: Intent, services: Mapping[str, ServicePlan]) -> AllocatedCallers:
+    """Assign lake addresses to the provider's named hosts; without any, the services call from their own."""
+    provider = intent.provider
+    if not provider.reaches:
+        return AllocatedCallers({}, ())
+    if not provider.hosts:
+        return AllocatedCallers({s.name: Caller(s.name, s.address, s.lake) for s in services.values()}, ())
+    there = service_addresses(services_share(provider.lake.network))
+    free = there[len(provider.services) :][::-1]
+    callers = {
+        host.name: Caller(host.name, host.address, Address(LAKE, IPv4Address(number)))
+        for host, number in zip(provider.hosts, free, strict=False)
+    }
+    # Where the services alone are too many, that has been reported already.
+    alone = services_fit(provider.lake.network.num_addresses, len(provider.services))
+    if len(callers) == len(provider.hosts) or not alone:
+        return AllocatedCallers(callers, ())
+    asked = f"{counted(len(provider.services), 'service')} and {counted(len(provider.hosts), 'host')} of the provider"
+    problem = _full(provider.lake.network, asked, len(there))
+    fix = f"widen the lake to /{lake_length_for(len(provider.services) + len(provider.hosts))}"
+    fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
+    return AllocatedCallers(callers, (fault,))
 
 
 def calling_hosts(intent: Intent) -> tuple[Host, ...]:
@@ -56,3 +127,8 @@ def lake_length_for(count: int) -> int:
     """Return the longest prefix of a lake that has addresses for so many."""
     lengths = range(ADDRESS_BITS, -1, -1)
     return next(length for length in lengths if services_fit(1 << (ADDRESS_BITS - length), count))
+
+
+def _full(lake: IPv4Network, asked: str, reserved: int) -> str:
+    """Return that the services' share is full, with what needs addresses there."""
+    return f"lake {lake} has {counted(reserved, 'address')} reserved for services, too few for {asked}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
 from farshore.intent.model import Host, Mode, Network, Tenant
 from farshore.plan.blocks import Blocks, aligned_parts, power_at_least, prefix_length
@@ -20,11 +21,11 @@ MOST_HOSTS_PER_ADDRESS = POOL_PORTS // LEAST_PORTS_PER_HOST
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one tenant network asks of the lake: so many addresses to show its hosts by.
+    """The lake addresses that one tenant network needs for its hosts.
 
-    The block that is reserved for them is the next power of two. None are asked for only in mode
-    ``host`` without hosts. ``hosts`` are the named ones inside this network, and ``alone`` tells that
-    the tenant has no other network.
+    The block that is reserved for them is the next power of two. ``asked`` is 0 only in mode ``host``
+    without hosts. ``hosts`` are the named ones inside this network, and ``alone`` tells that the tenant
+    has no other network.
     """
 
     tenant: str
@@ -35,13 +36,13 @@ class Demand:
 
 
 def demand(tenant: Tenant, network: Network) -> Demand:
-    """Return what a network of a tenant asks of the lake."""
+    """Return the lake addresses that a network of a tenant needs."""
     hosts = hosts_inside(network, tenant.hosts)
     return Demand(tenant.name, network, hosts, _addresses_asked(network, hosts), len(tenant.networks) == 1)
 
 
 def hosts_inside(network: Network, hosts: Sequence[Host]) -> tuple[Host, ...]:
-    """Return the named hosts of a tenant that stand in one of its networks, in file order."""
+    """Return the named hosts of a tenant that are in one of its networks, in file order."""
     return tuple(host for host in hosts if host.address in network.prefix)
 
 
@@ -50,7 +51,7 @@ def reserved(asked: int) -> tuple[int, ...]:
     return (power_at_least(asked),) if asked else ()
 
 
-def shown(asked: int) -> tuple[int, ...]:
+def visible(asked: int) -> tuple[int, ...]:
     """Return the sizes of the prefixes that make up the first so many addresses of a block."""
     return tuple(size for _, size in aligned_parts(0, asked))
 
@@ -87,10 +88,11 @@ def pool_diagnostic(file: str, demand: Demand) -> Diagnostic | None:
     if ports >= LEAST_PORTS_PER_HOST:
         return None
     problem = (
-        f"pool: {network.pool_size} leaves each of the {size:,} addresses of {network.prefix.network} "
-        f"of {demand.tenant} {ports} ports, and a host needs {LEAST_PORTS_PER_HOST}"
+        f"tenant {demand.tenant}: pool of {network.pool_size} leaves {ports} ports to each of the {size:,} addresses"
+        f" of {network.prefix.network}, and a host needs {LEAST_PORTS_PER_HOST}"
     )
-    return Diagnostic(file, network.mode_position, problem, f"write pool: {smallest_pool(size)}")
+    fix = f"write pool: {smallest_pool(size)}"
+    return Diagnostic(file, network.mode_position, DiagnosticCode.TOO_FEW_PORTS, problem, fix)
 
 
 def port_blocks(size: int, pool_size: int) -> tuple[int, int]:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from farshore.fabric import names
 from farshore.fabric.names import NodeName
 from farshore.intent.model import DesignName, Intent, Mode, Tenant
-from farshore.plan.appearance import appearance
-from farshore.plan.model import Plan, TenantPlan
+from farshore.plan.model import Plan, TenantPlan, appearance
 from farshore.port import Protocol
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets.intervals import EVERY_ADDRESS, Intervals, of_port, of_prefix, of_prefixes, union, without

@@ -1,12 +1,13 @@
-"""IPv4 addresses and prefixes as text: strict, and helpful about everything that looks like one."""
+"""IPv4 addresses and prefixes as text: strict, with a suggestion for everything that looks like one."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
-from farshore.intent.fault import FaultError, shown
-from farshore.intent.scalars import scalar
+from farshore.diagnostic_codes import DiagnosticCode
+from farshore.errors import shown
+from farshore.intent.read.scalars import FaultError, scalar
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 ADDRESS_PATTERN = rf"^({_OCTET}\.){{3}}{_OCTET}$"
@@ -20,32 +21,34 @@ _ALL_BITS = 0xFFFFFFFF
 _ADDRESS_BITS = 32
 _LARGEST_OCTET = 255
 
-# What no host can have, so no network can hold it.
+# No host can have these, so no network can contain them. The reasons complete "… is".
 _UNUSABLE = (
-    (IPv4Network("0.0.0.0/8"), "means this network (RFC 1122)"),
-    (IPv4Network("127.0.0.0/8"), "is loopback"),
-    (IPv4Network("169.254.0.0/16"), "is link-local, and farshore's links use it"),
-    (IPv4Network("192.0.0.8/32"), "is where devices without an address send ICMP errors from (RFC 7600)"),
-    (IPv4Network("224.0.0.0/4"), "is multicast"),
-    (IPv4Network("240.0.0.0/4"), "is reserved"),
+    (IPv4Network("0.0.0.0/8"), "'this network' (RFC 1122)"),
+    (IPv4Network("127.0.0.0/8"), "loopback"),
+    (IPv4Network("169.254.0.0/16"), "link-local, and used by farshore's links"),
+    (IPv4Network("192.0.0.8/32"), "the IPv4 dummy address, source of ICMP errors (RFC 7600)"),
+    (IPv4Network("224.0.0.0/4"), "multicast"),
+    (IPv4Network("240.0.0.0/4"), "reserved"),
 )
 _PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 _RANGES = tuple((int(block.network_address), int(block.broadcast_address), block, why) for block, why in _UNUSABLE)
 
 
 def prefix(value: object) -> IPv4Network:
-    """Return a prefix that hosts can live in: no host bits, nothing that IPv4 keeps for itself."""
+    """Return a prefix of unicast addresses for hosts, without host bits."""
     text = scalar(value, "an IPv4 prefix", "10.1.1.0/24")
     if not _PREFIX.fullmatch(text):
         raise _bad_prefix(text)
     network, _, length = text.partition("/")
     bits, mask = _number(network), _mask(int(length))
     if bits & ~mask & _ALL_BITS:
-        raise FaultError(f"{text} has host bits set", f"write {IPv4Address(bits & mask)}/{length}")
+        fix = f"write {IPv4Address(bits & mask)}/{length}"
+        raise FaultError(DiagnosticCode.HOST_BITS, f"{text} has host bits set", fix)
     for first, last, block, why in _RANGES:
         if first <= bits | (~mask & _ALL_BITS) and bits <= last:
-            relation = "lies in" if block.prefixlen <= int(length) else "contains"
-            raise FaultError(f"{text} {relation} {block}, which {why}", "write a prefix that hosts can use")
+            relation = "is in" if block.prefixlen <= int(length) else "contains"
+            problem = f"{text} {relation} {block}, which is {why}"
+            raise FaultError(DiagnosticCode.SPECIAL_PURPOSE, problem, "write a prefix that hosts can use")
     return IPv4Network((bits, int(length)))
 
 
@@ -57,7 +60,8 @@ def address(value: object) -> IPv4Address:
     number = _number(text)
     for first, last, block, why in _RANGES:
         if first <= number <= last:
-            raise FaultError(f"no host can have {text}: {block} {why}", "write an address that a host can have")
+            problem = f"{text} is in {block}, which is {why}"
+            raise FaultError(DiagnosticCode.SPECIAL_PURPOSE, problem, "write an address that a host can have")
     return IPv4Address(number)
 
 
@@ -66,8 +70,9 @@ def internet_address(value: object) -> IPv4Address:
     found = address(value)
     for block in _PRIVATE:
         if found in block:
-            problem = f"{found} is private (in {block}, RFC 1918): the Internet cannot reach it"
-            raise FaultError(problem, "write a public address of yours, or leave internet out")
+            problem = f"{found} is private (in {block}, RFC 1918) and not reachable from the Internet"
+            fix = "write a public address of yours, or leave internet out"
+            raise FaultError(DiagnosticCode.PRIVATE_INTERNET_ADDRESS, problem, fix)
     return found
 
 
@@ -81,7 +86,7 @@ def _mask(length: int) -> int:
 
 
 def _bad_prefix(text: str) -> FaultError:
-    """Say why a text is not a prefix, with the prefix that was probably meant."""
+    """Say why a text is not a prefix, with the prefix that was probably intended."""
     with_mask = _WITH_MASK.fullmatch(text)
     if with_mask:
         return _netmask(text, with_mask.group(1), with_mask.group(2))
@@ -90,13 +95,17 @@ def _bad_prefix(text: str) -> FaultError:
     with_length = _WITH_LENGTH.fullmatch(text)
     host_part = with_length.group(1) if with_length else text
     if not _ADDRESS.fullmatch(host_part):
-        return _bad_numbers(text, host_part, "prefix", "10.1.1.0/24")
+        return _bad_numbers(text, host_part, "prefix", "10.1.1.0/24", DiagnosticCode.BAD_PREFIX)
     length = int(text.partition("/")[2]) if with_length else _ADDRESS_BITS + 1
     if length == 0:
-        return FaultError(f"{shown(text)} is every address there is", "write the networks that are really in use")
+        return _not_a_prefix(f"{shown(text)} is the default route", "write the networks that are in use")
     if length > _ADDRESS_BITS:
-        return FaultError(f"{shown(text)} has a prefix length above 32", "write a length from 1 to 32")
-    return FaultError(f"{shown(text)} has a leading zero in its length", f"write {host_part}/{length}")
+        return _not_a_prefix(f"{shown(text)} has a prefix length above 32", "write a length from 1 to 32")
+    return _not_a_prefix(f"{shown(text)} has a leading zero in its prefix length", f"write {host_part}/{length}")
+
+
+def _not_a_prefix(problem: str, fix: str) -> FaultError:
+    return FaultError(DiagnosticCode.BAD_PREFIX, problem, fix)
 
 
 def _no_length(text: str) -> FaultError:
@@ -104,7 +113,7 @@ def _no_length(text: str) -> FaultError:
     zeros = (number & -number).bit_length() - 1 if number else _ADDRESS_BITS
     network = min(24, _ADDRESS_BITS - zeros // 8 * 8)
     as_network = f"{IPv4Address(number & _mask(network))}/{network} for the network or " if network else ""
-    return FaultError(f"{text} has no prefix length", f"write {as_network}{text}/32 for this address alone")
+    return _not_a_prefix(f"{text} has no prefix length", f"write {as_network}{text}/32 for this address alone")
 
 
 def _netmask(text: str, host_part: str, mask_text: str) -> FaultError:
@@ -113,32 +122,34 @@ def _netmask(text: str, host_part: str, mask_text: str) -> FaultError:
         mask = _number(mask_text)
         for length in range(1, _ADDRESS_BITS + 1):
             if mask in {_mask(length), ~_mask(length) & _ALL_BITS}:
-                return FaultError(problem, f"write {IPv4Address(_number(host_part) & _mask(length))}/{length}")
-    return FaultError(problem, "write a prefix length, as in 10.1.1.0/24")
+                return _not_a_prefix(problem, f"write {IPv4Address(_number(host_part) & _mask(length))}/{length}")
+    return _not_a_prefix(problem, "write a prefix length, as in 10.1.1.0/24")
 
 
 def _bad_address(text: str) -> FaultError:
     host_part = text.partition("/")[0]
     if host_part != text and _ADDRESS.fullmatch(host_part):
-        return FaultError(f"{shown(text)} is a prefix", f"write {host_part}")
-    return _bad_numbers(text, text, "address", "10.1.1.1")
+        problem = f"{shown(text)} is a prefix, not an address"
+        return FaultError(DiagnosticCode.BAD_ADDRESS, problem, f"write {host_part}")
+    return _bad_numbers(text, text, "address", "10.1.1.1", DiagnosticCode.BAD_ADDRESS)
 
 
-def _bad_numbers(text: str, host_part: str, kind: str, example: str) -> FaultError:
-    """Say why the host part of a text is not four numbers from 0 to 255 with dots between."""
+def _bad_numbers(text: str, host_part: str, kind: str, example: str, code: DiagnosticCode) -> FaultError:
+    """Say why the host part of a text is not four decimal octets with dots between them."""
     if _is_ipv6(host_part):
-        return FaultError(f"{shown(text)} is IPv6", f"write an IPv4 {kind}, such as {example}")
+        return FaultError(code, f"{shown(text)} is IPv6", f"write an IPv4 {kind}, such as {example}")
     if _FOUR_NUMBERS.fullmatch(host_part):
         octets = host_part.split(".")
         large = next((octet for octet in octets if int(octet) > _LARGEST_OCTET), None)
         if large is not None:
-            return FaultError(f"{shown(text)} has the number {large}", "write four numbers from 0 to 255")
+            return FaultError(code, f"{shown(text)} has the octet {large}", "write four octets from 0 to 255")
         plain = ".".join(str(int(octet)) for octet in octets)
         return FaultError(
+            code,
             f"{shown(text)} has leading zeros, which some tools read as octal",
             f"write {plain}{text.removeprefix(host_part)}",
         )
-    return FaultError(f"'{shown(text)}' is not an IPv4 {kind}", f"write one such as {example}")
+    return FaultError(code, f"'{shown(text)}' is not an IPv4 {kind}", f"write one such as {example}")
 
 
 def _is_ipv6(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""What pydantic found, in farshore's words and at its place in the file."""
+"""The faults that pydantic finds, as diagnostics with their position in the file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from farshore.errors import Diagnostic
-from farshore.intent import scalars as word
-from farshore.intent import schema_models, tree
-from farshore.intent.fault import FaultError, shown
-from farshore.intent.nearest import Nearest
-from farshore.intent.tree import Path, Table
+from farshore.diagnostic_codes import DiagnosticCode
+from farshore.errors import Diagnostic, shown
+from farshore.intent.read import schema_models, tree
+from farshore.intent.read.scalars import FaultError, is_null, kind_of
+from farshore.intent.read.tree import Path, Table
+from farshore.lookup import Nearest
 
-# Nobody reads more of them, and each costs memory.
+# More of them are of no use, and each costs memory.
 MOST_FAULTS = 10_000
 
 
 def diagnose(error: ValidationError, root: Table, file: str) -> tuple[Diagnostic, ...]:
-    """Return a diagnostic for everything that pydantic found, but for what was refused before."""
+    """Return a diagnostic for every fault that pydantic found, except for values that were refused before."""
     nearest = Nearest()
     faults = error.errors(include_url=False, include_input=False)
     diagnostics = (_diagnostic(fault, root, file, nearest) for fault in islice(faults, MOST_FAULTS))
@@ -36,15 +36,17 @@ def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnos
     if isinstance(node, tree.Hole) and not at_key:
         return None
     if kind == "missing":
-        where, problem, fix = tree.key_position(root, location[:-1]), *_missing(location)
+        where, code = tree.key_position(root, location[:-1]), DiagnosticCode.MISSING_KEY
+        problem, fix = _missing(location)
     elif kind == "extra_forbidden":
-        where, problem, fix = tree.key_position(root, location), *_unknown(location, nearest)
+        where, code = tree.key_position(root, location), DiagnosticCode.UNKNOWN_KEY
+        problem, fix = _unknown(location, nearest)
     else:
-        # What is not there has no place of its own.
+        # A value that is absent has no position of its own.
         where = tree.key_position(root, location) if at_key or node == "" else tree.value_position(root, location)
-        wrong, fix = _wrong(fault, kind, location, node)
+        code, wrong, fix = _wrong(fault, kind, location, node)
         problem = _about(_subject(location[:-1] if at_key else location), wrong)
-    return Diagnostic(file, where, problem, fix)
+    return Diagnostic(file, where, code, problem, fix)
 
 
 def _about(subject: str, wrong: str) -> str:
@@ -53,20 +55,20 @@ def _about(subject: str, wrong: str) -> str:
     return f"{subject}: {wrong}" if subject else wrong
 
 
-def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tuple[str, str]:
-    """Return what is wrong with a value, and the fix."""
+def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tuple[DiagnosticCode, str, str]:
+    """Return the code of a fault, what is wrong with the value, and the fix."""
     if kind == "value_error":
         cause = fault["ctx"]["error"]
         if isinstance(cause, FaultError):
-            return cause.problem, cause.fix
+            return cause.code, cause.problem, cause.fix
     if kind == "too_short":
-        return "is empty", f"write at least one, such as {_example(location)}"
+        return DiagnosticCode.EMPTY, "is empty", f"write at least one, such as {_example(location)}"
+    if node is None or is_null(node):
+        return DiagnosticCode.MISSING_VALUE, "has no value", f"write {_example(location)}"
     wanted = "a list" if kind == "list_type" else "a mapping"
-    if node is None or word.is_null(node):
-        return "has no value", f"write {_example(location)}"
-    if wanted == "a list" and isinstance(node, str):
-        return "a single value stands where a list belongs", f"write {location[-1]}: [{shown(node)}]"
-    return f"{word.kind_of(node)} stands where {wanted} belongs", f"write {_example(location)}"
+    fix = f"write {location[-1]}: [{shown(node)}]" if kind == "list_type" and isinstance(node, str) else ""
+    problem = f"expected {wanted}, found {kind_of(node)}"
+    return DiagnosticCode.WRONG_TYPE, problem, fix or f"write {_example(location)}"
 
 
 def _missing(location: Path) -> tuple[str, str]:
@@ -77,12 +79,12 @@ def _missing(location: Path) -> tuple[str, str]:
 def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
     model = _model(location[:-1])
     unknown = str(location[-1])
-    fix = nearest.fix(unknown, schema_models.keys(model), "the keys here are {known}")
+    fix = nearest.fix(unknown, schema_models.keys(model), "known keys: {known}")
     return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", fix
 
 
 def _subject(location: Path) -> str:
-    """Return whose value it is: ``tenant customer-a: hosts alice``."""
+    """Return the owner and key of a value: ``tenant customer-a: hosts alice``."""
     match location:
         case ("tenants", str(name), *rest):
             return _join(f"tenant {shown(name)}", rest)
@@ -142,7 +144,7 @@ def _example(location: Path) -> str:
 
 
 def _field(location: Path) -> tuple[str, ...]:
-    """Return where the model of a location has its example, whatever the tenant or service is called."""
+    """Return the location of an example in the models, whatever the tenant or service is called."""
     match location:
         case ("provider", "services", str(), *rest):
             return ("provider", "services", "portal", *map(str, rest))

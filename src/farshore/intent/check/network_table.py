@@ -1,4 +1,4 @@
-"""Finding the network that holds an address, and networks that overlap, among many, at once."""
+"""Finding the network that contains an address, and networks that overlap, among many at once."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from farshore.errors import Position
+from farshore.realm import ADDRESS_BITS, usable_addresses
 
-ADDRESS_BITS = 32
-# Longer prefixes have no network and no broadcast address (RFC 3021).
-LONGEST_WITH_ENDS = 30
 _ALL_BITS = (1 << ADDRESS_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A network and the place where the file names it."""
+    """A network and its position in the file."""
 
     network: IPv4Network
     position: Position
 
+    def __str__(self) -> str:
+        """Return ``10.1.1.0/24 (line 5)``."""
+        return f"{self.network} (line {self.position.line})"
+
 
 class NetworkTable:
-    """Networks by length and bits: one look-up for each prefix length that occurs, however many there are."""
+    """Networks by length and bits: one lookup for each prefix length that occurs, however many there are."""
 
     __slots__ = ("_by_length", "_lengths")
 
@@ -59,8 +61,8 @@ def overlap(one: IPv4Network, other: IPv4Network) -> bool:
 def relation(one: IPv4Network, other: IPv4Network) -> str:
     """Return how one network overlaps another, in words."""
     if one == other:
-        return "is the same as"
-    return "lies inside" if one.prefixlen > other.prefixlen else "contains"
+        return "equals"
+    return "is inside" if one.prefixlen > other.prefixlen else "contains"
 
 
 def overlapping_pairs(networks: Iterable[Placed]) -> list[tuple[Placed, Placed]]:
@@ -83,24 +85,8 @@ def overlapping_pairs(networks: Iterable[Placed]) -> list[tuple[Placed, Placed]]
 
 
 def end_of(network: IPv4Network, address: IPv4Address) -> str | None:
-    """Return ``network`` or ``broadcast`` where an address is that of its network, else None."""
-    if network.prefixlen > LONGEST_WITH_ENDS:
+    """Return ``network`` or ``broadcast`` where an address is that of this network, else None."""
+    number = int(address)
+    if number in usable_addresses(network) or address not in network:
         return None
-    bits = int(address) & ~mask(network.prefixlen) & _ALL_BITS
-    if bits == 0:
-        return "network"
-    return "broadcast" if bits == ~mask(network.prefixlen) & _ALL_BITS else None
-
-
-def usable(network: IPv4Network) -> int:
-    """Return how many addresses of a network a host or a service may have."""
-    size = 1 << (ADDRESS_BITS - network.prefixlen)
-    return size - 2 if network.prefixlen <= LONGEST_WITH_ENDS else size
-
-
-def length_for(count: int) -> int:
-    """Return the longest prefix length with so many usable addresses."""
-    for length in range(ADDRESS_BITS, 0, -1):
-        if usable(IPv4Network((0, length))) >= count:
-            return length
-    return 1
+    return "network" if number == int(network.network_address) else "broadcast"

@@ -1,7 +1,7 @@
-"""The intent file as plain values that know their places: mappings, lists and scalars still untyped.
+"""The intent file as plain values with positions: mappings, lists and scalars still untyped.
 
-The mappings and lists are ``dict`` and ``list`` to whoever reads values from them. A scalar is its
-text: what a text means depends on where it stands, so that a host may be called ``on`` or ``123``.
+The mappings and lists are ``dict`` and ``list`` for reading. A scalar is its
+text: its meaning depends on its key, so that a host may be called ``on`` or ``123``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Quoted(str):
 
 
 class Hole:
-    """Stands where a value was refused already, so that nothing more is said about it."""
+    """Takes the place of a value that was refused already, so that it causes no second diagnostic."""
 
     __slots__ = ()
 
@@ -42,11 +42,11 @@ class Table(dict[str, "Node"]):
         self.marks: dict[str, tuple[Mark, Mark]] = {}
 
     def key_position(self, key: str) -> Position:
-        """Return where a key stands."""
+        """Return the position of a key."""
         return position(self.marks[key][0])
 
     def value_position(self, key: str) -> Position:
-        """Return where the value of a key stands."""
+        """Return the position of a key's value."""
         return position(self.marks[key][1])
 
 
@@ -62,7 +62,7 @@ class Listing(list["Node"]):
         self.marks: list[Mark] = []
 
     def item_position(self, index: int) -> Position:
-        """Return where an item stands."""
+        """Return the position of an item."""
         return position(self.marks[index])
 
 
@@ -81,7 +81,7 @@ def position(mark: Mark) -> Position:
 
 
 def clean(root: Node, location: Path, markers: Set[str]) -> Path:
-    """Return a location without the markers in it. What is a key of the file is none, whatever it looks like."""
+    """Return a location without the markers in it. A key of the file is no marker, whatever it looks like."""
     parts: list[str | int] = []
     node: Node | None = root
     for part in location:
@@ -113,7 +113,7 @@ def _child(node: Node, part: str | int) -> Node | None:
 
 
 def value_position(root: Table, location: Path) -> Position:
-    """Return where the value at a location stands."""
+    """Return the position of the value at a location."""
     if not location:
         return position(root.mark)
     parent, last = find(root, location[:-1]), location[-1]
@@ -125,7 +125,7 @@ def value_position(root: Table, location: Path) -> Position:
 
 
 def key_position(root: Table, location: Path) -> Position:
-    """Return where the key at a location stands; an item of a list stands for itself."""
+    """Return the position of the key at a location, of the item itself in a list."""
     if not location:
         return position(root.mark)
     parent, last = find(root, location[:-1]), location[-1]
@@ -135,7 +135,7 @@ def key_position(root: Table, location: Path) -> Position:
 
 
 def remove(root: Table, location: Path) -> None:
-    """Take the value at a location out of the tree, with its key."""
+    """Remove the value at a location from the tree, with its key."""
     parent, last = find(root, location[:-1]), location[-1]
     if isinstance(parent, Table) and isinstance(last, str):
         parent.pop(last, None)

@@ -12,10 +12,10 @@ import yaml
 from click.testing import CliRunner
 
 from farshore.cli.schema import schema as schema_command
-from farshore.intent.json_schema import json_schema
+from farshore.intent.read.schema_models import json_schema
 
-GOOD = sorted((Path(__file__).parents[2] / "examples").glob("**/*.yaml"))
-BAD = Path(__file__).parent / "bad"
+GOOD = sorted((Path(__file__).parents[3] / "examples").glob("**/*.yaml"))
+BAD = Path(__file__).parents[1] / "bad"
 # Faults of structure, not of addresses: these an editor can mark.
 BAD_STRUCTURE = (
     *("030-only-version", "031-missing-keys", "032-unknown-top-key", "034-unknown-service-key", "036-unknown-limit"),
@@ -135,7 +135,7 @@ def test_it_accepts_good_files(path: Path) -> None:
 @pytest.mark.parametrize("sources", ["prefix", "host", "{pool: 4}", "{10.1.1.0/24: host}", "{10.1.1.0/24: {pool: 4}}"])
 @pytest.mark.parametrize("services", ["[portal]", "{portal: 10.2.2.1}", "{portal: null}", "[]", "{}"])
 def test_it_accepts_every_form(sources: str, services: str) -> None:
-    text = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "examples" / "article.yaml").read_text(encoding="utf-8")
     assert judged(text.replace("sources: prefix", f"sources: {sources}").replace("[portal]", services))
 
 
@@ -150,7 +150,7 @@ def test_it_accepts_every_form(sources: str, services: str) -> None:
     ],
 )
 def test_it_accepts_what_the_reader_accepts(old: str, new: str) -> None:
-    text = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "examples" / "article.yaml").read_text(encoding="utf-8")
     assert old in text
     text = text.replace(old, new, 1)
     assert judged(text)
@@ -165,7 +165,7 @@ def test_it_refuses_bad_structure(name: str) -> None:
 
 @pytest.mark.parametrize("line", ["lake:", "source:", "lake: ~"])
 def test_a_key_that_may_be_left_out_may_not_be_null(line: str) -> None:
-    text = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "examples" / "article.yaml").read_text(encoding="utf-8")
     key = line.partition(":")[0]
     assert not judged(re.sub(f"^  {key}:.*$", f"  {line}", text, flags=re.MULTILINE))
     assert not judged(re.sub("dns: .*$", "dns: null", text, flags=re.MULTILINE))

@@ -1,12 +1,12 @@
-"""Provider and tenants out of a file's tree: all of a good file, and what is good of a faulty one.
+"""Provider and tenants from a file's tree: all of a good file, and what is good of a faulty one.
 
-A faulty file is read as far as it can be, so that its collisions are told in the same run.
+A faulty file is read as far as possible, so that its collisions are reported in the same run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from ipaddress import IPv4Network
 from itertools import islice
@@ -15,99 +15,100 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from farshore.errors import Diagnostic, Position
-from farshore.intent import convert, schema_models, tree
-from farshore.intent.fault import FaultError
-from farshore.intent.model import DesignName, Provider, Tenant
-from farshore.intent.schema_models import FaultBudget
-from farshore.intent.tree import Path, Table
+from farshore.intent.model import DesignName, Salvage, StraySource, Tenant
+from farshore.intent.read import convert, scalar_types, schema_models, tree
+from farshore.intent.read.document import compose
+from farshore.intent.read.scalar_types import FaultBudget
+from farshore.intent.read.scalars import FaultError
+from farshore.intent.read.tree import Path, Table
+from farshore.intent.read.validation import diagnose
 from farshore.realm import LAKE, PROVIDER, Prefix
 
 Model = TypeVar("Model", bound=BaseModel)
-# Each round can uncover what only the removal made wrong, one level further up.
+# Each round can uncover a fault that only the removal caused, one level further up.
 _MOST_ROUNDS = 6
-MOST_STRAYS = 1_000
-# Stands for a lake that nobody could read: no network may hold this address, so nothing collides with it.
+_MOST_STRAYS = 1_000
+# With more faults than these the collisions can wait: what is left of the file proves little.
+_MOST_SALVAGED = 1_000
+# Stands for a lake that could not be read: no network may contain this address, so nothing collides with it.
 _NO_LAKE = Prefix(LAKE, IPv4Network("0.0.0.0/32"))
 _ALL_KEYS = frozenset({*schema_models.keys(schema_models.Provider), *schema_models.keys(schema_models.Tenant)})
 
 
-class _SomeProvider(schema_models.Provider):
-    """A provider of which much may be missing."""
+class _PartialProvider(schema_models.Provider):
+    """A provider with parts missing."""
 
     name: str = "unnamed"
-    networks: list[schema_models.Prefix] = Field(default=[])
-    services: dict[schema_models.ServiceName, schema_models.Service] = Field(default={})
+    networks: list[scalar_types.Prefix] = Field(default=[])
+    services: dict[scalar_types.ServiceName, schema_models.Service] = Field(default={})
 
 
-class _SomeTenant(schema_models.Tenant):
-    """A tenant whose networks may be missing."""
+class _PartialTenant(schema_models.Tenant):
+    """A tenant without networks, perhaps."""
 
-    networks: list[schema_models.Prefix] = Field(default=[])
-
-
-@dataclass(frozen=True, slots=True)
-class Salvage:
-    """What could be read.
-
-    ``services`` and ``tenant_names`` are the names of all that the file has, good or not, None where nobody knows.
-    ``damage`` gives, for a tenant's name and for ``provider``, the keys of which something was refused
-    and taken out, so that nothing may be concluded from what is not there. ``stray_sources`` are faults
-    that the values of the intent have no room for: source modes of networks that are not the tenant's.
-    ``design`` is None where the one that the file asks for is no design.
-    """
-
-    provider: Provider | None
-    services: Collection[str] | None
-    tenants: Mapping[str, Tenant]
-    tenant_names: Collection[str] | None
-    damage: Mapping[str, Set[str]]
-    stray_sources: tuple[Diagnostic, ...]
-    design: DesignName | None = DesignName.LAKE
-    design_position: Position = field(default=Position())
+    networks: list[scalar_types.Prefix] = Field(default=[])
 
 
-def whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: bool) -> Salvage:
-    """Return the parts of a file in which every value is good.
+def read_text(text: str, file: str) -> tuple[tuple[Diagnostic, ...], Salvage | None]:
+    """Read the text of an intent file.
 
     Args:
-        file: The name of the file.
-        read: What it says.
-        root: Where it says it.
-        doubtful: Keys stood there twice, and nobody knows which was meant, so that all is damaged.
+        text: What the file says.
+        file: The name by which diagnostics call it.
+
+    Returns:
+        Everything that is wrong with single values, and what the others say, None where that is too little.
     """
+    document = compose(text, file)
+    root: Table | None = document.root
+    if root is None:
+        return document.diagnostics, None
+    # After a duplicate key it is unknown which of the two was intended.
+    doubtful = bool(document.diagnostics)
+    try:
+        model = schema_models.IntentFile.model_validate(root, context=FaultBudget())
+    except ValidationError as error:
+        found = (*document.diagnostics, *diagnose(error, root, file))
+        return found, _salvaged(file, root, doubtful=doubtful) if len(found) <= _MOST_SALVAGED else None
+    return document.diagnostics, _whole(file, model, root, doubtful=doubtful)
+
+
+def _whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: bool) -> Salvage:
+    """Return the parts of a file in which every value is good. After a duplicate key all are ``doubtful``: damaged."""
     tables = convert.table_at(root, "tenants")
     tenants = {name: _tenant(name, each, tables) for name, each in read.tenants.items()}
     provider = convert.provider(read.provider, convert.table_at(root, "provider"), root.key_position("provider"))
     damage = dict.fromkeys((PROVIDER.name, *tenants), _ALL_KEYS) if doubtful else {}
     services, names = (None, None) if doubtful else (provider.services, tenants)
-    strays = () if doubtful else tuple(islice(_stray_sources(file, read.tenants, tables), MOST_STRAYS))
-    return Salvage(provider, services, tenants, names, damage, strays, read.design, _design_position(root))
+    strays = () if doubtful else tuple(islice(_stray_sources(read.tenants, tables), _MOST_STRAYS))
+    return Salvage(file, provider, services, tenants, names, damage, strays, read.design, _design_position(root))
 
 
-def salvaged(file: str, root: Table, *, doubtful: bool) -> Salvage:
-    """Return the parts of a faulty file that can be read. Takes what is faulty out of the tree."""
+def _salvaged(file: str, root: Table, *, doubtful: bool) -> Salvage:
+    """Return the parts of a faulty file that can be read. Removes what is faulty from the tree."""
     damage: dict[str, Set[str]] = {}
     provider_table, tables = root.get("provider"), root.get("tenants")
     services = None if doubtful else _names(provider_table, "services")
     names = None if doubtful else _names(root, "tenants")
     provider = None
     if isinstance(provider_table, Table):
-        provider_model, damage[PROVIDER.name] = _salvage(_SomeProvider, provider_table)
+        provider_model, damage[PROVIDER.name] = _salvage(_PartialProvider, provider_table)
         if provider_model is not None:
             provider = convert.provider(provider_model, provider_table, root.key_position("provider"))
             if "lake" in damage[PROVIDER.name]:
                 provider = replace(provider, lake=_NO_LAKE)
     tenants: dict[str, Tenant] = {}
-    strays: list[Diagnostic] = []
+    strays: list[StraySource] = []
     for name, table in _tenant_tables(tables):
-        model, damage[name] = _salvage(_SomeTenant, table)
+        model, damage[name] = _salvage(_PartialTenant, table)
         if model is not None and isinstance(tables, Table):
             tenants[name] = _tenant(name, model, tables)
             if not doubtful and "networks" not in damage[name]:
-                strays.extend(_stray_sources(file, {name: model}, tables))
+                strays.extend(_stray_sources({name: model}, tables))
     if doubtful:
         damage = dict.fromkeys(damage, _ALL_KEYS)
-    return Salvage(provider, services, tenants, names, damage, tuple(strays), _design(root), _design_position(root))
+    design, design_position = _design(root), _design_position(root)
+    return Salvage(file, provider, services, tenants, names, damage, tuple(strays), design, design_position)
 
 
 def _design(root: Table) -> DesignName | None:
@@ -124,7 +125,7 @@ def _design_position(root: Table) -> Position:
 
 def _names(table: tree.Node | None, key: str) -> Collection[str] | None:
     named = table.get(key) if isinstance(table, Table) else None
-    # Copied, for the faulty ones will be taken out.
+    # Copied, because the faulty ones are removed later.
     return dict.fromkeys(named) if isinstance(named, Table) else None
 
 
@@ -132,10 +133,10 @@ def _tenant(name: str, read: schema_models.Tenant, tables: Table) -> Tenant:
     return convert.tenant(name, read, convert.table_at(tables, name), tables.key_position(name))
 
 
-def _stray_sources(file: str, tenants: Mapping[str, schema_models.Tenant], tables: Table) -> Iterator[Diagnostic]:
+def _stray_sources(tenants: Mapping[str, schema_models.Tenant], tables: Table) -> Iterator[StraySource]:
     for name, read in tenants.items():
         if isinstance(read.sources, dict):
-            yield from convert.stray_sources(file, name, read, convert.table_at(tables, name))
+            yield from convert.stray_sources(name, read, convert.table_at(tables, name))
 
 
 def _tenant_tables(tables: tree.Node | None) -> Iterator[tuple[str, Table]]:
@@ -144,7 +145,7 @@ def _tenant_tables(tables: tree.Node | None) -> Iterator[tuple[str, Table]]:
         return
     for name, table in tables.items():
         try:
-            schema_models.tenant_name(name)
+            scalar_types.tenant_name(name)
         except FaultError:
             continue
         if isinstance(table, Table):
@@ -154,9 +155,9 @@ def _tenant_tables(tables: tree.Node | None) -> Iterator[tuple[str, Table]]:
 def _salvage(model: type[Model], table: Table) -> tuple[Model | None, Set[str]]:
     """Return a mapping as a model, None if too little of it is good, and the keys that were damaged.
 
-    What taking out itself makes wrong is not said, for it would mislead.
+    Faults that only a removal causes are not reported: they would mislead.
     """
-    # The models that are salvaged do without networks, and so say nothing where there are none.
+    # The partial models accept missing networks, so these cause no fault by themselves.
     damaged = {key for key in ("networks",) if not table.get(key)}
     for _ in range(_MOST_ROUNDS):
         try:
@@ -174,7 +175,7 @@ def _salvage(model: type[Model], table: Table) -> tuple[Model | None, Set[str]]:
 
 
 def _keys(model: type[BaseModel], faulty: Set[Path]) -> Iterator[str]:
-    """Yield the keys that faults are in; of an unknown key also the one that may have been meant."""
+    """Yield the keys that have faults; of an unknown key also the one that was probably intended."""
     for location in faulty:
         key = str(location[0])
         yield key
@@ -184,5 +185,5 @@ def _keys(model: type[BaseModel], faulty: Set[Path]) -> Iterator[str]:
 
 
 def _removable(kind: str, location: Path) -> Path:
-    """Return what to take out: the value itself, or the mapping that lacks one."""
+    """Return what to remove: the value itself, or the mapping that lacks one."""
     return location[:-1] if kind == "missing" else location

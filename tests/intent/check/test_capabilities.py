@@ -1,15 +1,14 @@
-"""What a design cannot carry, by an intent's own choice and by one design for all."""
+"""What a design does not carry, by an intent's own choice and by one design for all."""
 
 from __future__ import annotations
 
 from hypothesis import given
 
-from farshore.intent.calling_collisions import calling_collisions
-from farshore.intent.capabilities import uncarried
+from farshore.intent.check.calling_collisions import calling_collisions
+from farshore.intent.check.capabilities import uncarried
+from farshore.intent.check.scope import Scope
 from farshore.intent.load import load_text
-from farshore.intent.model import Intent
-from farshore.intent.nearest import Nearest
-from farshore.intent.salvage import Salvage
+from farshore.intent.model import Intent, Salvage
 from strategies import intents, mixed_intents
 
 EVERYTHING = """\
@@ -40,18 +39,19 @@ def said(intent: Intent, design: str | None) -> list[str]:
 
 
 NOT_PACKETS = (
-    "i:9:48: service names: the appliance design carries TCP connections, and not udp/53, icmp; "
-    "lake and last-hop carry it; or take it out of ports"
+    "i:9:48: error E0401: service names: design appliance carries TCP only, not udp/53, icmp; "
+    "remove it from ports, or use design lake or last-hop"
 )
 
 
-def nobody_told(design: str) -> str:
-    problem = f"service portal: customer-a comes by the {design} design, which tells no service who calls"
-    return f"i:8:67: {problem}; only the appliance does"
+def identity_lost(design: str) -> str:
+    problem = f"service portal: design {design} of tenant customer-a does not pass on the caller's identity"
+    return f"i:8:67: error E0402: {problem}; only design appliance does"
 
 
 def no_calls(design: str) -> str:
-    return f"i:6:22: provider: reaches customer-a: the {design} design carries no calls to a tenant; only the lake does"
+    problem = f"provider: reaches customer-a: design {design} does not carry calls to tenants"
+    return f"i:6:22: error E0403: {problem}; only design lake does"
 
 
 def test_the_intents_own_choice_carries_everything() -> None:
@@ -60,16 +60,15 @@ def test_the_intents_own_choice_carries_everything() -> None:
 
 def test_one_design_for_all_does_not() -> None:
     intent = everything()
-    assert said(intent, "lake") == [nobody_told("lake")]
+    assert said(intent, "lake") == [identity_lost("lake")]
     for design in ("last-hop", "last-hop-plain", "single-nat"):
-        assert said(intent, design) == [nobody_told(design), no_calls(design)]
+        assert said(intent, design) == [identity_lost(design), no_calls(design)]
     assert said(intent, "appliance") == [NOT_PACKETS, no_calls("appliance")]
 
 
 @given(mixed_intents())
 def test_what_is_drawn_for_other_tests_is_good(intent: Intent) -> None:
-    parts = Salvage(intent.provider, intent.provider.services, intent.tenants, intent.tenants, {}, ())
-    assert list(calling_collisions(intent.file, parts, intent.provider, Nearest())) == []
+    assert list(calling_collisions(Scope.of(Salvage.of(intent)), intent.provider)) == []
     assert uncarried(intent) == ()
 
 

@@ -1,4 +1,4 @@
-"""From the models of the file's keys to the frozen intent, every value with its place."""
+"""From the models of the file's keys to the frozen intent, every value with its position."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
-from farshore.errors import Diagnostic, Position
-from farshore.intent import schema_models
-from farshore.intent.model import Host, Mode, Network, Provider, Reach, Service, Subscription, Tenant
-from farshore.intent.network_table import overlap
-from farshore.intent.tree import Listing, Table
-from farshore.intent.tree import position as position_of
+from farshore.errors import Position
+from farshore.intent.model import Host, Mode, Network, Provider, Reach, Service, StraySource, Subscription, Tenant
+from farshore.intent.read import schema_models
+from farshore.intent.read.tree import Listing, Table
+from farshore.intent.read.tree import position as position_of
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Prefix, Realm, tenant_realm
-
-_MOST_LISTED = 10
 
 
 def provider(read: schema_models.Provider, table: Table, position: Position) -> Provider:
-    """Return the provider. ``position`` is where its key stands."""
+    """Return the provider. ``position`` is that of its key."""
     services = table_at(table, "services")
     source = () if isinstance(read.source, str) else tuple(read.source)
     return Provider(
@@ -30,15 +27,15 @@ def provider(read: schema_models.Provider, table: Table, position: Position) -> 
         hosts=_hosts(PROVIDER, read, table),
         reaches=tuple(_reaches(read, table)),
         position=position,
-        network_places=_item_places(table, "networks"),
+        network_positions=_item_positions(table, "networks"),
         lake_position=_position(table, "lake", position),
         source_position=_position(table, "source", position),
-        source_places=_item_places(table, "source"),
+        source_positions=_item_positions(table, "source"),
     )
 
 
 def tenant(name: str, read: schema_models.Tenant, table: Table, position: Position) -> Tenant:
-    """Return one tenant. ``position`` is where its key stands."""
+    """Return one tenant. ``position`` is that of its key."""
     realm = tenant_realm(name)
     return Tenant(
         name=name,
@@ -56,17 +53,13 @@ def tenant(name: str, read: schema_models.Tenant, table: Table, position: Positi
     )
 
 
-def stray_sources(file: str, name: str, read: schema_models.Tenant, table: Table) -> Iterator[Diagnostic]:
-    """Yield a fault for every network that has a source mode and is not the tenant's."""
+def stray_sources(name: str, read: schema_models.Tenant, table: Table) -> Iterator[StraySource]:
+    """Yield every network that has a source mode and is not the tenant's."""
     sources = read.sources if isinstance(read.sources, dict) else {}
     own_networks = frozenset(read.networks) if sources else frozenset()
     for network in sources:
         if network not in own_networks:
-            position = table_at(table, "sources").key_position(str(network))
-            near = next((own for own in read.networks if overlap(own, network)), None)
-            listed = ", ".join(str(own) for own in read.networks[:_MOST_LISTED])
-            fix = f"did you mean {near}?" if near else f"write one of its networks: {listed}"
-            yield Diagnostic(file, position, f"tenant {name}: sources: {network} is not one of its networks", fix)
+            yield StraySource(name, network, table_at(table, "sources").key_position(str(network)))
 
 
 def _service(name: str, read: schema_models.Service, services: Table) -> Service:
@@ -78,19 +71,19 @@ def _service(name: str, read: schema_models.Service, services: Table) -> Service
         ports=tuple(read.ports),
         dns=read.dns,
         internet=None if read.internet is None else Address(INTERNET, read.internet),
-        introduction=_introduction(read),
+        caller_identity=_caller_identity(read),
         design=read.design,
         position=position,
         address_position=_position(table, "address", position),
-        port_places=_item_places(table, "ports"),
+        port_positions=_item_positions(table, "ports"),
         dns_position=_position(table, "dns", position),
         internet_position=_position(table, "internet", position),
-        introduction_position=_position(table, "signed-header", _position(table, "proxy-protocol", position)),
+        caller_identity_position=_position(table, "signed-header", _position(table, "proxy-protocol", position)),
         design_position=_position(table, "design", position),
     )
 
 
-def _introduction(read: schema_models.Service) -> CallerIdentity | None:
+def _caller_identity(read: schema_models.Service) -> CallerIdentity | None:
     if read.proxy_protocol is not None:
         return ProxyProtocol()
     return None if read.signed_header is None else SignedHeader(read.signed_header)
@@ -102,13 +95,13 @@ def _reaches(read: schema_models.Provider, table: Table) -> Iterator[Reach]:
     for each, where, mark in zip(read.reaches, tables, getattr(written, "marks", ()), strict=True):
         own = where if isinstance(where, Table) else Table(mark)
         position = position_of(mark)
-        ports = _item_places(own, "ports")
+        ports = _item_positions(own, "ports")
         yield Reach(each.tenant, tuple(each.ports), position, _position(own, "tenant", position), ports)
 
 
 def _networks(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Network, ...]:
     modes = _modes(read, table)
-    positions = _item_places(table, "networks")
+    positions = _item_positions(table, "networks")
     default = modes.get(None, (Mode.PREFIX, 0, None))
     networks = []
     for network, where in zip(read.networks, positions, strict=True):
@@ -118,7 +111,7 @@ def _networks(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[N
 
 
 def _modes(read: schema_models.Tenant, table: Table) -> dict[IPv4Network | None, tuple[Mode, int, Position | None]]:
-    """Return mode, pool size and place for each network that has its own; None stands for the others."""
+    """Return mode, pool size and position for each network that has its own; None stands for the others."""
     sources = read.sources
     if not isinstance(sources, dict):
         return {None: (*_mode(sources), table.value_position("sources") if "sources" in table else None)}
@@ -133,7 +126,7 @@ def _mode(source: Mode | schema_models.Pool) -> tuple[Mode, int]:
 def _subscriptions(realm: Realm, read: schema_models.Tenant, table: Table) -> tuple[Subscription, ...]:
     services = read.services
     if not isinstance(services, dict):
-        positions = _item_places(table, "services")
+        positions = _item_positions(table, "services")
         return tuple(Subscription(name, None, where) for name, where in zip(services, positions, strict=True))
     written = table_at(table, "services")
     return tuple(
@@ -167,7 +160,7 @@ def _position(table: Table, key: str, otherwise: Position) -> Position:
     return table.value_position(key) if key in table else otherwise
 
 
-def _item_places(table: Table, key: str) -> tuple[Position, ...]:
+def _item_positions(table: Table, key: str) -> tuple[Position, ...]:
     listing = table.get(key)
     if not isinstance(listing, Listing):
         return ()

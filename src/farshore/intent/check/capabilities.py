@@ -1,0 +1,72 @@
+"""What the chosen designs do not carry: pure, from the intent alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from farshore.diagnostic_codes import DiagnosticCode
+from farshore.errors import Diagnostic, Position
+from farshore.intent.model import DesignName, Intent, Provider, Salvage, Service, Tenant
+from farshore.port import Port, Protocol
+from farshore.realm import PROVIDER
+
+
+def uncarried(intent: Intent, design: str | None = None) -> tuple[Diagnostic, ...]:
+    """Return what one design for all tenants does not carry or, with None, what the designs of the intent do not."""
+    return tuple(_uncarried(intent.file, intent.provider, intent.tenants, intent.design, design))
+
+
+def uncarried_parts(parts: Salvage, provider: Provider) -> Iterator[Diagnostic]:
+    """Yield the same for what could be read of an intent, but nothing that only unreadable parts would cause."""
+    if parts.design is None:
+        return
+    tenants = {name: each for name, each in parts.tenants.items() if "design" not in parts.damage.get(name, ())}
+    if "services" in parts.damage.get(PROVIDER.name, ()):
+        # The design that would pass on the caller's identity may be what could not be read.
+        services = {name: replace(each, caller_identity=None) for name, each in provider.services.items()}
+        provider = replace(provider, services=services)
+    yield from _uncarried(parts.file, provider, tenants, parts.design, None)
+
+
+def _uncarried(
+    file: str, provider: Provider, tenants: Mapping[str, Tenant], own: DesignName, all_by: str | None
+) -> Iterator[Diagnostic]:
+    def carrier(tenant: Tenant, service: Service | None = None) -> str:
+        specific = service.design if service is not None else None
+        return all_by or specific or tenant.design or own
+
+    for service in provider.services.values():
+        used = [t for t in tenants.values() if any(s.service == service.name for s in t.subscriptions)]
+        if any(carrier(tenant, service) == DesignName.APPLIANCE for tenant in used):
+            yield from _beyond_tcp(file, service)
+        elsewhere = next((t for t in used if carrier(t, service) != DesignName.APPLIANCE), None)
+        if service.caller_identity is not None and elsewhere is not None:
+            by = f"design {carrier(elsewhere, service)} of tenant {elsewhere.name}"
+            problem = f"service {service.name}: {by} does not pass on the caller's identity"
+            write = f": write design: appliance at service {service.name}" if all_by is None else ""
+            fix = f"only design appliance does{write}"
+            position, code = service.caller_identity_position, DiagnosticCode.CALLER_IDENTITY_LOST
+            yield Diagnostic(file, position, code, problem, fix)
+    for reach in provider.reaches:
+        tenant = tenants.get(reach.tenant)
+        if tenant is not None and carrier(tenant) != DesignName.LAKE:
+            problem = f"provider: reaches {reach.tenant}: design {carrier(tenant)} does not carry calls to tenants"
+            write = ": give the tenant design: lake" if all_by is None else ""
+            code = DiagnosticCode.CALLS_NOT_CARRIED
+            yield Diagnostic(file, reach.tenant_position, code, problem, f"only design lake does{write}")
+
+
+def _beyond_tcp(file: str, service: Service) -> Iterator[Diagnostic]:
+    others = [port for port in service.ports if port.protocol is not Protocol.TCP]
+    if others:
+        listed = ", ".join(map(str, others))
+        problem = f"service {service.name}: design appliance carries TCP only, not {listed}"
+        fix = "remove it from ports, or use design lake or last-hop"
+        position = _position(service, others[0])
+        yield Diagnostic(file, position, DiagnosticCode.PORTS_NOT_CARRIED, problem, fix)
+
+
+def _position(service: Service, port: Port) -> Position:
+    number = service.ports.index(port)
+    return service.port_positions[number] if number < len(service.port_positions) else service.position

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from farshore.cli.check import check
 from farshore.cli.inputs import MOST_SHOWN, shortened
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic, Position
 
 INTENT = """version: 1
@@ -48,7 +49,7 @@ def test_good(path: Path) -> None:
 def test_good_with_a_warning(path: Path) -> None:
     done = run(path, INTENT.replace("198.18.0.0/16", "100.64.0.0/10"))
     assert done.stdout == f"{path}: good: 1 tenant, 1 service, lake 100.64.0.0/10\n"
-    assert done.stderr.startswith(f"{path}:5:9: warning: the lake 100.64.0.0/10 is in shared space")
+    assert done.stderr.startswith(f"{path}:5:9: warning W0301: lake 100.64.0.0/10 is in shared address space")
     assert done.exit_code == 0
 
 
@@ -56,8 +57,8 @@ def test_bad(path: Path) -> None:
     done = run(path, INTENT.replace("10.2.2.0/28", "10.1.1.0/28"))
     assert done.stdout == ""
     assert done.stderr == (
-        f"{path}:10:15: tenant customer-a: presents 10.1.1.0/28 lies inside its own network 10.1.1.0/24 (line 9); "
-        "ask its admins for a range they do not use\n"
+        f"{path}:10:15: error E0315: tenant customer-a: presents 10.1.1.0/28 is inside its own network 10.1.1.0/24"
+        " (line 9); ask its admins for a range that they do not use\n"
     )
     assert done.exit_code == 2
 
@@ -65,7 +66,7 @@ def test_bad(path: Path) -> None:
 def test_a_full_lake_is_reported(path: Path) -> None:
     done = run(path, INTENT.replace("198.18.0.0/16", "198.18.0.0/26"))
     assert done.stdout == ""
-    assert done.stderr.startswith(f"{path}:5:9: the lake 198.18.0.0/26 is full")
+    assert done.stderr.startswith(f"{path}:5:9: error E0502: lake 198.18.0.0/26 is full")
     assert done.exit_code == 2
 
 
@@ -84,8 +85,9 @@ def test_json_of_a_bad_file(path: Path) -> None:
         "file": str(path),
         "line": 6,
         "column": 50,
+        "code": "E0216",
         "severity": "error",
-        "problem": "service portal: ports: there is no port tcp/0",
+        "problem": "service portal: ports: port number of tcp/0 is out of range",
         "fix": "write a number from 1 to 65535",
     }
     assert done.stderr == ""
@@ -97,15 +99,16 @@ def test_the_whole_program(path: Path) -> None:
     command = [sys.executable, "-m", "farshore", "check", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stderr == (
-        f"{path}:12:5: unknown key 'colour' in tenant customer-a; "
-        "the keys here are networks, presents, sources, services, hosts, limits, design\n"
+        f"{path}:12:5: error E0202: unknown key 'colour' in tenant customer-a; "
+        "known keys: networks, presents, sources, services, hosts, limits, design\n"
     )
     assert done.returncode == 2
 
 
 def test_shortened() -> None:
-    some = tuple(Diagnostic("f", Position(line), "p", "m") for line in range(1, MOST_SHOWN + 1))
+    code = DiagnosticCode.SYNTAX
+    some = tuple(Diagnostic("f", Position(line), code, "p", "m") for line in range(1, MOST_SHOWN + 1))
     assert shortened(some) == some
-    more = (*some, Diagnostic("f", Position(200, 3), "p", "m"), Diagnostic("f", Position(201), "p", "m"))
+    more = (*some, *(Diagnostic("f", position, code, "p", "m") for position in (Position(200, 3), Position(201))))
     assert len(shortened(more)) == MOST_SHOWN + 1
-    assert str(shortened(more)[-1]) == "f:200:3: 2 more follow from here; fix the others first"
+    assert str(shortened(more)[-1]) == "f:200:3: error E0001: 2 more follow from here; fix the others first"

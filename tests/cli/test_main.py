@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from farshore import __version__
 from farshore.cli import main as entrance
 from farshore.cli.main import COMMANDS, cli
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import BadInputError, Diagnostic, FarshoreError, MachineError, Position, UsageError
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
@@ -102,10 +103,13 @@ def test_a_wrong_command_line_is_bad_input(words: tuple[str, ...], says: str, tm
         (MachineError("nft is not installed: run this"), 3, "nft is not installed: run this\n"),
         (
             BadInputError(
-                (Diagnostic("f.yaml", Position(2, 3), "bad", "fix"), Diagnostic("f.yaml", Position(), "b", "m"))
+                (
+                    Diagnostic("f.yaml", Position(2, 3), DiagnosticCode.SYNTAX, "bad", "fix"),
+                    Diagnostic("f.yaml", Position(), DiagnosticCode.LAKE_IN_SHARED_SPACE, "b", "m"),
+                )
             ),
             2,
-            "f.yaml:2:3: bad; fix\nf.yaml:1:1: b; m\n",
+            "f.yaml:2:3: error E0107: bad; fix\nf.yaml:1:1: warning W0301: b; m\n",
         ),
         (KeyboardInterrupt(), 130, "interrupted\n"),
     ],

@@ -105,13 +105,11 @@ def _refuse_unsuitable(status: os.stat_result) -> None:
 
 
 def _refuse_endless(descriptor: int) -> None:
-    """Refuse a directory or a device as standard input: a person at a terminal ends it, and a device may not end."""
+    """Refuse a device as standard input: it may not end. A terminal does, by the person who types."""
     mode = os.fstat(descriptor).st_mode
-    device = stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor))
-    if device or stat.S_ISDIR(mode):
-        problem = f"standard input is a {'device' if device else 'directory'}"
+    if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor)):
         fix = "pipe an intent file into it, or name a file"
-        raise FaultError(DiagnosticCode.NOT_A_REGULAR_FILE, problem, fix)
+        raise FaultError(DiagnosticCode.NOT_A_REGULAR_FILE, "standard input is a device", fix)
 
 
 def _unreadable(reason: str, fix: str) -> FaultError:

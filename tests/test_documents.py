@@ -112,7 +112,7 @@ def assert_good(intent: Path) -> None:
     """Assert that an intent has no faults; warnings are for people to weigh."""
     result = CliRunner().invoke(cli, ["check", str(intent)])
     assert result.exit_code == 0
-    assert all(": warning: " in line for line in result.stderr.splitlines())
+    assert all(": warning W" in line for line in result.stderr.splitlines())
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=short)

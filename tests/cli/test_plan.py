@@ -73,8 +73,8 @@ def test_a_full_lake_is_bad_input(full_lake: Path) -> None:
     with pytest.raises(BadInputError) as caught:
         run("plan", str(full_lake))
     assert str(caught.value) == (
-        f"{full_lake}:8:9: the lake 100.64.0.0/24 is full: tenants ask for 512 addresses and 128 are there "
-        "(services' share 128 aside); change customer-b (10.1.1.0/24, 256 addresses) to sources: host "
+        f"{full_lake}:8:9: error E0502: lake 100.64.0.0/24 is full: tenants need 512 addresses, 128 available, "
+        "128 addresses reserved for services; change customer-b (10.1.1.0/24, 256 addresses) to sources: host "
         "(1 host: 1 address) or {pool: 1}, customer-a (10.1.1.0/24, 256 addresses) to sources: host "
         "(1 host: 1 address) or {pool: 1}, or widen the lake to /22"
     )

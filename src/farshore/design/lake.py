@@ -11,21 +11,30 @@ of its sides, so both can translate before they route or route before they trans
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-from farshore.design.building_blocks import cable, guards, host_prefixes, origin
-from farshore.design.segment import ProviderUplink, Segment, Uplink
-from farshore.design.tenant import TenantSide, tenant_side
+from farshore.design.segment import (
+    ProviderUplink,
+    Segment,
+    Uplink,
+    cable,
+    guards,
+    host_prefixes,
+    limits,
+    origin,
+    translatable,
+)
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
-from farshore.fabric.names import PROVIDER_NAT, toward
-from farshore.intent.model import Intent
-from farshore.plan.model import Plan
+from farshore.fabric.names import PROVIDER_NAT, tenant_nat, toward
+from farshore.intent.model import Intent, Tenant
+from farshore.plan.model import Plan, TenantPlan
 from farshore.realm import LAKE, PROVIDER, Prefix
 from farshore.translation import BasicNat
 
 
 def lake(intent: Intent, plan: Plan) -> Segment:
     """Build the two shores for any number of tenants."""
-    sides = [tenant_side(tenant, intent, plan) for tenant in intent.tenants.values()]
+    sides = [_near_shore(tenant, intent, plan) for tenant in intent.tenants.values()]
     return Segment(
         tenant_nodes={side.tenant: (side.nat,) for side in sides},
         nodes=(_provider_nat(intent, plan, sides),),
@@ -40,6 +49,101 @@ def lake(intent: Intent, plan: Plan) -> Segment:
     )
 
 
+# --- the near shore: one for each tenant ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _NearShore:
+    """A tenant's device on the near shore, what it may show in the lake, and what answers or calls from there."""
+
+    tenant: str
+    nat: Device
+    lake_sources: tuple[Prefix, ...]
+    lake_services: tuple[Prefix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What one tenant shows in the lake, and what it finds there and, by other addresses, on its own WAN.
+
+    ``callers`` and ``lake_callers`` are the hosts of the provider that may call it and are none of the
+    services that it uses.
+    """
+
+    lake_sources: tuple[Prefix, ...]
+    lake_services: tuple[Prefix, ...]
+    lake_callers: tuple[Prefix, ...]
+    callers: tuple[Prefix, ...]
+
+
+def _near_shore(tenant: Tenant, intent: Intent, plan: Plan) -> _NearShore:
+    """Build one tenant's side. It depends on this tenant and the services alone, on no other tenant."""
+    tenant_plan = plan.tenants[tenant.name]
+    lake_sources = tuple(block for source in tenant_plan.sources for block in source.lake)
+    lake_services = host_prefixes(plan.services[name].lake for name in tenant_plan.presents)
+    # A caller that is a service which the tenant uses has one lake address and, mostly, one presented address.
+    calling = {name: a for name, a in tenant_plan.callers.items() if a not in tenant_plan.presents.values()}
+    lake_callers = host_prefixes(plan.callers[name].lake for name in calling if name not in tenant_plan.presents)
+    nat = _tenant_nat(
+        tenant, intent, plan, _Known(lake_sources, lake_services, lake_callers, host_prefixes(calling.values()))
+    )
+    return _NearShore(tenant.name, nat, lake_sources, (*lake_services, *lake_callers))
+
+
+def _tenant_nat(tenant: Tenant, intent: Intent, plan: Plan, known: _Known) -> Device:
+    """Build the near shore: source into the lake, presented destination to the service's lake address.
+
+    Where the provider may call, the same the other way round.
+    """
+    tenant_plan = plan.tenants[tenant.name]
+    presented = host_prefixes(tenant_plan.presents.values())
+    ports = intent.reached(tenant.name)
+    translations = tuple(t for source in tenant_plan.sources for t in source.translations)
+    inward = tuple(t.reversed() for t in translations if isinstance(t, BasicNat)) if ports else ()
+    wan_answers, lake_answers = (*presented, *known.callers), (*known.lake_services, *known.lake_callers)
+    calling = host_prefixes(tenant_plan.callers.values())
+    lake_calling = host_prefixes(plan.callers[name].lake for name in tenant_plan.callers)
+    return Device(
+        name=tenant_nat(tenant.name),
+        kind=NodeKind.NAT,
+        interfaces=(Interface("wan", tenant.realm), Interface("lake", LAKE)),
+        routes=(
+            *(Route(network.prefix, "wan") for network in tenant.networks),
+            Route(plan.lake, "lake"),
+            # For boxes that route before they translate: what is presented leads to the lake.
+            *(Route(prefix, "lake") for prefix in wan_answers),
+            # A packet to a lake address of our own that no flow explains must not go round in the lake; where
+            # calls are answered, boxes that route before they translate find the way in by it.
+            *(Route(block, "wan" if ports else None) for block in known.lake_sources),
+        ),
+        destination_nat=(*(BasicNat(i, o) for i, o in zip(presented, known.lake_services, strict=True)), *inward),
+        source_nat=(*translations, *(BasicNat(i, o) for i, o in zip(lake_calling, calling, strict=True))),
+        guards=(
+            *guards("wan", arriving=translatable(tenant_plan), answering=wan_answers),
+            *guards("lake", arriving=lake_answers, answering=known.lake_sources),
+        ),
+        policy=Policy(
+            (
+                *_permits(tenant, intent, plan, tenant_plan),
+                *(Permit(LAKE, tenant.realm, t.inside, t.outside, port, tenant.name) for t in inward for port in ports),
+            ),
+            limits(tenant),
+        ),
+        origin=origin(intent, tenant.position),
+    )
+
+
+def _permits(tenant: Tenant, intent: Intent, plan: Plan, tenant_plan: TenantPlan) -> tuple[Permit, ...]:
+    return tuple(
+        Permit(tenant.realm, LAKE, Prefix.of(presented), Prefix.of(plan.services[name].lake), port, name)
+        for name, presented in tenant_plan.presents.items()
+        for port in intent.provider.services[name].ports
+    )
+
+
+# --- the far shore: one for all ------------------------------------------------------------------------
+
+
 def provider_sources(plan: Plan) -> tuple[Prefix, ...]:
     """Return the addresses by which tenants' hosts appear inside the provider's realm or toward it."""
     taken_on = tuple(
@@ -51,7 +155,7 @@ def provider_sources(plan: Plan) -> tuple[Prefix, ...]:
     return taken_on or (plan.lake,)
 
 
-def _provider_nat(intent: Intent, plan: Plan, sides: list[TenantSide]) -> Device:
+def _provider_nat(intent: Intent, plan: Plan, sides: list[_NearShore]) -> Device:
     """Build the far shore: each tenant has an interface of its own, and so a guard of its own."""
     services = tuple(BasicNat(Prefix.of(s.lake), Prefix.of(s.address)) for s in plan.services.values())
     onward = tuple(

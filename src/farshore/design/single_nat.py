@@ -8,7 +8,10 @@ knows two ways to one destination, and after translating it cannot tell which is
 
 from __future__ import annotations
 
-from farshore.design.building_blocks import (
+from farshore.design.segment import (
+    ProviderUplink,
+    Segment,
+    Uplink,
     guards,
     host_prefixes,
     in_provider_realm,
@@ -17,7 +20,6 @@ from farshore.design.building_blocks import (
     temporary,
     translatable,
 )
-from farshore.design.segment import ProviderUplink, Segment, Uplink
 from farshore.fabric import names
 from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
 from farshore.intent.model import Intent, Tenant

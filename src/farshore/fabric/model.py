@@ -164,7 +164,7 @@ class EndSystem:
 class Front:
     """What a proxy answers for a tenant: it ends connections here and opens others to the server.
 
-    ``own`` is the proxy's address toward the server, ``sources`` are who may connect. ``introduction`` is how
+    ``own`` is the proxy's address toward the server, ``sources`` are who may connect. ``caller_identity`` is how
     the server is told whose connection it is.
     """
 
@@ -175,7 +175,7 @@ class Front:
     own: Address
     service: str
     sources: tuple[Prefix, ...]
-    introduction: CallerIdentity | None = None
+    caller_identity: CallerIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)

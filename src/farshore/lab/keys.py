@@ -19,7 +19,9 @@ _SHORTEST = 16  # bytes: half of what HMAC-SHA256 makes good use of
 def introductions(fabric: Fabric) -> Mapping[NodeName, CallerIdentity]:
     """Return how services are told who is calling, by the names of their nodes."""
     fronts = (front for proxy in fabric.proxies for front in proxy.fronts)
-    return {names.service(front.service): front.introduction for front in fronts if front.introduction is not None}
+    return {
+        names.service(front.service): front.caller_identity for front in fronts if front.caller_identity is not None
+    }
 
 
 def read_keys(fabric: Fabric, intent: Path) -> Mapping[NodeName, bytes]:

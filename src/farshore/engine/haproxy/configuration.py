@@ -88,7 +88,7 @@ def _frontend(proxy: Proxy, name: str, fronts: list[Front]) -> Iterator[str]:
         yield f"    bind {front.presented.ip}:{front.port.number} namespace {namespace}"
     # The unique-id TLV of the PROXY header (type 0x05) is the tenant's name.
     yield f"    unique-id-format {tenant}"
-    if isinstance(fronts[0].introduction, SignedHeader):
+    if isinstance(fronts[0].caller_identity, SignedHeader):
         yield from _signed(tenant.name, fronts[0].service)
     for front in fronts[1:]:
         yield f"    use_backend {_backend_name(front)} if {{ dst_port {front.port.number} }}"
@@ -113,10 +113,10 @@ def _backend_name(front: Front) -> str:
 
 def _backend(name: str, front: Front) -> Iterator[str]:
     yield f"backend {name}"
-    if isinstance(front.introduction, SignedHeader):
+    if isinstance(front.caller_identity, SignedHeader):
         yield "    mode http"
     introduced = ""
-    if isinstance(front.introduction, ProxyProtocol):
+    if isinstance(front.caller_identity, ProxyProtocol):
         # A check says LOCAL in its header: nobody is calling.
         introduced = " send-proxy-v2 proxy-v2-options unique-id check-send-proxy"
     server = f"{front.server.ip}:{front.port.number} source {front.own.ip}"

@@ -250,7 +250,7 @@ def test_for_people(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert re.search(r"^alice +10\.1\.1\.1 A port 41641 +100\.65\.0\.1 L port 41641 +as planned$", done.stdout, re.M)
     assert re.search(r"^bill +10\.1\.1\.1 B port 41641 +100\.65\.1\.1 L port 41641 +as planned$", done.stdout, re.M)
-    assert done.stdout.count("  refused  ") == 5
+    assert done.stdout.count("  blocked  ") == 5
     assert ESCAPE not in done.stdout
     assert not list(tmp_path.iterdir())
 

@@ -139,7 +139,7 @@ def test_exec_of_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
 def test_exec_needs_a_program() -> None:
     alive("one")
     assert run("exec", "customer-a/alice").exit_code == EXIT_BAD_INPUT
-    assert refused("exec", "customer-a/alice", "--") == "say what to run: farshore lab exec NODE -- CMD"
+    assert refused("exec", "customer-a/alice", "--") == "no program to run; write farshore lab exec NODE -- PROGRAM"
 
 
 def test_exec_in_a_lab_that_is_still_being_made_or_was_never_finished() -> None:
@@ -178,7 +178,7 @@ def test_a_report_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     print_text(RESULTS, show_all=False)
     assert capsys.readouterr().out == (
         "DIFFERS  reach  bill reaches portal: seen as 10.1.1.1 instead of 100.65.1.1\n"
-        "only 1 of 2 that must reach do, all 1 that must be blocked are\n"
+        "1 of 2 allowed flows pass, 1 of 1 forbidden flows are blocked\n"
     )
     print_text(RESULTS, show_all=True)
     assert capsys.readouterr().out.startswith("ok       reach  alice reaches portal\nDIFFERS")

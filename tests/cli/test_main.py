@@ -53,6 +53,9 @@ def ended(
 def test_help_teaches(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cli, [*words, "--help"])
     assert result.exit_code == 0
+    _, examples, rest = result.stdout.partition("\nExamples:\n")
+    assert f"  {' '.join(('farshore', *words))}" in rest, examples
+    assert "\nExit status:\n" in rest
     assert "\\b" not in result.stdout
     usage, _, rest = result.stdout.partition("\n\n")
     assert usage.startswith("Usage: ")
@@ -67,9 +70,16 @@ def test_help_has_a_short_name_everywhere(tmp_path: Path) -> None:
 def test_the_first_help_names_every_command_and_exit_status() -> None:
     told = CliRunner().invoke(cli, ["--help"]).stdout
     assert all(f"\n  {name} " in told for name in COMMANDS)
-    assert all(
-        words in " ".join(told.split()) for words in ("0 yes", "1 the honest answer is no", "2 bad", "3 the machine")
-    )
+    statuses = ("0 yes", "1 check failed", "2 bad input", "3 missing tool or permission")
+    assert all(words in " ".join(told.split()) for words in statuses)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_first_help_says_of_a_command_what_the_command_says(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    assert command.help is not None
+    assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name][1]
 
 
 def test_version(tmp_path: Path) -> None:
@@ -141,9 +151,10 @@ def test_a_reader_that_goes_away_is_not_an_error_to_speak_of(tmp_path: Path) -> 
         assert program.stderr.read() == b""
 
 
-def test_nothing_is_imported_before_it_is_needed() -> None:
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_nothing_is_imported_before_it_is_needed(option: str) -> None:
     look = (
-        "import sys; from farshore.cli.main import cli; cli(['--version'], standalone_mode=False); print(*sys.modules)"
+        f"import sys; from farshore.cli.main import cli; cli(['{option}'], standalone_mode=False); print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert not set(HEAVY) & set(done.stdout.split())

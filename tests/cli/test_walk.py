@@ -160,5 +160,6 @@ def test_realms_have_their_colours() -> None:
 def test_help_teaches_with_examples() -> None:
     done = CliRunner().invoke(cli, ["walk", "--help"])
     assert (
-        "  farshore walk examples/article.yaml --from customer-a/alice --to portal --design single-nat\n" in done.output
+        "  farshore walk examples/article.yaml --from customer-a/alice --to portal \\\n      --design single-nat\n"
+        in done.output
     )

@@ -164,7 +164,7 @@ def test_a_proxy_that_opens_no_connection_differs() -> None:
 
 @pytest.mark.kernel
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
-def test_single_nat_really_fails_where_the_walk_names_a_glitch(file: Path) -> None:
+def test_single_nat_fails_where_the_walk_shows_a_glitch(file: Path) -> None:
     came = all_live(file, "single-nat")
     assert any(each.walk.glitches for each in came)
     for each in came:
@@ -186,7 +186,7 @@ def test_what_is_broken_differs() -> None:
         inside(record, "customer-a/ce", "ip", "route", "del", "10.1.1.1")
         (came,) = live(observer, fabric, None, (asked,))
         assert (came.agrees, came.differs_at) == (False, 9)
-        assert verdict(came) == "live: from step 9 on the lab does something else than the walk says"
+        assert verdict(came) == "live: the lab differs from the walk from step 9 on"
         inside(record, "customer-a/nat", "nft", "flush", "table", "ip", "farshore_nat")
         # The flow that is open keeps its translation; the next one gets none.
         (came,) = live(observer, fabric, None, (replace(asked, source_port=40001),))
@@ -233,7 +233,7 @@ def test_the_article_on_the_command_line() -> None:
 def test_single_nat_on_the_command_line() -> None:
     failed = run(str(ARTICLE), *ALICE, "--live", "--design", "single-nat")
     assert failed.exit_code == 1
-    assert "the packet really fails at step 3, where the walk names a glitch" in failed.stdout
+    assert "the packet fails at step 3, where the walk shows a glitch" in failed.stdout
     lines = [line.split() for line in failed.stdout.splitlines() if line.endswith(("agrees", "DIFFERS"))]
     assert [line[-1] for line in lines] == ["agrees"] * 2 + ["DIFFERS"] * 5
     assert all("nothing" in line for line in lines[2:])

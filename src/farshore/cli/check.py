@@ -4,42 +4,46 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.inputs import read_checked, shortened
-from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, Diagnostic, counted
-from farshore.intent.model import Intent
+from farshore.cli.command import Command, intent_file, json_option
+from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted
 
-# \b keeps click from filling the lines that follow.
-EXAMPLE = """\b
-Example:
-  farshore check examples/article.yaml
-  farshore check examples/article.yaml --json | jq '.diagnostics[].fix'
-  ssh management cat estate.yaml | farshore check -
-
-\b
-Exit status: 0 no errors, perhaps warnings, 2 the file has errors.
-"""
+if TYPE_CHECKING:
+    from farshore.errors import Diagnostic
+    from farshore.intent.model import Intent
 
 
-@click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for programs.")
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore check examples/article.yaml",
+        "farshore check examples/article.yaml --json | jq '.diagnostics[].fix'",
+        "ssh gateway cat intent.yaml | farshore check -",
+    ),
+    statuses={EXIT_YES: "no errors; there may be warnings", EXIT_BAD_INPUT: "the file has errors"},
+)
+@intent_file()
+@json_option()
 @click.pass_context
 def check(context: click.Context, file: Path, as_json: bool) -> None:
-    """Check the intent in FILE, or on standard input for -, and show all of its errors at once.
+    """Check the intent in FILE and show all of its errors at once.
 
-    Each error is one line: file:line:column: error code: problem; fix. Besides keys and values, it
-    checks for every overlap of addresses that would break a packet, and for too few addresses.
+    Each error has its file, line and column, a code, the cause, and the fix. Besides keys and values the check covers
+    every overlap of addresses that would break a packet, and whether the lake has enough addresses. FILE may be -, for
+    standard input.
     """
+    from farshore.cli.console import complain
+    from farshore.cli.inputs import read_checked, shortened
+
     checked = read_checked(file)
     diagnostics, good = checked.diagnostics, not checked.errors
     if as_json:
         click.echo(json.dumps({"ok": good, "diagnostics": [_entry(each) for each in diagnostics]}, indent=2))
     else:
-        for each in shortened(diagnostics):
-            click.echo(str(each), err=True)
+        complain(map(str, shortened(diagnostics)))
         if good and checked.intent is not None:
             click.echo(_summary(checked.intent))
     context.exit(EXIT_YES if good else EXIT_BAD_INPUT)

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farshore.cli.console import progress
+from farshore.cli.command import BAD_INPUT, Command, intent_file, json_option
+from farshore.cli.console import cell, progress
+from farshore.errors import EXIT_YES
 
 if TYPE_CHECKING:
     from farshore.comparison.model import DesignSummary, ReachedBy
 
-EXAMPLE = """\b
-Example:
-  farshore designs examples/article.yaml
-"""
 
-
-@click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command(
+    cls=Command,
+    examples=("farshore designs examples/article.yaml", "farshore designs examples/ten-tenants.yaml --json"),
+    statuses={EXIT_YES: "compared", **BAD_INPUT},
+)
+@intent_file()
+@json_option()
 def designs(file: Path, *, as_json: bool) -> None:
-    """Compare the designs for an intent: who reaches what, what each costs, what it cannot carry.
+    """Compare the designs for the intent in FILE.
 
-    Every tenant's first host walks to every port of every service that it uses; it stands for the others.
+    The comparison shows who reaches what, what each design costs, and what it cannot carry. The first host of every
+    tenant is walked to every port of every service that the tenant uses; it stands for the tenant's other hosts.
     """
+    from farshore.cli.console import output, say, table
     from farshore.cli.inputs import read_planned
     from farshore.pipeline import stages
 
@@ -37,22 +39,20 @@ def designs(file: Path, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"designs": [_document(each) for each in summaries]}, indent=2))
         return
-    click.echo(_table([_COLUMNS, *(_row(each) for each in summaries)]))
-    click.echo()
-    click.echo(_table(_who_reaches_what(summaries)))
-    for each in summaries:
-        for line in _remarks(each):
-            click.echo(line)
+    console = output()
+    for headings, *rows in ([_COLUMNS, *map(_row, summaries)], _who_reaches_what(summaries)):
+        table(console, headings, [tuple(map(cell, row)) for row in rows])
+        console.print()
+    remarks = [lines for each in summaries if (lines := _remarks(each))]
+    for number, (design, *lines) in enumerate(remarks):
+        if number:
+            console.print()
+        say(console, design)
+        for line in lines:
+            say(console, line, lead="  ", indent=4)
 
 
 _COLUMNS = ("design", "reaches", "namespaces", "NAT stages", "hops", "lake addresses", "presented")
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> str:
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
 
 
 def _row(summary: DesignSummary) -> tuple[str, ...]:
@@ -76,13 +76,13 @@ def _share(reached: ReachedBy) -> str:
 
 
 def _remarks(summary: DesignSummary) -> list[str]:
-    """Return what stands below the table: what is not carried, and the first glitch."""
-    lines = [f"  cannot carry: {each.problem}" for each in summary.uncarried]
+    """Return what stands below the tables for a design: its name, what it cannot carry, and the first glitch."""
+    lines = [f"cannot carry: {each.problem}" for each in summary.uncarried]
     if summary.failures:
         first, more = summary.failures[0], len(summary.failures) - 1
         also = f" (and {more:,} more)" if more else ""
-        lines.append(f"  first glitch: {first.origin} to {first.target}, step {first.step}: {first.reason}{also}")
-    return ["", summary.design, *lines] if lines else []
+        lines.append(f"first glitch: {first.origin} to {first.target}, step {first.step}: {first.reason}{also}")
+    return [summary.design, *lines] if lines else []
 
 
 def _document(summary: DesignSummary) -> dict[str, Any]:

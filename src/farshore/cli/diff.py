@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from farshore.cli.console import progress
+from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option
+from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
 from farshore.lookup import find
@@ -24,28 +25,31 @@ if TYPE_CHECKING:
     from farshore.reporter import Reporter
 
 
-EXAMPLE = """\b
-Example:
-  farshore diff before.yaml after.yaml
-  farshore diff before.yaml after.yaml --only customer-a && cp after.yaml before.yaml
-
-\b
-Exit status: 0 as wished, 1 a property fails or, with --only, somebody else is touched, 2 bad input.
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.argument("old", type=click.Path(path_type=Path, readable=False))
-@click.argument("new", type=click.Path(path_type=Path, readable=False))
-@click.option("--only", metavar="TENANT", help="Say no where anything changes for anybody else.")
-@click.option("--design", metavar="D", help=f"One of {', '.join(DESIGNS)}; without it what the intents ask for.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore diff before.yaml after.yaml",
+        "farshore diff before.yaml after.yaml --only customer-a && cp after.yaml before.yaml",
+        "git show HEAD:intent.yaml | farshore diff - intent.yaml",
+    ),
+    statuses={
+        EXIT_YES: "every property holds and, with --only, nothing else changes",
+        EXIT_NO: "check failed: a property does not hold or, with --only, something else changes",
+        **BAD_INPUT,
+    },
+)
+@intent_file("old")
+@intent_file("new")
+@click.option("--only", metavar="TENANT", help="Fail where anything changes for another tenant.")
+@design_option(DESIGNS)
+@json_option()
 @click.pass_context
 def diff(context: click.Context, *, old: Path, new: Path, only: str | None, design: str | None, as_json: bool) -> None:
-    """Compare two intents: what changes in addresses and in who reaches what, and who is untouched.
+    """Compare the intents in OLD and NEW, with proof.
 
-    Both are proven over all packets, so that "untouched" means it: the same packets reach the same services and
-    are seen there as before. NEW must hold every property, as farshore prove says.
+    The comparison shows what changes in addresses and in who reaches what, and which tenants are unchanged: they send
+    the same packets to the same services, and are seen there as before. NEW must hold every property, as with
+    farshore prove.
     """
     from farshore.pipeline import stages
 
@@ -76,6 +80,7 @@ def _proven(file: Path, design: str | None, reporter: Reporter) -> Proven:
 
 
 _MOST = 200
+_MOST_NAMED = 12
 # By the kinds of changes; any other kind is neither gain nor loss.
 _VERBS = {"gains": "gains ", "loses": "loses "}
 _SIGNS = {"comes": "+", "gains": "+", "goes": "-", "loses": "-"}
@@ -108,25 +113,26 @@ class DiffResult:
 
 
 def show(console: Console, result: DiffResult, new: str) -> None:
-    """Print every effect, who is untouched, and the result."""
+    """Print every effect, the tenants for which nothing changes, and the result."""
     effects, untouched = result.difference.effects, result.difference.untouched
     for effect in effects[:_MOST]:
         sign = _SIGNS.get(effect.kind, "~")
-        console.print(Text(f"{sign} {_says(effect)}", _STYLES[sign]))
+        say(console, _says(effect), _STYLES[sign], lead=Text(f"{sign} ", _STYLES[sign]))
     if len(effects) > _MOST:
-        console.print(Text(f"and {len(effects) - _MOST:,} changes more; --json lists them all"))
+        say(console, f"{len(effects) - _MOST:,} more changes; --json lists them all")
     if not effects:
-        console.print(Text("nothing changes"))
-    named = f": {', '.join(untouched)}" if 0 < len(untouched) <= len(_SIGNS) * 3 else ""
-    console.print(Text(f"untouched, proven: {len(untouched):,} tenants{named}"))
+        say(console, "no change")
+    tenants = "1 tenant" if len(untouched) == 1 else f"{len(untouched):,} tenants"
+    names = f": {', '.join(untouched)}" if 0 < len(untouched) <= _MOST_NAMED else ""
+    say(console, f"unchanged, proven: {tenants}{names}")
     for each in result.failing:
-        console.print(Text(f"✗ {each.what} does not hold: farshore prove {new} shows a packet", "bold red"))
+        say(console, f"✗ {each.what} does not hold; for a counterexample: farshore prove {new}", BAD)
     if result.outside:
         others = ", ".join(dict.fromkeys(effect.whose for effect in result.outside[:_MOST]))
-        console.print(Text(f"✗ more than {result.only} is touched: {others}", "bold red"))
+        say(console, f"✗ more than {result.only} changes: {others}", BAD)
     if result.good:
-        alone = f", and nobody but {result.only} is touched" if result.only is not None else ""
-        console.print(Text(f"✓ every property holds{alone}", "bold green"))
+        alone = f", and only {result.only} changes" if result.only is not None else ""
+        say(console, f"✓ every property holds{alone}", GOOD)
 
 
 def _says(effect: Effect) -> str:

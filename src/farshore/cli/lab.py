@@ -1,4 +1,4 @@
-"""``farshore lab``: a lab to play in."""
+"""``farshore lab``: a design running on this machine, to check and to try out."""
 
 from __future__ import annotations
 
@@ -10,37 +10,61 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from farshore.cli.console import output, progress
+from farshore.cli.command import BAD_INPUT, MACHINE, Group, intent_file, json_option
+from farshore.cli.console import BAD, output, progress, say
 from farshore.conformance.check import Outcome, Result
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
 
-_name = click.option("--name", metavar="N", help="Which lab; one lab needs no name.")
-_design = click.option(
-    "--design", type=click.Choice(list(DESIGNS)), help="Which design for all; without it what the intent asks for."
+
+def _lab_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from farshore.lab.registry import all_entries
+
+    return [here.name for here in all_entries() if here.name.startswith(incomplete)]
+
+
+def _nodes(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from farshore.lab.registry import only
+
+    record = only(context.params.get("name")).read()
+    return [node for node in record.nodes if node.startswith(incomplete)] if record is not None else []
+
+
+_name = click.option(
+    "--name", metavar="N", shell_complete=_lab_names, help="Name of the lab; optional while there is only one."
 )
-_file = click.argument("file", type=click.Path(path_type=Path, readable=False))
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_design = click.option(
+    "--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: as the intent says."
+)
+_file, _json = intent_file(), json_option()
 
 
-# \b keeps click from filling the lines that follow.
-EXAMPLE = """\b
-Example:
-  farshore lab up examples/article.yaml
-  farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1
-  farshore lab exec customer-b/bill -- curl http://10.2.2.1/
-  farshore lab down
-"""
-
-
-@click.group(epilog=EXAMPLE)
+@click.group(
+    cls=Group,
+    examples=(
+        "farshore lab up examples/article.yaml",
+        "farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1",
+        "farshore lab exec customer-b/bill -- curl http://10.2.2.1/",
+        "farshore lab down",
+    ),
+    statuses={EXIT_YES: "done", EXIT_NO: "check failed (lab run)", **BAD_INPUT, **MACHINE},
+)
 def lab() -> None:
-    """Run a whole design on this machine, in namespaces of its own; works without root."""
+    """Run a design on this machine, in network namespaces of its own.
+
+    It works without root.
+    """
 
 
-@lab.command()
+@lab.command(
+    examples=(
+        "farshore lab up examples/article.yaml",
+        "farshore lab up examples/article.yaml --name two",
+    ),
+    statuses={EXIT_YES: "the lab is up", **BAD_INPUT, **MACHINE},
+)
 @_file
 @_design
 @_name
@@ -49,10 +73,10 @@ def lab() -> None:
     "own_servers",
     metavar="SERVICE",
     multiple=True,
-    help="Do not answer as this service: you will, with lab exec. May be repeated.",
+    help="Leave this service unanswered, for a server of your own in lab exec. May be repeated.",
 )
 def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str, ...]) -> None:
-    """Bring a lab up. It stays until "farshore lab down"."""
+    """Bring up a lab of the intent in FILE. It stays until farshore lab down."""
     from farshore.cli.inputs import read_runnable
     from farshore.fabric import names
     from farshore.lab import lifecycle
@@ -61,21 +85,28 @@ def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str,
     own = frozenset(names.service(find(built.intent.provider.services, each, "service").name) for each in own_servers)
     with progress() as reporter:
         record = lifecycle.up(name or DEFAULT_NAME, file, built.fabric, reporter, own_servers=own)
-    click.echo(
-        f"lab {record.name} is up: {len(record.nodes)} nodes; try: farshore lab exec {record.nodes[0]} -- ip route"
-    )
+    tried = f"farshore lab exec {record.nodes[0]} -- ip route"
+    say(output(), f"lab {record.name} is up: {len(record.nodes)} nodes; try: {tried}", indent=2)
 
 
-@lab.command()
+@lab.command(
+    examples=("farshore lab run examples/article.yaml", "farshore lab run examples/article.yaml --json | jq .ok"),
+    statuses={
+        EXIT_YES: "every allowed flow passes and every forbidden flow is blocked",
+        EXIT_NO: "check failed: a flow differs",
+        **BAD_INPUT,
+        **MACHINE,
+    },
+)
 @_file
 @_design
 @_json
-@click.option("--all", "show_all", is_flag=True, help="List the checks that came out as expected, too.")
+@click.option("--all", "show_all", is_flag=True, help="List the flows that are as expected, too.")
 def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> None:
-    """Make a lab, try everything that must and must not be possible, report, and take it down.
+    """Bring up a lab of the intent in FILE, check allowed and forbidden flows, report, and take it down.
 
-    Every host uses every service that its tenant subscribes to, all at the same moment and from the same
-    source port. Then everybody tries what is forbidden. Exit status 1 if anything differs.
+    Every host uses every service that its tenant subscribes to, all at the same moment and from the same source
+    port. Then every host sends what is forbidden: other services and ports, forged sources, other tenants.
     """
     from farshore.cli.inputs import read_runnable
     from farshore.lab.run import run as run_checks
@@ -90,16 +121,25 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
     raise SystemExit(EXIT_YES if all(result.ok for result in results) else EXIT_NO)
 
 
-@lab.command("exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.argument("node")
+@lab.command(
+    "exec",
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+    examples=(
+        "farshore lab exec customer-a/alice -- ping -c 3 10.2.2.1",
+        "farshore lab exec customer-a/nat -- nft list ruleset",
+        "farshore lab exec customer-a/alice -- bash",
+    ),
+    statuses={**BAD_INPUT, **MACHINE},
+    epilog="Otherwise the exit status is that of the program.",
+)
+@click.argument("node", shell_complete=_nodes)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @_name
 def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     """Run any program of this machine in a NODE of the lab, with its exit status, stdin and stdout.
 
-    Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the boxes of
-    the design: TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy.
-    "farshore lab status" lists them.
+    Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the devices of the design:
+    TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy. farshore lab status lists them.
     """
     from farshore.lab.execute import execute as run_in_node
     from farshore.lab.registry import only
@@ -110,15 +150,18 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
         raise UsageError(f"lab {here.name!r} is not up; remove what is left of it with: farshore lab down")
     program = command[1:] if command[0] == "--" else command
     if not program:
-        raise UsageError("say what to run: farshore lab exec NODE -- CMD")
+        raise UsageError("no program to run; write farshore lab exec NODE -- PROGRAM")
     run_in_node(record, node, program)
 
 
-@lab.command()
+@lab.command(
+    examples=("farshore lab status", "farshore lab status --json | jq '.labs[].name'"),
+    statuses={EXIT_YES: "listed", **BAD_INPUT},
+)
 @_name
 @_json
 def status(name: str | None, *, as_json: bool) -> None:
-    """Say which labs there are and whether they live."""
+    """List the labs, whether they are up, and their nodes."""
     from farshore.lab.registry import all_entries, is_alive, only
 
     entries = all_entries() if name is None else (only(name),)
@@ -130,19 +173,27 @@ def status(name: str | None, *, as_json: bool) -> None:
         ]
         click.echo(json.dumps({"labs": labs}, indent=2))
         return
+    console = output()
     for here, record in found:
         if record is None:
-            click.echo(f"{here.name}: not up; remove what is left of it with: farshore lab down --name {here.name}")
+            say(
+                console,
+                f"{here.name}: not up; remove what is left of it with: farshore lab down --name {here.name}",
+                indent=2,
+            )
             continue
         state = "up" if is_alive(record) else "dead"
-        click.echo(f"{record.name}: {state}, {record.design} of {record.intent}, since {record.created}")
+        say(console, f"{record.name}: {state}, {record.design} of {record.intent}, since {record.created}", indent=2)
         for node in record.nodes:
-            click.echo(f"  {node}")
+            say(console, node, lead="  ")
     if not found:
-        click.echo("no lab is up")
+        say(console, "no lab is up")
 
 
-@lab.command()
+@lab.command(
+    examples=("farshore lab down", "farshore lab down --name two"),
+    statuses={EXIT_YES: "the lab is down", **BAD_INPUT, **MACHINE},
+)
 @_name
 def down(name: str | None) -> None:
     """Take a lab down and leave nothing of it."""
@@ -166,17 +217,16 @@ def print_text(results: Sequence[Result], *, show_all: bool) -> None:
     for result in results:
         if result.ok and not show_all:
             continue
-        line = Text("ok       ", "green") if result.ok else Text("DIFFERS  ", "bold red")
+        line = Text("ok       ", "green") if result.ok else Text("DIFFERS  ", BAD)
         line.append(f"{result.expected:7}", "dim")
         line.append(result.name, "default")
         if not result.ok:
-            line.append(f": {result.observed}", "bold red")
-        console.print(line)
+            line.append(f": {result.observed}", BAD)
+        say(console, line, indent=16)
     reach = [result for result in results if result.expected is Outcome.REACH]
     block = [result for result in results if result.expected is Outcome.BLOCK]
-    click.echo(f"{_share(reach)} that must reach do, {_share(block)} that must be blocked are")
+    say(console, f"{_share(reach)} allowed flows pass, {_share(block)} forbidden flows are blocked")
 
 
 def _share(results: Sequence[Result]) -> str:
-    good = sum(result.ok for result in results)
-    return f"all {good}" if good == len(results) else f"only {good} of {len(results)}"
+    return f"{sum(result.ok for result in results):,} of {len(results):,}"

@@ -10,28 +10,39 @@ import signal
 import sys
 
 import click
+from click.shell_completion import CompletionItem, shell_complete
 
 from farshore import __version__
-from farshore.errors import EXIT_MACHINE, EXIT_YES, FarshoreError
+from farshore.cli.command import BAD_INPUT, MACHINE, Group
+from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, FarshoreError
 
-# Command name → module and the command object in it. Nothing here is imported until it is needed.
+# Of each command: the module and the command object in it, and the first sentence of its help, which a test holds
+# against the command's own. Nothing here is imported until it is needed, the first help and completion included.
 COMMANDS = {
-    "check": "farshore.cli.check:check",
-    "designs": "farshore.cli.designs:designs",
-    "diff": "farshore.cli.diff:diff",
-    "demo": "farshore.cli.demo.command:demo",
-    "lab": "farshore.cli.lab:lab",
-    "plan": "farshore.cli.plan:plan",
-    "prove": "farshore.cli.prove:prove",
-    "schema": "farshore.cli.schema:schema",
-    "walk": "farshore.cli.walk:walk",
+    "check": ("farshore.cli.check:check", "Check the intent in FILE and show all of its errors at once."),
+    "completion": (
+        "farshore.cli.handbook:completion",
+        "Print the script that completes farshore in SHELL.",
+    ),
+    "demo": (
+        "farshore.cli.demo.command:demo",
+        "Show two hosts with one address reach a service that has it, too.",
+    ),
+    "designs": ("farshore.cli.designs:designs", "Compare the designs for the intent in FILE."),
+    "diff": ("farshore.cli.diff:diff", "Compare the intents in OLD and NEW, with proof."),
+    "lab": ("farshore.cli.lab:lab", "Run a design on this machine, in network namespaces of its own."),
+    "man": ("farshore.cli.handbook:man", "Print the manual page of COMMAND, without one that of farshore."),
+    "plan": ("farshore.cli.plan:plan", "Show the address plan of the intent in FILE."),
+    "prove": ("farshore.cli.prove:prove", "Prove for all packets that tenants reach their services and nothing else."),
+    "schema": ("farshore.cli.handbook:schema", "Print the JSON Schema of the intent file, for editors."),
+    "walk": ("farshore.cli.walk:walk", "Walk a packet and its reply through a design, step by step."),
 }
-
-
+PROGRAM = "farshore"
+_COMPLETION = "_FARSHORE_COMPLETE"  # by click's rule the shell asks for completions through this variable
 _SIGNALLED = 128  # as a shell says it, and the signal's number added
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """A group of commands that are imported only when they run, so that the program starts at once."""
 
     def list_commands(self, _context: click.Context) -> list[str]:
@@ -42,7 +53,7 @@ class LazyGroup(click.Group):
         """Import and return one command, None where there is none of that name."""
         if name not in COMMANDS:
             return None
-        module_name, attribute = COMMANDS[name].split(":")
+        module_name, attribute = COMMANDS[name][0].split(":")
         command = getattr(importlib.import_module(module_name), attribute)
         assert isinstance(command, click.Command)  # noqa: S101 - the table above names commands only
         return command
@@ -57,20 +68,44 @@ class LazyGroup(click.Group):
             context.fail(f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         return super().resolve_command(context, args)
 
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, sentence) for name, (_, sentence) in sorted(COMMANDS.items())])
 
-# \b keeps click from filling the lines that follow.
-EXIT_STATUSES = """\b
-Exit status: 0 yes, 1 the honest answer is no, 2 bad input, 3 the machine cannot.
-"""
+    def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return the commands whose names begin so, or what completes an option."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(context, incomplete)
+        return [
+            CompletionItem(name, help=sentence)
+            for name, (_, sentence) in sorted(COMMANDS.items())
+            if name.startswith(incomplete)
+        ]
 
 
-@click.group(cls=LazyGroup, epilog=EXIT_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="farshore")
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=(
+        "farshore demo",
+        "farshore check examples/article.yaml",
+        "farshore walk examples/article.yaml --from customer-a/alice --to portal",
+        "farshore prove examples/article.yaml",
+    ),
+    statuses={
+        EXIT_YES: "yes",
+        EXIT_NO: "check failed: something differs from the intent or the plan",
+        **BAD_INPUT,
+        **MACHINE,
+    },
+)
+@click.version_option(__version__, prog_name=PROGRAM)
 def cli() -> None:
     """Let tenants with the same addresses reach a provider's shared services.
 
-    One YAML file says who offers what and who uses it. farshore plans the addresses, translates twice
-    over a lake of addresses that nobody else uses, and runs the result on Linux.
+    One YAML file, the intent, lists services and the tenants that use them. farshore plans the addresses, translates
+    twice over a lake of addresses that no one else uses, proves the result, and runs it on Linux.
     """
 
 
@@ -82,11 +117,13 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    if instruction := os.environ.get(_COMPLETION):
+        sys.exit(shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction))
     sys.exit(_status(sys.argv[1:]))
 
 
 class EndedError(KeyboardInterrupt):
-    """Somebody ended the program by a signal: it cleans up as it does when interrupted."""
+    """A signal ended the program: it cleans up as it does when interrupted."""
 
     def __init__(self, number: int) -> None:
         """Keep the signal's number."""
@@ -100,7 +137,7 @@ def _end(number: int, _frame: object) -> None:
 
 def _status(arguments: list[str]) -> int:
     try:
-        with cli.make_context("farshore", arguments) as context:
+        with cli.make_context(PROGRAM, arguments) as context:
             cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
@@ -112,12 +149,18 @@ def _status(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except FarshoreError as error:
-        click.echo(str(error), err=True)
+        _complain(str(error))
         return error.exit_status
     except BrokenPipeError:
-        # The reader of our output has gone (as in "farshore plan FILE | head"), which is its good right.
+        # The reader of our output has gone, as in "farshore plan FILE | head": no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        click.echo(f"the machine refuses: {error}", err=True)
+        _complain(f"system error: {error}")
         return EXIT_MACHINE
     return EXIT_YES
+
+
+def _complain(message: str) -> None:
+    from farshore.cli.console import complain
+
+    complain(message.splitlines())

@@ -1,4 +1,4 @@
-"""``farshore plan``: every address that is given to anyone."""
+"""``farshore plan``: every address that is assigned."""
 
 from __future__ import annotations
 
@@ -7,40 +7,35 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
-from rich.segment import Segments
 from rich.text import Text
 
-from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, cell, columns, output
+from farshore.cli.command import Command, intent_file, json_option
+from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, Row, cell, output, table
 from farshore.cli.inputs import read_planned
+from farshore.errors import EXIT_BAD_INPUT, EXIT_YES
 from farshore.intent.model import Intent
 from farshore.plan.document import document
 from farshore.plan.model import Appearance, Plan, SourcePlan, appearance
 from farshore.realm import Prefix
 from farshore.translation import PortBlockNapt
 
-Row = tuple[Cell, ...]
 
-# \b keeps click from filling the lines that follow.
-EXAMPLE = """\b
-Example:
-  farshore plan examples/article.yaml
-  farshore plan examples/article.yaml --json | jq '.tenants["customer-a"].presents'
-
-\b
-Exit status: 0 planned, 2 the file has faults or the addresses do not suffice.
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON, for programs.")
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore plan examples/article.yaml",
+        """farshore plan examples/article.yaml --json | jq '.tenants["customer-a"].presents'""",
+    ),
+    statuses={EXIT_YES: "planned", EXIT_BAD_INPUT: "the file has errors, or the lake has too few addresses"},
+)
+@intent_file()
+@json_option()
 def plan(file: Path, as_json: bool) -> None:
     """Show the address plan of the intent in FILE.
 
-    It gives every service an address in the lake, every tenant network a block of the lake, and
-    every tenant an address of its own range for each service that it uses, and for each host of the
-    provider that may call it. The same file always gives the same plan, and what is added at the end
-    of the tenants, services or hosts moves nothing else.
+    Every service gets an address in the lake, every tenant network a block of the lake, and every tenant an address
+    of its own range for each service that it uses and for each provider host that may call it. The same file always
+    gives the same plan, and an addition at the end of the tenants, services or hosts moves no other address.
     """
     read = read_planned(file)
     intent, planned = read.intent, read.plan
@@ -49,12 +44,12 @@ def plan(file: Path, as_json: bool) -> None:
         return
     console = output()
     console.print(Text.assemble("lake ", (str(planned.lake.network), LAKE_STYLE)))
-    for table in _tables(intent, planned):
+    for headings, rows in _tables(intent, planned):
         console.print()
-        console.print(table, end="")
+        table(console, headings, rows)
 
 
-def _tables(intent: Intent, planned: Plan) -> Iterator[Segments]:
+def _tables(intent: Intent, planned: Plan) -> Iterator[tuple[Sequence[str], Sequence[Row]]]:
     styles = {name: TENANT_STYLES[position % len(TENANT_STYLES)] for position, name in enumerate(planned.tenants)}
     tables: tuple[tuple[Sequence[str], Iterable[Row]], ...] = (
         (("service", "provider address", "lake address"), _services(planned)),
@@ -67,7 +62,7 @@ def _tables(intent: Intent, planned: Plan) -> Iterator[Segments]:
     for headings, rows in tables:
         kept = tuple(rows)
         if kept:
-            yield columns(headings, kept)
+            yield headings, kept
 
 
 def _services(planned: Plan) -> Iterator[Row]:

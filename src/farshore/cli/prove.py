@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from farshore.cli.console import progress
+from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option, profile_option
+from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
 from farshore.semantics.profile import PROFILES
@@ -24,32 +25,27 @@ if TYPE_CHECKING:
 
     Shown = Mapping[Property, Counterexample]
 
-EXAMPLE = """\b
-Example:
-  farshore prove examples/article.yaml
-  farshore prove examples/article.yaml --design single-nat
-  farshore prove examples/ten-tenants.yaml --json | jq '.properties[] | {name, holds, checked}'
 
-\b
-Exit status: 0 every property holds, 1 one does not, 2 bad input.
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--design", metavar="D", help=f"One of {', '.join(DESIGNS)}; without it what the intent asks for.")
-@click.option(
-    "--profile",
-    metavar="P",
-    help=f"Every NAT device's order of operations, one of {', '.join(PROFILES)}; else its own.",
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore prove examples/article.yaml",
+        "farshore prove examples/article.yaml --design single-nat",
+        "farshore prove examples/ten-tenants.yaml --json | jq '.properties[] | {name, holds, checked}'",
+    ),
+    statuses={EXIT_YES: "every property holds", EXIT_NO: "check failed: a property does not hold", **BAD_INPUT},
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@intent_file()
+@design_option(DESIGNS)
+@profile_option(PROFILES)
+@json_option()
 @click.pass_context
 def prove(context: click.Context, *, file: Path, design: str | None, profile: str | None, as_json: bool) -> None:
-    """Prove, over all packets, that everyone reaches what they should and nothing else.
+    """Prove for all packets that tenants reach their services and nothing else.
 
-    Anything at all is put on every wire: of every tenant, of the provider's hosts, of the Internet. What comes of
-    it, and of the replies, is held against the intent. Where a property fails, the packet that shows it is walked.
+    Every possible packet is injected on every link: of every tenant, of the provider's hosts, of the Internet. Where
+    it goes, and where the replies go, is compared with the intent. For a property that fails, a packet that shows it
+    is walked step by step.
     """
     from farshore.cli.inputs import read_built
     from farshore.gc_pause import kept_for_good, without_collector
@@ -94,33 +90,34 @@ def show(
     """Print every property with what was checked, and below them the counterexamples."""
     from farshore.cli.walk_text import show as show_walk
 
-    console.print(Text(f"design {design}", "bold"))
+    say(console, f"design {design}", "bold")
     for result in results:
-        sign, style = ("✓", "green") if result.holds else ("✗", "bold red")
+        sign, style = ("✓", "green") if result.holds else ("✗", BAD)
         cases = f"{result.checked:,} checked" if result.holds else f"refuted, {len(result.refuted):,} times"
-        line = f"{sign} {result.what:<{_WIDEST}}  {MEANS[result.what]}"
-        console.print(Text.assemble((line, style), (f" ({cases})", "dim")))
+        lead = Text(f"{sign} {result.what:<{_WIDEST}}  ", style)
+        say(console, Text.assemble((MEANS[result.what], style), (f" ({cases})", "dim")), lead=lead)
     by_walk: dict[tuple[object, ...], list[Counterexample]] = {}
     for each in shown.values():
         by_walk.setdefault((each.walk.origin, each.walk.steps[0].before), []).append(each)
     for those in by_walk.values():
         console.print()
-        console.print(Text(f"counterexample: {', '.join(each.what for each in those)}", "bold red"))
+        say(console, f"counterexample: {', '.join(each.what for each in those)}", BAD)
         for each in those:
             cause = each.cause
             place = f"{cause.file}:{cause.position.line}:{cause.position.column}"
-            console.print(Text(f"  {each.what}: {each.reason}"))
+            say(console, f"{each.what}: {each.reason}", lead="  ", indent=4)
             origin = f" ({cause.origin})" if cause.origin is not None else ""
-            console.print(Text(f"    at {cause.device}{origin}: {cause.rule}"))
-            console.print(Text(f"    {place}: {cause.line_says}"))
+            say(console, f"at {cause.device}{origin}: {cause.rule}", lead="    ", indent=6)
+            say(console, f"{place}: {cause.line_says}", lead="    ", indent=6)
         console.print()
         show_walk(console, those[0].walk, tenant_names)
     console.print()
     failed = [result.what for result in results if not result.holds]
+    held = f"{len(results) - len(failed)} of {len(results)} properties hold"
     if failed:
-        console.print(Text(f"✗ not proven: {', '.join(failed)}", "bold red"))
+        say(console, f"✗ check failed: {held}; refuted: {', '.join(failed)}", BAD)
     else:
-        console.print(Text("✓ proven, for every packet", "bold green"))
+        say(console, f"✓ proven for every packet: {held}", GOOD)
 
 
 def document(design: str, results: tuple[PropertyResult, ...], shown: Shown) -> dict[str, Any]:

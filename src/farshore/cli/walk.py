@@ -1,4 +1,4 @@
-"""``farshore walk``: one packet and its reply, step by step, as in the article's tables."""
+"""``farshore walk``: one packet and its reply, step by step."""
 
 from __future__ import annotations
 
@@ -7,44 +7,57 @@ from pathlib import Path
 
 import click
 
+from farshore.cli.command import (
+    BAD_INPUT,
+    MACHINE,
+    Command,
+    design_option,
+    intent_file,
+    json_option,
+    profile_option,
+)
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.semantics.profile import PROFILES
 
-# \b keeps click from filling the lines that follow.
-EXAMPLE = """\b
-Example:
-  farshore walk examples/article.yaml --from customer-a/alice --to portal:443
-  farshore walk examples/article.yaml --from customer-a/alice --to portal --design single-nat
-  farshore walk examples/article.yaml --from customer-b/bill --to portal:icmp --svg bill.svg
-  farshore walk examples/article.yaml --from internet/host --to portal --json | jq .verdict
-  farshore walk examples/article.yaml --from customer-a/alice --to portal --design single-nat --live
 
-\b
-Exit status: 0 delivered, 1 a glitch, a refusal or a difference, 2 bad input, 3 the machine cannot.
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.argument("file", type=click.Path(path_type=Path, readable=False))
-@click.option("--from", "origin", metavar="TENANT/HOST", required=True, help="Who sends it; internet/host works, too.")
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore walk examples/article.yaml --from customer-a/alice --to portal:443",
+        "farshore walk examples/article.yaml --from customer-a/alice --to portal --design single-nat",
+        "farshore walk examples/article.yaml --from customer-b/bill --to portal:icmp --svg bill.svg",
+        "farshore walk examples/article.yaml --from internet/host --to portal --json | jq .verdict",
+        "farshore walk examples/article.yaml --from customer-a/alice --to portal --design single-nat --live",
+    ),
+    statuses={
+        EXIT_YES: "delivered",
+        EXIT_NO: "check failed: a glitch, a refusal or, with --live, a difference",
+        **BAD_INPUT,
+        **MACHINE,
+    },
+)
+@intent_file()
+@click.option(
+    "--from",
+    "origin",
+    metavar="TENANT/HOST",
+    required=True,
+    help="Sender; also internet/host, and provider/HOST for a call to a tenant.",
+)
 @click.option(
     "--to",
     "target",
     metavar="SERVICE[:PORT]",
     required=True,
-    help="Where to: portal, portal:443, dns:udp/53, portal:icmp. Without PORT the service's first.",
+    help="Destination: portal, portal:443, dns:udp/53, portal:icmp. Default port: the service's first.",
 )
-@click.option("--design", metavar="D", help=f"One of {', '.join(DESIGNS)}; without it what the intent asks for.")
-@click.option(
-    "--profile",
-    metavar="P",
-    help=f"Every NAT device's order of operations, one of {', '.join(PROFILES)}; else its own.",
-)
+@design_option(DESIGNS)
+@profile_option(PROFILES)
 @click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the walk into this file, too.")
-@click.option("--live", is_flag=True, help="Send the packet for real, through a lab, and compare.")
-@click.option("--name", metavar="N", help="With --live: through this lab. Else the one that is up, or its own.")
-@click.option("--json", "as_json", is_flag=True, help="Print the walk as JSON, for programs.")
+@click.option("--live", is_flag=True, help="Send the packet through a lab, too, and compare.")
+@click.option("--name", metavar="N", help="Lab for --live. Default: the one that is up, or a new one.")
+@json_option()
 @click.pass_context
 def walk(
     context: click.Context,
@@ -52,7 +65,7 @@ def walk(
     file: Path,
     origin: str,
     target: str,
-    design: str,
+    design: str | None,
     profile: str | None,
     svg: Path | None,
     name: str | None,
@@ -61,15 +74,15 @@ def walk(
 ) -> None:
     """Walk a packet and its reply through a design, step by step.
 
-    After a glitch it goes on as if nothing had happened, and in the end lists every glitch with its reason
-    and its fix. What the intent does not connect may be asked for, too: the answer is the step that
-    refuses it.
+    A glitch is a step that is ambiguous or impossible. The walk goes on after it, and in the end lists every glitch
+    with its cause and its fix. A flow that the intent does not permit may be walked, too: the walk ends at the step
+    that drops it.
     """
     from farshore.cli.inputs import read_built
     from farshore.pipeline import stages
 
     if name is not None and not live:
-        raise UsageError("--name says which lab, and only --live sends the packet through one")
+        raise UsageError("--name is for --live only; add --live, or leave --name out")
     stages.design_named(design)
     chosen = stages.profile_named(profile)
     built = read_built(file, design)

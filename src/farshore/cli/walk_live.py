@@ -1,4 +1,4 @@
-"""``farshore walk --live``: the same packet, for real, through a lab; what was predicted beside what was seen."""
+"""``farshore walk --live``: the same packet, through a lab; what was predicted beside what was seen."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from farshore.cli.console import cell, columns, progress
+from farshore.cli.console import BAD, GOOD, cell, progress, say, table
 from farshore.conformance.live import Live, LiveStep, live
 from farshore.errors import UsageError
 from farshore.fabric.model import Fabric
@@ -30,9 +29,9 @@ _EPHEMERAL = range(49152, 65535)  # RFC 6335 section 6; the last is left for a d
 
 
 def send(file: Path, fabric: Fabric, profile: Profile | None, probe: Probe, name: str | None) -> Live:
-    """Send an probe's packet through a lab: the one that is up, if it is of this file and design, else its own.
+    """Send a probe's packet through a lab: the one that is up, if it is of this file and design, else a new one.
 
-    Raises UsageError where the named lab is another's, MachineError where the machine cannot.
+    Raises UsageError where the named lab is of another intent, MachineError where a tool or permission is missing.
     """
     up = _named(name, file, fabric) if name is not None else _only_fitting(file, fabric)
     if up is not None:
@@ -89,36 +88,39 @@ def show(console: Console, came: Live) -> None:
             cell(step.at),
             cell(_packet(step.predicted)),
             cell(_packet(step.observed)),
-            cell(_AGREES if step.agrees else _DIFFERS, "green" if step.agrees else "bold red"),
+            cell(_AGREES if step.agrees else _DIFFERS, "green" if step.agrees else BAD),
         )
         for step in came.steps
     ]
-    console.print(Text("Live", "bold"))
-    console.print(columns(("step", "at", "predicted", "observed", ""), rows), end="")
+    say(console, "Live", "bold")
+    table(console, ("step", "at", "predicted", "observed", "result"), rows)
     for stray in came.strays:
         how = "leaving" if stray.leaving else "arriving at"
-        console.print(Text(f"also seen {how} {stray.end.node} by {stray.end.interface}: {_packet(stray.form)}", "red"))
+        say(
+            console,
+            f"also seen {how} {stray.end.node} on {stray.end.interface}: {_packet(stray.form)}",
+            "red",
+            indent=2,
+        )
     console.print()
-    sign, style = ("✓", "bold green") if came.agrees else ("✗", "bold red")
-    if console.options.ascii_only:
-        sign = "=" if came.agrees else "x"
-    console.print(Text(f"{sign} {verdict(came)}", style))
+    sign, style = ("✓", GOOD) if came.agrees else ("✗", BAD)
+    say(console, f"{sign} {verdict(came)}", style)
 
 
 def verdict(came: Live) -> str:
     """Return in one sentence what came of it."""
     number = came.differs_at
     if number is None and came.strays:
-        return "live: the packet was also seen where the walk does not lead"
+        return "live: the packet was also seen off the path of the walk"
     if number is None:
         last = came.steps[-1]
         if last.predicted is None:
-            return f"live: the packet really goes no further than step {last.number}"
-        return f"live: the lab does what the walk says, at all {len(came.steps)} steps"
+            return f"live: the packet stops at step {last.number}, as the walk says"
+        return f"live: the lab agrees with the walk at all {len(came.steps)} steps"
     failed = next(step for step in came.steps if step.number == number)
     if failed.observed is None and number in came.walk.glitches:
-        return f"live: the packet really fails at step {number}, where the walk names a glitch"
-    return f"live: from step {number} on the lab does something else than the walk says"
+        return f"live: the packet fails at step {number}, where the walk shows a glitch"
+    return f"live: the lab differs from the walk from step {number} on"
 
 
 def _packet(form: Form | None) -> str:

@@ -1,32 +1,31 @@
-"""A walk for people: the article's table on a wide screen, and a block for each step anywhere else.
+"""A walk for people: a table on a wide screen, and a block for each step anywhere else.
 
 Colours mark realms, and the realm's name stands beside each address, so that it reads without colour, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from farshore.cli.console import realm_style
+from farshore.cli.console import BAD, GOOD, realm_style, say, spelled, wrapped
 from farshore.port import Protocol
 from farshore.realm import Address
 from farshore.semantics.packet import Packet
 from farshore.walk.tell.journey import Phase, Step, Walk
 from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
 
-WIDE = 100
-_WRONG = "bold red"
-_GOOD = "bold green"
 _QUIET = "dim"
 _ARROWS = {Phase.REQUEST: "→", Phase.REPLY: "←"}
 _HEADINGS = ("step", "where", "action", "packet before", "packet after", "state")
-_STEP, _WIDEST_WHERE, _GAP = 4, 20, 2
-_SIGNS_IN_ASCII = str.maketrans({"→": ">", "←": "<", "✗": "x", "✓": "=", "…": "~"})
+_GAP = 2
+_LEAST_PROSE = 20  # columns of an action or a state, or else the table is too narrow for words
+
+_Cells = tuple[Text, ...]
 
 
 def show(console: Console, walk: Walk, tenant_names: tuple[str, ...]) -> None:
@@ -34,15 +33,25 @@ def show(console: Console, walk: Walk, tenant_names: tuple[str, ...]) -> None:
     page = _Page(console, tenant_names)
     page.line(Text(title(walk), "bold"))
     page.line(Text())
-    if console.is_terminal and console.width >= WIDE:
-        page.table(walk)
-    else:
+    if not (console.is_terminal and page.table(walk)):
         page.blocks(walk)
     page.remarks(glitch_heading(walk), glitch_list(walk))
     page.remarks("Notes", notes(walk))
     page.sentences(profile_says(walk))
-    sign, style = ("✓", _GOOD) if walk.delivered else ("✗", _WRONG)
+    sign, style = ("✓", GOOD) if walk.delivered else ("✗", BAD)
     page.line(Text(f"{sign} {verdict(walk)}", style))
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the packets of a table are folded: into one line, two or four."""
+
+    before_realm: str
+    before_destination: str
+
+
+# From the one that takes the fewest lines to the one that takes the fewest columns.
+_FORMS = (_Form(" ", " → "), _Form(" ", "\n→ "), _Form("\n  ", "\n→ "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,45 +61,55 @@ class _Page:
     console: Console
     tenant_names: tuple[str, ...]
 
-    def line(self, text: Text, indent: int = 0, first: str = "") -> None:
-        """Print a text, broken to the page's width, each line indented; ``first`` stands before the first."""
-        room = max(self.console.width - indent, 20)
-        for number, part in enumerate(text.wrap(self.console, room) or [Text()]):
-            part.rstrip()
-            lead = first.ljust(indent) if number == 0 else " " * indent
-            whole = Text.assemble((lead, text.style if first and text.style else ""), part) if part else Text(first)
-            self.console.print(self.spelled(whole))
-
-    def spelled(self, text: Text) -> Text:
-        """Return a text in characters that the page has."""
-        if self.console.options.ascii_only:
-            return Text(text.plain.translate(_SIGNS_IN_ASCII), text.style, spans=text.spans)
-        return text
+    def line(self, text: Text, lead: Text | str = "") -> None:
+        """Print a text, folded to the page's width, behind its lead."""
+        say(self.console, text, lead=lead, fold=True)
 
     # --- the two forms ---
 
-    def table(self, walk: Walk) -> None:
-        """Print the article's table, with what the packet looked like."""
-        ends = [end for step in walk.steps for packet in (step.before, step.after) for end in _ends(packet)]
-        parts = [part for step in walk.steps for part in (step.at.owner, step.at.local)]
-        where = min(max(map(len, parts)) + 1, _WIDEST_WHERE)
-        packet = len("→ ") + max(map(len, ends))
-        room = self.console.width - _STEP - where - 2 * packet - 5 * _GAP
-        widths = (_STEP, where, room // 2, packet, packet, room - room // 2)
-        table = Table(box=None, pad_edge=False, padding=(0, _GAP, 1, 0), header_style="bold")
-        for heading, width in zip(_HEADINGS, widths, strict=True):
-            table.add_column(heading, width=width, overflow="fold")
-        for step in walk.steps:
-            table.add_row(*(self.spelled(cell) for cell in self._cells(step, mark(walk, step))))
-        self.console.print(table, soft_wrap=False, end="")
+    def table(self, walk: Walk) -> bool:
+        """Print a row for each step, in the form that takes the fewest lines; tell whether one fits."""
+        layouts = [layout for form in _FORMS if (layout := self._laid_out(walk, form)) is not None]
+        if not layouts:
+            return False
+        rows = min(layouts, key=lambda rows: sum(len(row) for row in rows))
+        apart = any(len(row) > 1 for row in rows[1:])
+        for number, row in enumerate(rows):
+            if apart and number:
+                self.console.print()
+            for line in row:
+                self.console.print(spelled(self.console, line))
+        self.console.print()
+        return True
 
-    def _cells(self, step: Step, word: str) -> Iterator[Text]:
-        yield Text(f"{step.number} {_ARROWS[step.phase]}", _WRONG if word else "")
-        yield Text(f"{step.at.owner}/\n{step.at.local}")
+    def _laid_out(self, walk: Walk, form: _Form) -> list[list[Text]] | None:
+        """Return the heading and the rows of a table as lines, None where there is too little room for them."""
+        rows = [tuple(self._cells(step, mark(walk, step), form)) for step in walk.steps]
+        headings = tuple(Text(heading, "bold") for heading in _HEADINGS)
+        natural = [max(_widest(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+        prose = [_HEADINGS.index(name) for name in ("action", "state")]
+        room = self.console.width - _GAP * (len(natural) - 1)
+        room -= sum(width for position, width in enumerate(natural) if position not in prose)
+        if room < 2 * _LEAST_PROSE:
+            return None
+        action, state = (natural[position] for position in prose)
+        if action + state > room:
+            action = min(max(room * action // (action + state), _LEAST_PROSE), room - _LEAST_PROSE)
+            state = room - action
+        widths = [*natural]
+        widths[prose[0]], widths[prose[1]] = action, state
+        return [_row(cells, widths) for cells in (headings, *rows)]
+
+    def _cells(self, step: Step, word: str, form: _Form) -> Iterator[Text]:
+        yield Text(f"{step.number} {_ARROWS[step.phase]}", BAD if word else "")
+        yield Text(step.at)
         yield Text(step.action)
-        yield self.packet(step.before, "\n→ ", "\n  ")
-        yield Text("unchanged", _QUIET) if step.after == step.before else self.packet(step.after, "\n→ ", "\n  ")
-        yield Text.assemble((f"✗ {word}: " if word else "", _WRONG), step.state)
+        yield self.packet(step.before, form.before_destination, form.before_realm)
+        same = step.after == step.before
+        yield (
+            Text("unchanged", _QUIET) if same else self.packet(step.after, form.before_destination, form.before_realm)
+        )
+        yield Text.assemble((f"✗ {word}: " if word else "", BAD), step.state)
 
     def blocks(self, walk: Walk) -> None:
         """Print a block for each step."""
@@ -101,12 +120,11 @@ class _Page:
             self.console.print()
 
     def _block(self, step: Step, word: str) -> None:
-        number = f"{step.number:>3}. "
         heading = Text(step.at, "bold")
         if word:
-            heading = heading + Text(f"  ✗ {word}", _WRONG)
-        self.line(heading, len(number), number)
-        self.line(Text(step.action), 5)
+            heading = heading + Text(f"  ✗ {word}", BAD)
+        self.line(heading, Text(f"{step.number:>3}. ", "bold"))
+        self.line(Text(step.action), "     ")
         if step.after == step.before:
             self._field("packet", self.packet(step.before))
         else:
@@ -116,21 +134,21 @@ class _Page:
             self._field("state", Text(step.state))
 
     def _field(self, name: str, text: Text) -> None:
-        self.line(text, 13, f"     {name}")
+        self.line(text, f"     {name:8}")
 
     # --- what stands below ---
 
     def remarks(self, heading: str, remarks: Iterable[Remark]) -> None:
-        """Print the article's glitch-list, or notes in its manner."""
+        """Print the glitches, or notes in their manner."""
         found = tuple(remarks)
         if not found:
             return
         self.line(Text(heading, "bold"))
         for remark in found:
             number = f"  [{remark.step}.] "
-            self.line(Text(remark.says), len(number), number)
+            self.line(Text(remark.says), number)
             if remark.fix is not None:
-                self.line(Text(f"Mend: {remark.fix}."), len(number))
+                self.line(Text(f"Fix: {remark.fix}."), " " * len(number))
         self.console.print()
 
     def sentences(self, sentences: Iterable[str]) -> None:
@@ -154,6 +172,24 @@ class _Page:
 
     def _style(self, address: Address) -> str:
         return realm_style(address.realm, self.tenant_names)
+
+
+def _row(cells: _Cells, widths: Sequence[int]) -> list[Text]:
+    """Return the lines of a row; cells are folded to their columns, and no line ends in blanks."""
+    folded = [wrapped(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    lines = []
+    for parts in zip_longest(*folded, fillvalue=Text()):
+        line, column = Text(), 0
+        for part, width in zip(parts, widths, strict=True):
+            if part:
+                line.append(" " * max(column - line.cell_len, 0)).append_text(part)
+            column += width + _GAP
+        lines.append(line)
+    return lines
+
+
+def _widest(cell: Text) -> int:
+    return max((line.cell_len for line in cell.split("\n")), default=0)
 
 
 def _ends(packet: Packet) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from farshore.cli.schema import schema as schema_command
+from farshore.cli.handbook import schema as schema_command
 from farshore.intent.read.schema_models import json_schema
 
 GOOD = sorted((Path(__file__).parents[3] / "examples").glob("**/*.yaml"))

@@ -1,4 +1,4 @@
-"""``farshore demo``: the article's case, told and really done."""
+"""``farshore demo``: two hosts and a service with one address, told and run in a lab."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from typing import TYPE_CHECKING
 
 import click
 
+from farshore.cli.command import BAD_INPUT, MACHINE, Command, json_option
 from farshore.cli.console import output, progress
 from farshore.errors import EXIT_NO, EXIT_YES
 
 if TYPE_CHECKING:
     from farshore.cli.demo.case import Case, Findings
 
-# \b keeps click from filling the lines that follow.
-EXAMPLE = """\b
-Example:
-  farshore demo
-  farshore demo --json | jq '.fetches[].seen'
 
-\b
-Exit status: 0 all was seen as planned, 1 something differed, 3 the machine cannot.
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.option("--json", "as_json", is_flag=True, help="Print what was seen as JSON, for programs.")
+@click.command(
+    cls=Command,
+    examples=("farshore demo", "farshore demo --json | jq '.fetches[].seen'"),
+    statuses={
+        EXIT_YES: "every packet went as planned",
+        EXIT_NO: "check failed: something differs from the plan",
+        **BAD_INPUT,
+        **MACHINE,
+    },
+)
+@json_option()
 def demo(*, as_json: bool) -> None:
-    """Show that Alice and Bill, both 10.1.1.1, can exchange to a portal at 10.1.1.1.
+    """Show two hosts with one address reach a service that has it, too.
 
-    It makes a lab of the article's case on this machine, has both of them fetch a page at the same moment,
-    tries what must be refused, and takes the lab down. It needs no root and takes a few seconds.
+    Alice and Bill, of two tenants, and the provider's portal all have the address 10.1.1.1, as in the series
+    Multi-Tenant WAN Access. farshore makes a lab of this case on this machine, where both fetch a page at the same
+    moment, sends what must be blocked, and takes the lab down. No root is needed.
     """
     from farshore.cli.demo.case import read_case, report
 
@@ -74,11 +75,11 @@ def _try(case: Case) -> Findings:
     name = f"demo-{os.getpid()}"
     with progress() as reporter, passing(name, Path(case.intent.file), case.fabric, reporter) as record:
         fetched = fetch(record, case.fetches)
-        reporter.started("attempts that must be refused")
+        reporter.started("checks")
         for result in visit(record, checks, case.fabric):
             results[result.name] = result
             reporter.advanced(len(results), len(checks))
-        reporter.finished("attempts that must be refused")
+        reporter.finished("checks")
     return Findings(fetched, results)
 
 

@@ -1,0 +1,145 @@
+"""What all commands have in common: help that teaches by examples and exit statuses, and the shared arguments."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from farshore.errors import EXIT_BAD_INPUT, EXIT_MACHINE
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+# Stands for a hyphen while click fills lines: it would break names such as last-hop there.
+_HYPHEN = "\ue000"
+_SPACE = "\ue001"  # for a space likewise
+BAD_INPUT = {EXIT_BAD_INPUT: "bad input: the file or the command line"}
+MACHINE = {EXIT_MACHINE: "missing tool or permission; the message names it and the fix"}
+
+
+class Formatter(click.HelpFormatter):
+    """Fills lines of help at spaces only, so that names and addresses stay whole."""
+
+    def write(self, string: str) -> None:
+        """Write a string as it is to be read."""
+        super().write(string.replace(_HYPHEN, "-"))
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs."""
+        super().write_text(text.replace("-", _HYPHEN))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write terms and what they mean."""
+        kept = [(term, meaning.replace("-", _HYPHEN)) for term, meaning in rows]
+        super().write_dl(kept, col_max, col_spacing)
+
+    def write_command(self, line: str) -> None:
+        """Write a command line; where it is too long it goes on in the next, as a shell takes it."""
+        indent = " " * self.current_indent
+        fill = textwrap.TextWrapper(self.width - len(" \\"), break_long_words=False, break_on_hyphens=False)
+        fill.initial_indent, fill.subsequent_indent = indent, f"{indent}    "
+        # An option and its value stay together.
+        glued = re.sub(r"(--[\w-]+) (?=[^-])", rf"\1{_SPACE}", line)
+        self.write(" \\\n".join(fill.wrap(glued)).replace(_SPACE, " ") + "\n")
+
+
+class Context(click.Context):
+    """A command's context, whose help is filled by :class:`Formatter`."""
+
+    formatter_class = Formatter
+
+
+class Command(click.Command):
+    """A command whose help ends with examples and exit statuses.
+
+    ``examples`` are command lines, or comments that begin with ``#``; ``statuses`` say what each exit status means.
+    """
+
+    context_class = Context
+
+    def __init__(
+        self, *args: Any, examples: tuple[str, ...] = (), statuses: Mapping[int, str] | None = None, **attributes: Any
+    ) -> None:
+        """Keep what the help teaches besides click's own."""
+        super().__init__(*args, **attributes)
+        self.examples = examples
+        self.statuses = dict(statuses or {})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples and exit statuses."""
+        super().format_epilog(ctx, formatter)
+        write_lessons(formatter, self.examples, self.statuses)
+
+
+class Group(click.Group):
+    """A group of such commands, which teaches in the same way."""
+
+    context_class = Context
+    command_class = Command
+
+    def __init__(
+        self, *args: Any, examples: tuple[str, ...] = (), statuses: Mapping[int, str] | None = None, **attributes: Any
+    ) -> None:
+        """Keep what the help teaches besides click's own."""
+        super().__init__(*args, **attributes)
+        self.examples = examples
+        self.statuses = dict(statuses or {})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write examples and exit statuses."""
+        super().format_epilog(ctx, formatter)
+        write_lessons(formatter, self.examples, self.statuses)
+
+
+def write_lessons(formatter: click.HelpFormatter, examples: tuple[str, ...], statuses: Mapping[int, str]) -> None:
+    """Write examples and exit statuses, where there are any."""
+    assert isinstance(formatter, Formatter)  # noqa: S101 - every context of ours makes one
+    if examples:
+        with formatter.section("Examples"):
+            for line in examples:
+                formatter.write_command(line)
+    if statuses:
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), meaning) for status, meaning in statuses.items()])
+
+
+# --- shared arguments and options --------------------------------------------------------------------
+
+
+def _completing(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    known = tuple(names)
+    return lambda _context, _parameter, incomplete: [name for name in known if name.startswith(incomplete)]
+
+
+def intent_file(name: str = "file") -> Callable[[Decorated], Decorated]:
+    """Return the argument that names an intent file; ``-`` is standard input."""
+    return click.argument(name, type=click.Path(path_type=Path, readable=False, allow_dash=True))
+
+
+def design_option(designs: Iterable[str]) -> Callable[[Decorated], Decorated]:
+    """Return the option ``--design``."""
+    return click.option(
+        "--design",
+        metavar="D",
+        shell_complete=_completing(designs),
+        help=f"Design for all tenants: {', '.join(designs)}. Default: as the intent says.",
+    )
+
+
+def profile_option(profiles: Iterable[str]) -> Callable[[Decorated], Decorated]:
+    """Return the option ``--profile``."""
+    return click.option(
+        "--profile",
+        metavar="P",
+        shell_complete=_completing(profiles),
+        help=f"Order of operations of every NAT device: {', '.join(profiles)}. Default: each device's own.",
+    )
+
+
+def json_option() -> Callable[[Decorated], Decorated]:
+    """Return the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")

@@ -1,4 +1,4 @@
-"""How a service learns which tenant is calling, where a proxy stands between the two."""
+"""How a service receives the caller's identity through a proxy: the tenant, and the address of its host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ProxyProtocol:
 class SignedHeader:
     """HTTP headers, signed with a key that only the proxy and the service have.
 
-    ``key_file`` is where the key stands, relative to the intent file.
+    ``key_file`` is the file with the key, relative to the intent file.
     """
 
     key_file: str

@@ -86,13 +86,13 @@ class DiagnosticCode(Enum):
     NO_LISTED_HOST = "E0318", "A network has the source mode host and no listed host."
     POOLED_NETWORK_TOO_LARGE = "E0319", "A network is too large for a pool."
     POOL_TOO_LARGE = "E0320", "A pool has more addresses than its network."
-    POOL_CALLED = "E0321", "The provider calls a tenant whose hosts share pool addresses."
+    POOL_CALLED = "E0321", "The provider calls hosts of a tenant that share pool addresses."
     LAKE_IN_SHARED_SPACE = "W0301", "The lake is in shared address space (RFC 6598), which carriers and VPNs use."
     LAKE_IN_PRIVATE_SPACE = "W0302", "The lake is in private address space (RFC 1918), which tenants are likely to use."
 
     PORTS_NOT_CARRIED = "E0401", "A service has ports that its design does not carry."
     CALLER_IDENTITY_LOST = "E0402", "A service expects the caller's identity from a design that does not pass it on."
-    CALLS_NOT_CARRIED = "E0403", "The provider calls a tenant whose design does not carry calls."
+    CALLS_NOT_CARRIED = "E0403", "The provider calls a tenant, and its design does not carry calls."
 
     SERVICES_FULL = "E0501", "The part of the lake that is reserved for services is full."
     LAKE_FULL = "E0502", "The lake has too few addresses for the tenants' networks."

@@ -1,4 +1,4 @@
-"""Realms, the article's colours: an address means nothing without the network it belongs to.
+"""Realms: an address has a meaning only together with the network that it belongs to.
 
 RFC 2663 section 2 calls a network in which addresses are unique an address realm. Alice's indigo
 10.1.1.1 and the portal's plum 10.1.1.1 are two addresses because they stand in two realms.
@@ -76,7 +76,7 @@ class Prefix:
 
     @classmethod
     def of(cls, address: Address) -> Prefix:
-        """Return the prefix that holds this address alone."""
+        """Return the prefix that contains this address alone."""
         return cls(address.realm, IPv4Network((int(address.ip), 32)))
 
 

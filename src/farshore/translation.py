@@ -80,7 +80,7 @@ class PortBlockNapt:
             yield inside, self.block(inside)
 
     def owner(self, address: Address, port: int) -> Address | None:
-        """Return the inside address that owns an outside address and port, None where nobody does."""
+        """Return the inside address that owns an outside address and port, None where none does."""
         pool_index = int(address.ip) - int(self.first.ip)
         block_index, _ = divmod(port - FIRST_POOL_PORT, self.block_size)
         if address.realm != self.first.realm or not 0 <= pool_index < self.addresses:

@@ -99,20 +99,20 @@ def test_a_service_more_moves_nobody(wanted: Intent) -> None:
 def test_lake_blocks_are_disjoint_and_in_the_tenants_share(wanted: Intent) -> None:
     plan = planned(wanted)
     blocks = [prefix.network for source in sources(plan) for prefix in source.lake]
-    aside = services_share(plan.lake.network)
+    reserved = services_share(plan.lake.network)
     assert all(prefix.realm == LAKE for source in sources(plan) for prefix in source.lake)
     assert all(block.subnet_of(plan.lake.network) for block in blocks)
-    assert all(int(block.network_address) >= aside.start + aside.size for block in blocks)
+    assert all(int(block.network_address) >= reserved.start + reserved.size for block in blocks)
     assert disjoint(blocks)
 
 
 @given(intents())
 def test_services_have_lake_addresses_of_their_own_in_the_services_share(wanted: Intent) -> None:
     plan = planned(wanted)
-    aside = services_share(plan.lake.network)
+    reserved = services_share(plan.lake.network)
     numbers = [int(service.lake.ip) for service in plan.services.values()]
     assert len(set(numbers)) == len(wanted.provider.services)
-    assert all(aside.start < number < aside.start + aside.size - 1 for number in numbers)
+    assert all(reserved.start < number < reserved.start + reserved.size - 1 for number in numbers)
 
 
 @given(intents())
@@ -133,14 +133,14 @@ def test_provider_blocks_are_disjoint_and_stand_for_every_lake_block(wanted: Int
 def test_presented_addresses_are_distinct_usable_and_as_pinned(wanted: Intent) -> None:
     plan = planned(wanted)
     for name, tenant_plan in plan.tenants.items():
-        asked = wanted.tenants[name]
-        assert asked.presents is not None
-        assert list(tenant_plan.presents) == [each.service for each in asked.subscriptions]
-        assert len(set(tenant_plan.presents.values())) == len(asked.subscriptions)
-        for each in asked.subscriptions:
+        customer = wanted.tenants[name]
+        assert customer.presents is not None
+        assert list(tenant_plan.presents) == [each.service for each in customer.subscriptions]
+        assert len(set(tenant_plan.presents.values())) == len(customer.subscriptions)
+        for each in customer.subscriptions:
             address = tenant_plan.presents[each.service]
-            assert address.realm == asked.realm
-            assert int(address.ip) in usable_addresses(asked.presents.network)
+            assert address.realm == customer.realm
+            assert int(address.ip) in usable_addresses(customer.presents.network)
             assert each.presented in {None, address}
 
 
@@ -166,8 +166,8 @@ def test_there_and_back_is_where_it_began(wanted: Intent, data: st.DataObject) -
 @given(intents())
 def test_no_two_hosts_share_a_lake_address_and_port(wanted: Intent) -> None:
     owned: set[tuple[Address, int]] = set()
-    for tenant_plan, asked in zip(planned(wanted).tenants.values(), wanted.tenants.values(), strict=True):
-        for host in asked.hosts:
+    for tenant_plan, customer in zip(planned(wanted).tenants.values(), wanted.tenants.values(), strict=True):
+        for host in customer.hosts:
             for source in tenant_plan.sources:
                 for translation in source.translations:
                     if host.address not in translation.inside:

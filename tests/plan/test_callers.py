@@ -115,19 +115,19 @@ def test_a_service_that_a_tenant_comes_to_use_moves_no_other_caller(wanted: Inte
 def test_callers_are_told_apart_in_the_lake_and_by_every_tenant_that_they_may_call(wanted: Intent) -> None:
     plan = planned(wanted)
     assert plan == planned(wanted)
-    aside = services_share(plan.lake.network)
+    reserved = services_share(plan.lake.network)
     lakes = {each.lake for each in plan.services.values()} | {each.lake for each in plan.callers.values()}
     own = plan.callers.keys() - plan.services.keys()
     assert len(lakes) == len(plan.services) + len(own)
-    assert all(aside.start < int(lake.ip) < aside.start + aside.size - 1 for lake in lakes)
+    assert all(reserved.start < int(lake.ip) < reserved.start + reserved.size - 1 for lake in lakes)
     for name, tenant in plan.tenants.items():
-        asked = wanted.tenants[name]
+        customer = wanted.tenants[name]
         assert list(tenant.callers) == (list(plan.callers) if wanted.reached(name) else [])
         assert len(set(tenant.callers.values())) == len(tenant.callers)
         for caller, address in tenant.callers.items():
-            assert address.realm == asked.realm
-            assert asked.presents is not None
-            assert int(address.ip) in usable_addresses(asked.presents.network)
+            assert address.realm == customer.realm
+            assert customer.presents is not None
+            assert int(address.ip) in usable_addresses(customer.presents.network)
             sharing = {service for service, presented in tenant.presents.items() if presented == address}
             # Only a service by the tenant's own design answers where a call comes from.
             by_own = caller in tenant.presents and wanted.design_of(name, caller) is wanted.design_of(name)
@@ -150,8 +150,8 @@ def test_a_share_of_the_lake_that_is_too_small_says_what_would_fit(
     )
     found = of(small, hosts=f"{{{named}}}")
     (diagnostic,) = found.diagnostics
-    reserved, needed = counts
-    problem = f"lake {lake} has {reserved} reserved for services, too few for {needed} of the provider"
+    reserved, customer = counts
+    problem = f"lake {lake} has {reserved} reserved for services, too few for {customer} of the provider"
     assert diagnostic.problem == problem
     assert diagnostic.fix == f"widen the lake to /{length}"
     assert of(small.replace(lake, f"198.18.0.0/{length}"), hosts=f"{{{named}}}").plan is not None

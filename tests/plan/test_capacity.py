@@ -35,7 +35,7 @@ def apply(wanted: Intent, remedies: Sequence[Remedy], *, as_pool: bool = False) 
     """Return the intent with these remedies applied; ``as_pool`` takes the pool where that is offered too."""
     tenants: dict[str, Tenant] = dict(wanted.tenants)
     for remedy in remedies:
-        mode, pool = remedy.mode, remedy.asked if remedy.mode is Mode.POOL else 0
+        mode, pool = remedy.mode, remedy.needed if remedy.mode is Mode.POOL else 0
         if as_pool and remedy.or_pool:
             mode, pool = Mode.POOL, remedy.or_pool
         changed = replace(remedy.demand.network, mode=mode, pool_size=pool)
@@ -56,11 +56,11 @@ def with_more_source(wanted: Intent, length: int) -> Intent:
 
 
 def lake_is_full(wanted: Intent) -> bool:
-    return not lake_room(wanted).fits([each.asked for each in demands(wanted)])
+    return not lake_room(wanted).fits([each.needed for each in demands(wanted)])
 
 
 def source_is_full(wanted: Intent) -> bool:
-    return not source_room(wanted).fits([each.asked for each in demands(wanted)])
+    return not source_room(wanted).fits([each.needed for each in demands(wanted)])
 
 
 def only_diagnostic(wanted: Intent) -> Diagnostic:
@@ -153,7 +153,7 @@ def test_the_source_is_full() -> None:
 
 def test_alignment_counts() -> None:
     """As many addresses are available as are needed, but in no aligned block of that size."""
-    room = Room(((0, 256), (1024, 256)), lambda asked: (asked,))
+    room = Room(((0, 256), (1024, 256)), lambda needed: (needed,))
     assert room.fits([128, 256, 128])
     assert not room.fits([512])
     assert not room.fits([128, 64, 256, 128])
@@ -204,7 +204,7 @@ def test_applying_the_remedies_for_the_source_makes_the_tenants_fit(wanted: Inte
 
 
 @pytest.mark.parametrize(
-    ("sources", "hosts", "mode", "asked"),
+    ("sources", "hosts", "mode", "needed"),
     [
         ("prefix", HOSTS, Mode.HOST, 4),
         ("prefix", (), Mode.POOL, 1),
@@ -212,7 +212,7 @@ def test_applying_the_remedies_for_the_source_makes_the_tenants_fit(wanted: Inte
         (100, HOSTS, Mode.HOST, 4),
     ],
 )
-def test_which_mode_is_suggested(sources: str | int, hosts: tuple[str, ...], mode: Mode, asked: int) -> None:
+def test_which_mode_is_suggested(sources: str | int, hosts: tuple[str, ...], mode: Mode, needed: int) -> None:
     wanted = intent(tenant("a", {"10.0.0.0/24": sources}, hosts), lake="100.64.0.0/25")
     (remedy,) = fewest_remedies(lake_room(wanted), demands(wanted))
-    assert (remedy.mode, remedy.asked) == (mode, asked)
+    assert (remedy.mode, remedy.needed) == (mode, needed)

@@ -78,7 +78,7 @@ def _allocate_sources(intent: Intent, demands: Sequence[Demand]) -> tuple[Sequen
     in_the_lake = [plan_source(each, lake_blocks) for each in demands]
     if None in in_the_lake:
         diagnostics.append(lake_full(intent, demands))
-    if intent.provider.source and not source_room(intent).fits([each.asked for each in demands]):
+    if intent.provider.source and not source_room(intent).fits([each.needed for each in demands]):
         diagnostics.append(source_full(intent, demands))
     if diagnostics:
         return (), tuple(diagnostics)

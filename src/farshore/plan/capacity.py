@@ -32,16 +32,16 @@ class Room:
         """Return how many addresses there are in all."""
         return sum(size for _, size in self.ranges)
 
-    def takes(self, asked: int) -> int:
+    def takes(self, needed: int) -> int:
         """Return how many addresses are used where so many are needed."""
-        return sum(self.division(asked))
+        return sum(self.division(needed))
 
-    def fits(self, asked: Sequence[int]) -> bool:
+    def fits(self, needed: Sequence[int]) -> bool:
         """Tell whether these demands, in this order, all find their blocks."""
-        if sum(self.takes(count) for count in asked) > self.there():
+        if sum(self.takes(count) for count in needed) > self.there():
             return False
         blocks = Blocks(self.ranges)
-        return all(blocks.take(size) is not None for count in asked for size in self.division(count))
+        return all(blocks.take(size) is not None for count in needed for size in self.division(count))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Remedy:
     position: int
     demand: Demand
     mode: Mode
-    asked: int
+    needed: int
     or_pool: int = 0
 
 
@@ -71,14 +71,14 @@ def fewest_remedies(room: Room, demands: Sequence[Demand]) -> tuple[Remedy, ...]
     """Return the fewest changes of mode that make the demands fit, largest saving first; none where none do."""
     remedies = sorted(
         (remedy for position, demand in enumerate(demands) if (remedy := _remedy(room, position, demand))),
-        key=lambda remedy: (room.takes(remedy.asked) - room.takes(remedy.demand.asked), -remedy.position),
+        key=lambda remedy: (room.takes(remedy.needed) - room.takes(remedy.demand.needed), -remedy.position),
     )
 
     def fits(count: int) -> bool:
-        asked = [demand.asked for demand in demands]
+        needed = [demand.needed for demand in demands]
         for remedy in islice(remedies, count):
-            asked[remedy.position] = remedy.asked
-        return room.fits(asked)
+            needed[remedy.position] = remedy.needed
+        return room.fits(needed)
 
     if not fits(len(remedies)):
         return ()
@@ -118,7 +118,7 @@ def source_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
 
 def _remedy(room: Room, position: int, demand: Demand) -> Remedy | None:
     """Return the mode that would save addresses: host where hosts are named, else the smallest pool."""
-    takes_now = room.takes(demand.asked)
+    takes_now = room.takes(demand.needed)
     size = demand.network.prefix.network.num_addresses
     pool = smallest_pool(size) if size <= LARGEST_POOLED else 0
     hosts = power_at_least(len(demand.hosts)) if demand.hosts else 0
@@ -132,28 +132,28 @@ def _remedy(room: Room, position: int, demand: Demand) -> Remedy | None:
 
 
 def _lake_length_for(services: int, demands: Sequence[Demand]) -> int | None:
-    """Return the longest lake prefix that holds so many services and callers and, as they are, all demands."""
-    asked = [demand.asked for demand in demands]
+    """Return the longest lake prefix with room for so many services and callers and, as they are, all demands."""
+    needed = [demand.needed for demand in demands]
     for length in range(ADDRESS_BITS, -1, -1):
         size = 1 << (ADDRESS_BITS - length)
-        aside = services_size(size)
-        if services_fit(size, services) and Room(((aside, size - aside),), reserved).fits(asked):
+        reserved_size = services_size(size)
+        if services_fit(size, services) and Room(((reserved_size, size - reserved_size),), reserved).fits(needed):
             return length
     return None
 
 
 def _source_length_for(room: Room, demands: Sequence[Demand]) -> int | None:
     """Return the longest prefix that, added to the provider's source, makes all demands fit."""
-    asked = [demand.asked for demand in demands]
+    needed = [demand.needed for demand in demands]
     for length in range(ADDRESS_BITS, -1, -1):
         more = (0, 1 << (ADDRESS_BITS - length))
-        if Room((*room.ranges, more), room.division).fits(asked):
+        if Room((*room.ranges, more), room.division).fits(needed):
             return length
     return None
 
 
 def _need(room: Room, demands: Sequence[Demand]) -> str:
-    needed = sum(room.takes(demand.asked) for demand in demands)
+    needed = sum(room.takes(demand.needed) for demand in demands)
     return f"tenants need {counted(needed, 'address')}, {room.there():,} available"
 
 
@@ -169,9 +169,9 @@ def _fix(room: Room, demands: Sequence[Demand], widen: str) -> str:
 def _worded(room: Room, remedy: Remedy) -> str:
     demand = remedy.demand
     network = demand.network.prefix.network
-    who = f"{demand.tenant} ({network}, {counted(room.takes(demand.asked), 'address')})"
-    takes = counted(room.takes(remedy.asked), "address")
-    mode = "host" if remedy.mode is Mode.HOST else f"{{pool: {remedy.asked}}}"
+    who = f"{demand.tenant} ({network}, {counted(room.takes(demand.needed), 'address')})"
+    takes = counted(room.takes(remedy.needed), "address")
+    mode = "host" if remedy.mode is Mode.HOST else f"{{pool: {remedy.needed}}}"
     sources = mode if demand.alone else f"{{{network}: {mode}}}"
     hosts = f"{counted(len(demand.hosts), 'host')}: " if remedy.mode is Mode.HOST else ""
     or_pool = f" or {{pool: {remedy.or_pool}}}" if remedy.or_pool else ""

@@ -72,11 +72,11 @@ def allocate_services(intent: Intent) -> AllocatedServices:
         service.name: ServicePlan(service.name, service.address, Address(LAKE, IPv4Address(number)))
         for service, number in zip(provider.services.values(), there, strict=False)
     }
-    asked = len(provider.services)
-    if asked <= len(there):
+    needed = len(provider.services)
+    if needed <= len(there):
         return AllocatedServices(services, ())
-    problem = _full(provider.lake.network, counted(asked, "service"), len(there))
-    fix = f"widen the lake to /{lake_length_for(asked + len(calling_hosts(intent)))}"
+    problem = _full(provider.lake.network, counted(needed, "service"), len(there))
+    fix = f"widen the lake to /{lake_length_for(needed + len(calling_hosts(intent)))}"
     fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
     return AllocatedServices(services, (fault,))
 
@@ -106,8 +106,8 @@ def allocate_callers(intent: Intent, services: Mapping[str, ServicePlan]) -> All
     alone = services_fit(provider.lake.network.num_addresses, len(provider.services))
     if len(callers) == len(provider.hosts) or not alone:
         return AllocatedCallers(callers, ())
-    asked = f"{counted(len(provider.services), 'service')} and {counted(len(provider.hosts), 'host')} of the provider"
-    problem = _full(provider.lake.network, asked, len(there))
+    needed = f"{counted(len(provider.services), 'service')} and {counted(len(provider.hosts), 'host')} of the provider"
+    problem = _full(provider.lake.network, needed, len(there))
     fix = f"widen the lake to /{lake_length_for(len(provider.services) + len(provider.hosts))}"
     fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
     return AllocatedCallers(callers, (fault,))
@@ -129,6 +129,6 @@ def lake_length_for(count: int) -> int:
     return next(length for length in lengths if services_fit(1 << (ADDRESS_BITS - length), count))
 
 
-def _full(lake: IPv4Network, asked: str, reserved: int) -> str:
+def _full(lake: IPv4Network, needed: str, reserved: int) -> str:
     """Return that the services' share is full, with what needs addresses there."""
-    return f"lake {lake} has {counted(reserved, 'address')} reserved for services, too few for {asked}"
+    return f"lake {lake} has {counted(reserved, 'address')} reserved for services, too few for {needed}"

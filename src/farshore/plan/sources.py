@@ -23,7 +23,7 @@ MOST_HOSTS_PER_ADDRESS = POOL_PORTS // LEAST_PORTS_PER_HOST
 class Demand:
     """The lake addresses that one tenant network needs for its hosts.
 
-    The block that is reserved for them is the next power of two. ``asked`` is 0 only in mode ``host``
+    The block that is reserved for them is the next power of two. ``needed`` is 0 only in mode ``host``
     without hosts. ``hosts`` are the named ones inside this network, and ``alone`` tells that the tenant
     has no other network.
     """
@@ -31,14 +31,14 @@ class Demand:
     tenant: str
     network: Network
     hosts: tuple[Host, ...]
-    asked: int
+    needed: int
     alone: bool
 
 
 def demand(tenant: Tenant, network: Network) -> Demand:
     """Return the lake addresses that a network of a tenant needs."""
     hosts = hosts_inside(network, tenant.hosts)
-    return Demand(tenant.name, network, hosts, _addresses_asked(network, hosts), len(tenant.networks) == 1)
+    return Demand(tenant.name, network, hosts, _addresses_needed(network, hosts), len(tenant.networks) == 1)
 
 
 def hosts_inside(network: Network, hosts: Sequence[Host]) -> tuple[Host, ...]:
@@ -46,14 +46,14 @@ def hosts_inside(network: Network, hosts: Sequence[Host]) -> tuple[Host, ...]:
     return tuple(host for host in hosts if host.address in network.prefix)
 
 
-def reserved(asked: int) -> tuple[int, ...]:
+def reserved(needed: int) -> tuple[int, ...]:
     """Return the size of the lake block for so many addresses: one block, or none."""
-    return (power_at_least(asked),) if asked else ()
+    return (power_at_least(needed),) if needed else ()
 
 
-def visible(asked: int) -> tuple[int, ...]:
+def visible(needed: int) -> tuple[int, ...]:
     """Return the sizes of the prefixes that make up the first so many addresses of a block."""
-    return tuple(size for _, size in aligned_parts(0, asked))
+    return tuple(size for _, size in aligned_parts(0, needed))
 
 
 def smallest_pool(size: int) -> int:
@@ -64,12 +64,12 @@ def smallest_pool(size: int) -> int:
 def plan_source(demand: Demand, lake_blocks: Blocks) -> SourcePlan | None:
     """Take a lake block for one network; None when the lake has no room for it."""
     network = demand.network
-    if not demand.asked:
+    if not demand.needed:
         return SourcePlan(network.prefix, network.mode, (), (), ())
-    start = lake_blocks.take(power_at_least(demand.asked))
+    start = lake_blocks.take(power_at_least(demand.needed))
     if start is None:
         return None
-    lake = tuple(_prefix(LAKE, part_start, size) for part_start, size in aligned_parts(start, demand.asked))
+    lake = tuple(_prefix(LAKE, part_start, size) for part_start, size in aligned_parts(start, demand.needed))
     return SourcePlan(network.prefix, network.mode, lake, _translations(demand, start, lake), ())
 
 
@@ -101,7 +101,7 @@ def port_blocks(size: int, pool_size: int) -> tuple[int, int]:
     return hosts_per_address, POOL_PORTS // hosts_per_address
 
 
-def _addresses_asked(network: Network, hosts: Sequence[Host]) -> int:
+def _addresses_needed(network: Network, hosts: Sequence[Host]) -> int:
     match network.mode:
         case Mode.PREFIX:
             return network.prefix.network.num_addresses

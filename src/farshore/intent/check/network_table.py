@@ -38,7 +38,7 @@ class NetworkTable:
         self._lengths = sorted(self._by_length)
 
     def holding(self, address: IPv4Address) -> Placed | None:
-        """Return the largest network that holds an address."""
+        """Return the largest network that contains an address."""
         bits = int(address)
         for length in self._lengths:
             found = self._by_length[length].get(bits & mask(length))

@@ -26,7 +26,7 @@ _DEEPEST = 16
 _MOST_VALUES = 1_000_000
 # YAML itself allows no more for a key without a '?' before it.
 _LONGEST_KEY = 1024
-# Nobody reads more of these, and each costs memory.
+# More of them are of no use, and each costs memory.
 _MOST_FAULTS = 1_000
 _WRITE_OUT = "write the values out"
 _EXAMPLE = "write an intent that begins with version: 1, as docs/intent.md shows"
@@ -74,7 +74,7 @@ _WORDS = {
     ),
     "found incompatible YAML document": ("this version of YAML is not supported", "delete the line"),
 }
-# The start says more than the end here: the end may be the end of the file.
+# The start is more useful than the end here: the end may be the end of the file.
 _POINT_AT_START = frozenset(
     {
         "found unexpected end of stream",
@@ -86,13 +86,13 @@ _POINT_AT_START = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a text says, and what was refused on the way. ``root`` is None where nothing can be used."""
+    """The content of a text, and what was refused on the way. ``root`` is None where nothing can be used."""
 
     root: Table | None
     diagnostics: tuple[Diagnostic, ...]
 
 
-class _StopReading(Exception):  # noqa: N818 - no error: the reading ends here, and diagnostics say why
+class _StopReading(Exception):  # noqa: N818 - no error: the reading ends here, for a reason that diagnostics give
     """Ends the reading of a text that cannot become an intent."""
 
 
@@ -239,7 +239,7 @@ class _Composer:
             parent.marks[key] = (key_mark, mark)
 
     def _key(self, parent: Table, node: Node, mark: Mark) -> str | _Skip:
-        """Return a key, or what stands for it where it is refused."""
+        """Return a key, or a placeholder where it is refused."""
         if not isinstance(node, str):
             if not isinstance(node, Hole):
                 kind = "a list" if isinstance(node, Listing) else "a mapping"

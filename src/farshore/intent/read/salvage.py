@@ -53,11 +53,11 @@ def read_text(text: str, file: str) -> tuple[tuple[Diagnostic, ...], Salvage | N
     """Read the text of an intent file.
 
     Args:
-        text: What the file says.
+        text: The content of the file.
         file: The name by which diagnostics call it.
 
     Returns:
-        Everything that is wrong with single values, and what the others say, None where that is too little.
+        Everything that is wrong with single values, and the parts that are good, None where these are too few.
     """
     document = compose(text, file)
     root: Table | None = document.root

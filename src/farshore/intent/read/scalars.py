@@ -44,14 +44,14 @@ class FaultError(ValueError):
         self.fix = fix
 
 
-def scalar(value: object, wanted: str, example: str) -> str:
+def scalar(value: object, expected: str, example: str) -> str:
     """Return a value's text. Raises :class:`FaultError` for lists and mappings, and where there is no value."""
     if isinstance(value, str):
         if value in NULLS and not (isinstance(value, Quoted) and value):
-            raise FaultError(DiagnosticCode.MISSING_VALUE, "has no value", f"write {wanted}, such as {example}")
+            raise FaultError(DiagnosticCode.MISSING_VALUE, "has no value", f"write {expected}, such as {example}")
         return value
-    problem = f"expected {wanted}, found {kind_of(value)}"
-    raise FaultError(DiagnosticCode.WRONG_TYPE, problem, f"write {wanted}, such as {example}")
+    problem = f"expected {expected}, found {kind_of(value)}"
+    raise FaultError(DiagnosticCode.WRONG_TYPE, problem, f"write {expected}, such as {example}")
 
 
 def kind_of(value: object) -> str:

@@ -173,7 +173,7 @@ class Provider(_Model):
     )
     reaches: list[Reach] = Field(
         default=[],
-        description="Tenants whose hosts the provider's own may call, by their lake addresses.",
+        description="Tenants with hosts that the provider's own may call, by their lake addresses.",
         examples=[[{"tenant": "customer-a", "ports": ["tcp/22", "icmp"]}]],
     )
 

@@ -65,9 +65,9 @@ def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tup
         return DiagnosticCode.EMPTY, "is empty", f"write at least one, such as {_example(location)}"
     if node is None or is_null(node):
         return DiagnosticCode.MISSING_VALUE, "has no value", f"write {_example(location)}"
-    wanted = "a list" if kind == "list_type" else "a mapping"
+    expected = "a list" if kind == "list_type" else "a mapping"
     fix = f"write {location[-1]}: [{shown(node)}]" if kind == "list_type" and isinstance(node, str) else ""
-    problem = f"expected {wanted}, found {kind_of(node)}"
+    problem = f"expected {expected}, found {kind_of(node)}"
     return DiagnosticCode.WRONG_TYPE, problem, fix or f"write {_example(location)}"
 
 

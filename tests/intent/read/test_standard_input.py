@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -51,16 +55,25 @@ def test_a_named_fifo_may_be_standard_input(tmp_path: Path) -> None:
         os.close(reading)
 
 
+def waits(process: subprocess.Popen[bytes], reading: int) -> bool:
+    """Tell whether a process has read all that is in its pipe and waits for more, or has ended."""
+    (unread,) = struct.unpack("i", fcntl.ioctl(reading, termios.FIONREAD, b"\0" * 4))
+    state = Path(f"/proc/{process.pid}/stat").read_text().rpartition(") ")[2][0]
+    return state == "Z" or (unread == 0 and state == "S")
+
+
 def test_a_pipe_that_does_not_block_is_read_to_its_end() -> None:
     """A short read is not the end: the intent would be cut in the middle."""
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     command = [sys.executable, "-m", "farshore", "check", "-"]
     with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        os.close(reading)
         with os.fdopen(writing, "wb", buffering=0) as pipe:
             for line in GOOD.splitlines(keepends=True):
                 pipe.write(line.encode())
+                while not waits(process, reading):
+                    time.sleep(0.001)
+        os.close(reading)
         output, errors = process.communicate(timeout=60)
     assert (output.decode(), errors.decode(), process.returncode) == (SAYS_GOOD, "", 0)
 

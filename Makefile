@@ -1,9 +1,9 @@
-# make demo and make test do all set-up on Debian 12 and Ubuntu 24.04.
+# make demo and make test do all set-up on Debian 12 and 13 and Ubuntu 24.04.
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench man clean
 
 help:   ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,5 +27,8 @@ bench: setup   ## measure all designs against each other, plain routing and hand
 	@.ci/setup --bench $(VENV)
 	@$(BIN)/python -m tests.bench
 
+man: setup   ## write the manual pages of all commands to build/man1
+	@$(BIN)/farshore man --into build/man1
+
 clean:   ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis

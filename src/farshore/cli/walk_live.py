@@ -73,7 +73,8 @@ def _up(here: LabEntry) -> Record | None:
 
 
 def _fits(record: Record, file: Path, fabric: Fabric) -> bool:
-    same = record.intent == str(file.resolve()) and record.design == fabric.design
+    # What standard input held when a lab was made is not known.
+    same = str(file) != "-" and record.intent == str(file.resolve()) and record.design == fabric.design
     return same and record.nodes == tuple(fabric.nodes)
 
 

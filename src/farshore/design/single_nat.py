@@ -1,4 +1,4 @@
-"""One NAT between each tenant and the provider: the article's first try, here so that people see why it fails.
+"""One NAT between each tenant and the provider, as first tried in the series Multi-Tenant WAN Access: why one fails.
 
     host ── WAN ── CE with NAT ── provider's router ── service
 
@@ -29,7 +29,7 @@ from farshore.translation import BasicNat
 
 
 def single_nat(intent: Intent, plan: Plan) -> Segment:
-    """Build the tenants' CE routers. A plan's lake addresses serve as the article's temporary a.b.c.x ones."""
+    """Build the tenants' CE routers. A plan's lake addresses serve as temporary source addresses."""
     tenants = tuple(intent.tenants.values())
     return Segment(
         tenant_nodes={tenant.name: (_ce(tenant, intent, plan),) for tenant in tenants},
@@ -41,7 +41,7 @@ def single_nat(intent: Intent, plan: Plan) -> Segment:
             )
             for tenant in tenants
         },
-        # With the route that the article adds: a.b.c.x is behind its tenant's CE.
+        # The temporary addresses of a tenant are behind its CE.
         provider_uplinks=tuple(
             ProviderUplink(
                 names.toward_tenant(tenant.name),

@@ -31,7 +31,7 @@ NO_ADDRESS = IPv4Address("192.0.0.8")
 
 
 class NodeKind(StrEnum):
-    """What a node is in the article's picture."""
+    """What a node is to those who draw the network."""
 
     HOST = "host"
     SERVICE = "service"

@@ -147,7 +147,7 @@ class Case:
 
 
 def read_case() -> Case:
-    """Read the article's intent, which comes with the package, and work out what is to be tried."""
+    """Read the demo's intent, which comes with the package, and work out what is to be tried."""
     resource = importlib.resources.files("farshore.cli.demo") / "article.yaml"
     with importlib.resources.as_file(resource) as file:
         built = read_built(file, "lake")

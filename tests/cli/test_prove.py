@@ -81,7 +81,7 @@ def test_equal_addresses_refute_single_nat_at_the_articles_steps(monkeypatch: py
     assert shown["glitches"] == [3, 6]
     assert shown["from"] == "customer-a/alice"
     assert shown["device"] == "customer-a/ce"
-    assert "10.1.1.1 is on both sides" in shown["rule"]
+    assert "ambiguous route to 10.1.1.1" in shown["rule"]
     assert shown["intent"] == {
         "file": "examples/article.yaml",
         "line": 19,

@@ -94,7 +94,7 @@ def test_a_walk_and_a_difference() -> None:
     moved = INTENT.replace("10.2.2.0/28", "10.2.3.0/28")
     both = [stages.prove(built("lake", text)) for text in (INTENT, moved)]
     assert stages.difference(both[0], both[0]).effects == ()
-    assert {each.whose for each in stages.difference(*both).effects} == {"customer-a"}
+    assert {each.subject for each in stages.difference(*both).effects} == {"customer-a"}
 
 
 @pytest.mark.parametrize(

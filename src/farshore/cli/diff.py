@@ -81,8 +81,7 @@ def _proven(file: Path, design: str | None, reporter: Reporter) -> Proven:
 
 _MOST = 200
 _MOST_NAMED = 12
-# By the kinds of changes; any other kind is neither gain nor loss.
-_VERBS = {"gains": "gains ", "loses": "loses "}
+# By the kinds of effects; any other kind is neither gain nor loss.
 _SIGNS = {"comes": "+", "gains": "+", "goes": "-", "loses": "-"}
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -117,7 +116,7 @@ def show(console: Console, result: DiffResult, new: str) -> None:
     effects, untouched = result.difference.effects, result.difference.untouched
     for effect in effects[:_MOST]:
         sign = _SIGNS.get(effect.kind, "~")
-        say(console, _says(effect), _STYLES[sign], lead=Text(f"{sign} ", _STYLES[sign]))
+        say(console, effect.says, _STYLES[sign], lead=Text(f"{sign} ", _STYLES[sign]))
     if len(effects) > _MOST:
         say(console, f"{len(effects) - _MOST:,} more changes; --json lists them all")
     if not effects:
@@ -128,15 +127,11 @@ def show(console: Console, result: DiffResult, new: str) -> None:
     for each in result.failing:
         say(console, f"✗ {each.what} does not hold; for a counterexample: farshore prove {new}", BAD)
     if result.outside:
-        others = ", ".join(dict.fromkeys(effect.whose for effect in result.outside[:_MOST]))
+        others = ", ".join(dict.fromkeys(effect.subject for effect in result.outside[:_MOST]))
         say(console, f"✗ more than {result.only} changes: {others}", BAD)
     if result.good:
         alone = f", and only {result.only} changes" if result.only is not None else ""
         say(console, f"✓ every property holds{alone}", GOOD)
-
-
-def _says(effect: Effect) -> str:
-    return f"{effect.whose} {_VERBS.get(effect.kind, '')}{effect.says}"
 
 
 def document(result: DiffResult) -> dict[str, Any]:
@@ -144,12 +139,12 @@ def document(result: DiffResult) -> dict[str, Any]:
     return {
         "ok": result.good,
         "changes": [
-            {"whose": effect.whose, "kind": str(effect.kind), "says": _says(effect)}
+            {"whose": effect.subject, "kind": str(effect.kind), "says": effect.says}
             for effect in result.difference.effects
         ],
         "untouched": list(result.difference.untouched),
         "only": result.only,
-        "outside": sorted({effect.whose for effect in result.outside}),
+        "outside": sorted({effect.subject for effect in result.outside}),
         "properties": [
             {"name": str(now.what), "held": was.holds, "holds": now.holds}
             for was, now in zip(result.before, result.after, strict=True)

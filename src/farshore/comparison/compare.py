@@ -59,7 +59,7 @@ def summary(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> D
 
 
 def probes(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
-    """Yield what everybody should be able to do: one host of each tenant stands for the others."""
+    """Yield every flow that should pass: one host of each tenant stands for the others."""
     for tenant in intent.tenants.values():
         host = next(n for n in fabric.end_systems if n.address.realm == tenant.realm)
         for service, presented in plan.tenants[tenant.name].presents.items():
@@ -102,7 +102,7 @@ def called(plan: Plan, fabric: Fabric, host: EndSystem) -> Address | None:
 
 def _failure(walked: Walk) -> Failure:
     step = next((each for each in walked.steps if not each.ok), walked.steps[-1])
-    return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no answer comes back")
+    return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no reply comes back")
 
 
 def _reached(walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:

@@ -10,7 +10,7 @@ from farshore.fabric.names import NodeName
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A walk that is not delivered: whose, where to, at which step, and why."""
+    """A walk that is not delivered: from, to, at which step, and why."""
 
     origin: NodeName
     target: str
@@ -63,5 +63,5 @@ class DesignSummary:
 
     @property
     def complete(self) -> bool:
-        """Tell whether everybody reaches what they should."""
+        """Tell whether every host reaches what it should."""
         return self.walks == self.delivered and not self.uncarried

@@ -1,7 +1,7 @@
 """What a change of the intent does: to addresses, and to who reaches what, from two proofs. Pure.
 
-Who reaches what is compared as sets of packets, exactly; then it is put into words. Whoever has no effect listed here
-is proven to be untouched: the same packets reach the same services, and are seen there as before.
+Who reaches what is compared as sets of packets, exactly, and then written as sentences. A tenant without an effect is
+proven to be untouched: the same packets reach the same services, and are seen there with the same sources.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class EffectKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One effect: ``whose`` is a tenant, a service, or who else packets come from; ``says`` is a clause."""
+    """One effect, and the tenant, service or node that it is on. ``says`` is a sentence."""
 
-    whose: str
+    subject: str
     kind: EffectKind
     says: str
 
@@ -60,8 +60,8 @@ class Difference:
     untouched: tuple[str, ...]
 
     def outside(self, tenant: str) -> tuple[Effect, ...]:
-        """Return what changes for anybody but one tenant."""
-        return tuple(effect for effect in self.effects if effect.whose != tenant)
+        """Return the effects on all but one tenant."""
+        return tuple(effect for effect in self.effects if effect.subject != tenant)
 
 
 def difference(old: Side, new: Side) -> Difference:
@@ -71,8 +71,8 @@ def difference(old: Side, new: Side) -> Difference:
         effects += _tenant(old, new, name)
     for name in dict.fromkeys((*old.proof.accounts, *new.proof.accounts)):
         if name not in old.plan.tenants and name not in new.plan.tenants:
-            effects += _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
-    touched = {effect.whose for effect in effects}
+            effects += _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name, name)
+    touched = {effect.subject for effect in effects}
     both = (name for name in new.plan.tenants if name in old.plan.tenants)
     return Difference(tuple(effects), tuple(name for name in both if name not in touched))
 
@@ -85,30 +85,30 @@ def _services(old: Plan, new: Plan) -> Iterator[Effect]:
         before, after = old.services.get(name), new.services.get(name)
         if before is None:
             assert after is not None  # noqa: S101 - one of them has it
-            yield Effect(
-                name, EffectKind.COMES, f"is a service now, at {after.address.ip}, in the lake {after.lake.ip}"
-            )
+            says = f"service {name} added: address {after.address.ip}, lake address {after.lake.ip}"
+            yield Effect(name, EffectKind.COMES, says)
         elif after is None:
-            yield Effect(name, EffectKind.GOES, "is no service any more")
+            yield Effect(name, EffectKind.GOES, f"service {name} removed")
         else:
-            yield from _moved(name, "its address", str(before.address.ip), str(after.address.ip))
-            yield from _moved(name, "its address in the lake", str(before.lake.ip), str(after.lake.ip))
+            what = f"service {name}:"
+            yield from _moved(name, f"{what} address", str(before.address.ip), str(after.address.ip))
+            yield from _moved(name, f"{what} lake address", str(before.lake.ip), str(after.lake.ip))
 
 
 def _tenant(old: Side, new: Side, name: str) -> Iterator[Effect]:
     before, after = old.plan.tenants.get(name), new.plan.tenants.get(name)
     if before is None:
-        yield Effect(name, EffectKind.COMES, "is a tenant now")
+        yield Effect(name, EffectKind.COMES, f"tenant {name} added")
     elif after is None:
-        yield Effect(name, EffectKind.GOES, "is no tenant any more")
+        yield Effect(name, EffectKind.GOES, f"tenant {name} removed")
     else:
         for service in before.presents:
             if service in after.presents:
                 was, now = (str(plan.presents[service].ip) for plan in (before, after))
-                yield from _moved(name, f"{service} is presented at", was, now)
+                yield from _moved(name, f"tenant {name}: presented address of {service}", was, now)
         yield from _lake(before, after, name)
         yield from _carried(old.intent, new.intent, name)
-    yield from _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name)
+    yield from _reach(old.proof.accounts.get(name), new.proof.accounts.get(name), name, f"tenant {name}")
 
 
 def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Effect]:
@@ -117,7 +117,7 @@ def _lake(before: TenantPlan, after: TenantPlan, name: str) -> Iterator[Effect]:
         was = known.get(source.network)
         if was is not None:
             blocks = [", ".join(str(block.network) for block in each.lake) for each in (was, source)]
-            yield from _moved(name, f"{source.network.network} in the lake is", *blocks)
+            yield from _moved(name, f"tenant {name}: lake addresses of {source.network.network}", *blocks)
 
 
 def _carried(old: Intent, new: Intent, name: str) -> Iterator[Effect]:
@@ -128,24 +128,24 @@ def _carried(old: Intent, new: Intent, name: str) -> Iterator[Effect]:
         service: (was, carriers[1][service]) for service, was in carriers[0].items() if was != carriers[1][service]
     }
     for service, (was, now) in moved.items() if None not in moved else ((None, moved[None]),):
-        what = "is" if service is None else f"{service} is"
-        yield Effect(name, EffectKind.CARRIED, f"{what} carried by the {now} design, was by {was}")
+        what = "design" if service is None else f"design for {service}"
+        yield Effect(name, EffectKind.CARRIED, f"tenant {name}: {what} {was} → {now}")
     for what, limits in (
         ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
-        ("new sessions a second", [intent.tenants[name].rate for intent in (old, new)]),
+        ("new sessions per second", [intent.tenants[name].rate for intent in (old, new)]),
     ):
         if limits[0] != limits[1]:
-            most = ["any number of" if limit is None else f"{limit:,}" for limit in limits]
-            yield Effect(name, EffectKind.CARRIED, f"may have {most[1]} {what}, was {most[0]}")
+            was_most, now_most = ("unlimited" if limit is None else f"{limit:,}" for limit in limits)
+            yield Effect(name, EffectKind.CARRIED, f"tenant {name}: {what} {was_most} → {now_most}")
 
 
 def _services_of(intent: Intent, tenant: str) -> set[str]:
     return {each.service for each in intent.tenants[tenant].subscriptions}
 
 
-def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Effect]:
+def _moved(subject: str, what: str, was: str, now: str) -> Iterator[Effect]:
     if was != now:
-        yield Effect(whose, EffectKind.ADDRESS, f"{what} {now}, was {was}")
+        yield Effect(subject, EffectKind.ADDRESS, f"{what} {was} → {now}")
 
 
 # --- who reaches what --------------------------------------------------------------------------------
@@ -154,18 +154,21 @@ def _moved(whose: str, what: str, was: str, now: str) -> Iterator[Effect]:
 Relation = Mapping[tuple[NodeName, int], Intervals]
 
 
-def _reach(old: Account | None, new: Account | None, whose: str) -> Iterator[Effect]:
+def _reach(old: Account | None, new: Account | None, subject: str, label: str) -> Iterator[Effect]:
     before, after = (account.reached if account is not None else [] for account in (old, new))
     if _plain(before) == _plain(after):
         return
     was, now = _relation(before), _relation(after)
-    yield from _more(whose, EffectKind.GAINS, was, now)
-    yield from _more(whose, EffectKind.LOSES, now, was)
-    yield from _seen(whose, before, after)
+    for kind, says in (
+        *((EffectKind.GAINS, f" gains {what}") for what in _more(was, now)),
+        *((EffectKind.LOSES, f" loses {what}") for what in _more(now, was)),
+        *((EffectKind.SEEN, f": source at {what}") for what in _seen(before, after)),
+    ):
+        yield Effect(subject, kind, f"{label}{says}")
 
 
 def _plain(reached: Iterable[Reached]) -> list[tuple[object, ...]]:
-    """Return what is reached and how it is seen, whatever wire it goes by."""
+    """Return what is reached and how it is seen, whatever link it goes by."""
     return sorted((each.node, each.sources, sorted(each.asked), each.seen) for each in reached)
 
 
@@ -178,7 +181,7 @@ def _relation(reached: Iterable[Reached]) -> Relation:
     return found
 
 
-def _more(whose: str, kind: EffectKind, old: Relation, new: Relation) -> Iterator[Effect]:
+def _more(old: Relation, new: Relation) -> Iterator[str]:
     """Yield what the second holds and the first does not."""
     for (node, port_index), sources in new.items():
         had = old.get((node, port_index), ())
@@ -186,16 +189,15 @@ def _more(whose: str, kind: EffectKind, old: Relation, new: Relation) -> Iterato
         if more:
             where = node.local if node.owner == PROVIDER.name else node
             some = f" for {_addresses(more)}" if had or more != sources else ""
-            yield Effect(whose, kind, f"{where} {port_at(port_index)}{some}")
+            yield f"{where} {port_at(port_index)}{some}"
 
 
-def _seen(whose: str, old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[Effect]:
+def _seen(old: Iterable[Reached], new: Iterable[Reached]) -> Iterator[str]:
     was, now = (_as_seen(each) for each in (old, new))
     for node in sorted(was.keys() & now.keys()):
         if was[node] != now[node]:
             where = node.local if node.owner == PROVIDER.name else node
-            says = f"is seen by {where} as {_addresses(now[node])}, was {_addresses(was[node])}"
-            yield Effect(whose, EffectKind.SEEN, says)
+            yield f"{where} {_addresses(was[node])} → {_addresses(now[node])}"
 
 
 def _as_seen(reached: Iterable[Reached]) -> dict[NodeName, Intervals]:

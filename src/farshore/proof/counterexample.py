@@ -104,7 +104,7 @@ def _meant(plan: Plan, realm: Realm, destination: int) -> Realm:
 
 
 def _service(intent: Intent, plan: Plan, realm: Realm, found: Refuted) -> str | None:
-    """Return whom the sender knows by the destination, None where nobody is."""
+    """Return the service that the sender knows by the destination, None where there is none."""
     if realm == INTERNET:
         public = {int(s.internet.ip): s.name for s in intent.provider.services.values() if s.internet is not None}
         return public.get(found.destination)
@@ -123,7 +123,7 @@ def _rule(walked: Walk, device: str) -> str:
         for event in hop.crossing.events
     ]
     wrong = [event.says for event in events if event.wrong]
-    return "; ".join(dict.fromkeys(wrong or [event.says for event in events])) or "it arrives there"
+    return "; ".join(dict.fromkeys(wrong or [event.says for event in events])) or "the packet arrives"
 
 
 # --- the intent's line --------------------------------------------------------------------------------

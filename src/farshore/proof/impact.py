@@ -1,7 +1,7 @@
-"""What a change of one device can touch: whose packets have to be looked at again. Pure.
+"""What a change of one device can touch: the packets that have to be proven again. Pure.
 
-A device's tables are compared entry by entry; an entry that is in both is the same for everybody. What is new or
-gone concerns only packets that its addresses, its interface or its realm hold, or whose replies they hold.
+A device's tables are compared entry by entry; an entry that is in both makes no difference. What is new or
+gone concerns only packets that its addresses, its interface or its realm hold, or the replies to them.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def images(box: DeviceTables | Fronts, realm: str, targets: Intervals) -> Interv
 
 
 def impact(old: Node, new: Node) -> Impact | None:
-    """Return what is different about a device, None where it may be anything: then nobody's packets are the same."""
+    """Return what is different about a device, None where it may concern any packet."""
     if isinstance(old, Proxy) and isinstance(new, Proxy):
         return _proxy(old, new)
     if not isinstance(old, Device) or not isinstance(new, Device):

@@ -1,7 +1,7 @@
-"""Proving again after a change: only what the change can touch is looked at again.
+"""Proving again after a change: only what the change can touch is proven again.
 
 What has not changed must be the very same values in both fabrics to be passed over quickly; what is equal and not
-the same costs a comparison, and what cannot be told apart is looked at again. The result is that of a whole proof.
+the same costs a comparison, and what cannot be distinguished is proven again. The result is that of a whole proof.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def prove_again(before: Proof, question: Question) -> Proof:
     """Return the proof of a changed fabric, given that of the one before."""
     old, new = before.question, question
     if old.design != new.design or old.profile != new.profile or old.intent.provider != new.intent.provider:
-        # Everybody has to do with what the provider is and offers.
+        # All tenants depend on what the provider is and offers.
         return prove(new.intent, new.plan, new.fabric, design=new.design, profile=new.profile)
     nodes = _changed_nodes(old.fabric, new.fabric)
     tables = {name: box for name, box in before.terrain.boxes.items() if name not in nodes}
@@ -75,7 +75,7 @@ def _moved_ends(old: Fabric, new: Fabric) -> set[LinkEnd]:
 
 
 def _stale(before: Proof, new: Question, nodes: Mapping[NodeName, Impact | None]) -> set[str]:
-    """Return the origins whose packets may fare differently."""
+    """Return the origins that the change can touch."""
     old = before.question
     moved: dict[NodeName, set[str]] = {}
     for end in _moved_ends(old.fabric, new.fabric):
@@ -111,7 +111,7 @@ def _same(one: object, other: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Touch:
-    """Tells whom a change touches. Many send to the same targets: ``known`` remembers what was found of those."""
+    """Tells which accounts a change touches. ``known`` remembers what was found of targets that many send to."""
 
     before: Proof
     nodes: Mapping[NodeName, Impact | None]

@@ -1,4 +1,4 @@
-"""What the proof says of one packet: where it arrives, as whose, and whether its answer comes back.
+"""What the proof says of one packet: where it arrives, from which source, and whether its reply comes back.
 
 Nothing is walked here. Everything that a wire can carry is spread once, as for a proof, and the packet is looked
 up in what came of that: so whatever is tried for real can be held against the very sets that a proof judges.
@@ -42,7 +42,7 @@ class Arrived(NamedTuple):
 
 
 class _Replied(NamedTuple):
-    """An arrival of all that a wire can carry, and those of it whose answers go astray."""
+    """An arrival of all that a wire can carry, and those of it that get no reply."""
 
     arrival: Arrival
     astray: tuple[Strayed, ...]
@@ -50,14 +50,14 @@ class _Replied(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A fabric that can be asked for single packets. A wire is spread when it is first asked for, and only then."""
+    """A fabric that answers queries about single packets. A link is spread at its first query, and only then."""
 
     terrain: Terrain
     wires: dict[tuple[LinkEnd, Realm], tuple[_Replied, ...]]
 
     @classmethod
     def of(cls, fabric: Fabric, profile_of: ProfileOf) -> Query:
-        """Make a fabric ready to be asked."""
+        """Make a fabric ready for queries."""
         return cls(Terrain(fabric, profile_of, {}), {})
 
     def arrivals(self, start: LinkEnd, source: IPv4Address, destination: Address, port: Port) -> tuple[Arrived, ...]:
@@ -76,12 +76,12 @@ class Query:
             for sender in _those(each.arrival.stream.senders, sent)
         )
 
-    def _everything(self, start: LinkEnd, meant: Realm) -> Iterator[_Replied]:
+    def _everything(self, start: LinkEnd, realm_of_target: Realm) -> Iterator[_Replied]:
         node = self.terrain.fabric.nodes[start.node]
         realm = next(interface.realm for interface in node.interfaces if interface.name == start.interface)
-        found, clean = spread(self.terrain, start, Stream(every_source(realm), every_target(meant))), Clean()
+        found, clean = spread(self.terrain, start, Stream(every_source(realm), every_target(realm_of_target))), Clean()
         for arrival in found.arrivals:
-            # Nobody answers what is not addressed to it.
+            # A node does not answer what is not addressed to it.
             yield _Replied(arrival, tuple(strayed(self.terrain, arrival, clean)) if arrival.own else ())
 
 

@@ -24,7 +24,7 @@ class Choices:
 
 
 def right_route(found: LookUp) -> Route | None:
-    """Go on as if the look-up had gone well, as the article does."""
+    """Go on by the route of the destination's own realm, as if the look-up had found it alone."""
     return found.route
 
 

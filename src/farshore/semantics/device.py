@@ -37,13 +37,13 @@ def cross(
 ) -> Crossing:
     """Take a packet through a device and return everything that happens to it.
 
-    After an ambiguous route it goes on by the one of ``choices``: the right one, as the article does, unless
-    told otherwise. ``flows`` are those that the device remembers; the result's ``flow`` is the new one, if the
+    After an ambiguous route it goes on by the one that ``choices`` takes, by default that of the destination's
+    own realm. ``flows`` are those that the device remembers; the result's ``flow`` is the new one, if the
     packet opened one.
     """
     guard = _guard(device, ingress, Direction.IN)
     if guard is not None and not _passes(guard, packet):
-        says = f"the guard at {ingress} refuses it: {_why(guard, packet)}"
+        says = f"dropped by anti-spoofing on {ingress}: {_why(guard, packet)}"
         return Crossing((Event(Verb.GUARDED, says, packet, packet, wrong=True),), packet, None, None)
     found = find(flows, packet, ingress) if device.policy is not None else None
     known = _Known(*found) if found else None
@@ -57,7 +57,7 @@ def _departing(device: Device, crossing: Crossing) -> Crossing:
     guard = _guard(device, crossing.egress, Direction.OUT)
     if guard is None or _passes_out(guard, crossing.packet):
         return crossing
-    says = f"the guard at {crossing.egress} lets nothing out with these addresses: {_why(guard, crossing.packet)}"
+    says = f"dropped by the outbound guard on {crossing.egress}: {_why(guard, crossing.packet)}"
     event = Event(Verb.GUARDED, says, crossing.packet, crossing.packet, wrong=True)
     return Crossing((*crossing.events, event), crossing.packet, None, None)
 
@@ -159,10 +159,10 @@ class _Stages:
         if policy is None:
             return None
         if self.known is not None:
-            return Event(Verb.FILTERED, "the filter knows the flow and passes it", packet, packet)
+            return Event(Verb.FILTERED, "the filter passes it: established flow", packet, packet)
         permit = self._permit(policy, packet, egress)
         if permit is None:
-            says = f"the filter refuses it: no permit for {_what(packet)}; all else is dropped"
+            says = f"dropped by the filter: no permit for {_what(packet)}"
             return Event(Verb.FILTERED, says, packet, packet, wrong=True)
         return Event(Verb.FILTERED, f"the filter permits {permit.service} {permit.port}", packet, packet)
 
@@ -204,9 +204,9 @@ def _by_flow(stage: Stage, packet: Packet, known: _Known) -> Packet:
 
 
 def _error_by_flow(stage: Stage, packet: Packet, known: _Known, source: Address, destination: Address) -> Packet:
-    """Translate an ICMP error: where it goes, whom it seems to come from, and the packet that it quotes.
+    """Translate an ICMP error: its destination, its apparent source, and the packet that it quotes.
 
-    Whoever sent it, it comes to seem to be from the flow's far end (RFC 5508 section 4.2), so that no address
+    Whichever router sent it, it then appears to come from the flow's far end (RFC 5508 section 4.2), so that no address
     from beyond the device shows; but only where the device translates that end.
     """
     if stage is Stage.DESTINATION:
@@ -232,7 +232,7 @@ def _passes(guard: Guard, packet: Packet) -> bool:
 
 
 def _passes_out(guard: Guard, packet: Packet) -> bool:
-    # An error signed by a device that has no address says nothing of anybody's.
+    # An error from a device without an address of its own reveals none.
     unsigned = packet.kind is Kind.ERROR and packet.source.ip == NO_ADDRESS
     source_is_good = unsigned or _holds(guard.sources, packet.source.ip)
     return source_is_good and _holds(guard.destinations, packet.destination.ip)
@@ -244,8 +244,8 @@ def _holds(prefixes: tuple[Prefix, ...], ip: IPv4Address) -> bool:
 
 def _why(guard: Guard, packet: Packet) -> str:
     if not _holds(guard.sources, packet.source.ip) and packet.kind is not Kind.ERROR:
-        return f"{packet.source.ip} is no source that belongs there"
-    return f"{packet.destination.ip} is no destination for what comes from there"
+        return f"source {packet.source.ip} is not allowed"
+    return f"destination {packet.destination.ip} is not allowed"
 
 
 # --- words and small things ---------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def _is_port(permit: Permit, packet: Packet) -> bool:
 
 def _what(packet: Packet) -> str:
     if packet.kind is not Kind.DATA:
-        return f"an ICMP {packet.kind} of no known flow"
+        return f"an ICMP {packet.kind} outside of any flow"
     port = "icmp" if packet.protocol is Protocol.ICMP else f"{packet.protocol}/{packet.destination_port}"
     return f"{port} to {packet.destination.ip}"
 
@@ -279,13 +279,13 @@ def _route_says(found: LookUp, packet: Packet) -> str:
     ip = packet.destination.ip
     match found.found:
         case Found.NONE:
-            return f"there is no route to {ip}"
+            return f"no route to {ip}"
         case Found.DISCARDED:
-            return f"{ip} is ours and belongs to no flow: it is discarded"
+            return f"{ip} is null-routed: it belongs to no flow"
         case Found.AMBIGUOUS | Found.WRONG_SIDE:
             assert found.rival is not None  # noqa: S101 - both outcomes have one
             where = found.rival.interface or "nowhere"
-            return f"{ip} is on both sides: {packet.destination.realm}'s is meant, and {where} leads to one as well"
+            return f"ambiguous route to {packet.destination}: interface {where} leads to the same address"
         case Found.ROUTE:
             assert found.route is not None  # noqa: S101 - the outcome has one
-            return f"routed to {found.route.interface}"
+            return f"out of interface {found.route.interface}"

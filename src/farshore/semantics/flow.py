@@ -32,9 +32,9 @@ class Flow:
     def way_of(self, packet: Packet, ingress: str) -> Way | None:
         """Tell which way along this flow a packet goes, None where it is not part of it."""
         if packet.kind is Kind.ERROR and packet.quoted is not None:
-            # A router sends an error to whoever sent the packet; what goes anywhere else, nobody asked for.
-            honest = packet.destination.ip == packet.quoted.source.ip
-            return self._way_of_error(packet.quoted, ingress) if honest else None
+            # A router sends an error to the sender of the packet; an error to any other address is unsolicited.
+            solicited = packet.destination.ip == packet.quoted.source.ip
+            return self._way_of_error(packet.quoted, ingress) if solicited else None
         header = packet.header()
         if header == self.arrived.header() and packet.kind is Kind.DATA and self.zone in (None, ingress):
             return Way.FORWARD

@@ -122,7 +122,8 @@ _ALL = (
         returning=Returning.ROUTE,
         filter_reads=FilterView.TRANSLATED,
         grade=Grade.A,
-        source="the article; NSX-T 3.0 administration guide (inbound order, firewall match); outbound C",
+        source="Multi-Tenant WAN Access to Shared Resources, part 2; NSX-T 3.0 administration guide (inbound order, "
+        "firewall match); outbound C",
         returning_says="from inside to outside it filters, translates, and only then forwards",
     ),
     Profile(

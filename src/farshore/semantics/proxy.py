@@ -1,4 +1,4 @@
-"""What a proxy does: it ends one connection and opens another, and carries what is said between the two."""
+"""What a proxy does: it terminates one connection, opens another, and relays the data between the two."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def cross_proxy(
 ) -> Crossing:
     """Take a packet to a proxy and return the packet of the other connection that it leads to.
 
-    The new connection keeps the client's port number unless told otherwise, as any free one would do.
+    The new connection keeps the client's port number unless ``choices`` gives another, as any free one would do.
     """
     found = find(flows, packet, ingress)
     if found is not None:
@@ -32,7 +32,7 @@ def cross_proxy(
     onward = packet.with_source(front.own, port).with_destination(front.server, front.port.number)
     egress = next(interface.name for interface in proxy.interfaces if interface.realm == front.server.realm)
     says = (
-        f"ends the connection to {front.presented.ip} and opens another from {front.own.ip} to {front.server.ip}, "
+        f"terminates the connection to {front.presented.ip} and opens one from {front.own.ip} to {front.server.ip}, "
         f"as the client of {front.service}"
     )
     event = Event(Verb.PROXIED, says, packet, onward)
@@ -42,10 +42,10 @@ def cross_proxy(
 def _known(packet: Packet, flow: Flow, way: Way) -> Crossing:
     if way is Way.FORWARD:
         onward, egress = flow.left, flow.egress
-        says = "carries it over to the connection with the service"
+        says = "forwards it on its connection to the service"
     else:
         onward, egress = flow.arrived.answered(), flow.ingress
-        says = f"carries it over to the connection that {flow.arrived.source.ip} opened"
+        says = f"forwards it on the connection from {flow.arrived.source.ip}"
     return Crossing((Event(Verb.PROXIED, says, packet, onward),), onward, egress, None)
 
 
@@ -63,7 +63,7 @@ def _front(proxy: Proxy, packet: Packet, ingress: str) -> Front | None:
 
 def _refused(packet: Packet, ingress: str) -> Crossing:
     if packet.protocol is not Protocol.TCP:
-        says = f"the proxy carries TCP connections and no {packet.protocol}: the lake and last-hop designs do"
+        says = f"the proxy carries TCP only, not {packet.protocol}; the lake and last-hop designs do"
     else:
-        says = f"nothing listens at {packet.destination.ip} tcp/{packet.destination_port} for {ingress}"
+        says = f"no listener on {packet.destination.ip} tcp/{packet.destination_port} for {ingress}"
     return Crossing((Event(Verb.PROXIED, says, packet, packet, wrong=True),), packet, None, None)

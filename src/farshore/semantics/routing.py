@@ -1,4 +1,4 @@
-"""Route look-up, with ambiguity as an outcome of its own: the destination is on both sides."""
+"""Route look-up, with ambiguity as an outcome of its own: two routes, and no table can choose the right one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Found(StrEnum):
     ROUTE = "route"
     NONE = "no route"
     DISCARDED = "discarded"
-    AMBIGUOUS = "on both sides"
-    WRONG_SIDE = "on the other side"
+    AMBIGUOUS = "ambiguous"
+    WRONG_SIDE = "through another realm"
 
 
 # Look-ups without one right answer.
@@ -42,7 +42,7 @@ def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
 
     Where equally long prefixes of different realms hold it, no table has the one right answer; where a longer
     one of another realm holds it, the table has the wrong one. ``route`` is then what would be right, so that
-    a walk can go on as the article does.
+    a walk can go on behind the glitch.
     """
     matching = [route for route in routes if destination.ip in route.destination.network]
     if not matching:
@@ -50,13 +50,13 @@ def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
     longest = max(route.destination.network.prefixlen for route in matching)
     best = [route for route in matching if route.destination.network.prefixlen == longest]
     right = [route for route in best if route.destination.realm == destination.realm]
-    meant = right[0] if right else _own(matching, destination)
-    if meant is not None:
+    intended = right[0] if right else _own(matching, destination)
+    if intended is not None:
         # Another realm's route is no rival where it leads the same way.
-        rivals = [route for route in best if route.interface != meant.interface]
+        rivals = [route for route in best if route.interface != intended.interface]
         if rivals:
-            return LookUp(Found.AMBIGUOUS if right else Found.WRONG_SIDE, meant, rivals[0], best[0])
-    chosen = meant or best[0]
+            return LookUp(Found.AMBIGUOUS if right else Found.WRONG_SIDE, intended, rivals[0], best[0])
+    chosen = intended or best[0]
     return LookUp(Found.DISCARDED if chosen.interface is None else Found.ROUTE, chosen, held=best[0])
 
 

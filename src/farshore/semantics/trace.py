@@ -62,7 +62,7 @@ def trace(
 ) -> Trace:
     """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
 
-    It goes on past ambiguous routes, unless told otherwise as the article does; each hop's events say so.
+    It goes on past ambiguous routes as ``choices`` decides; each hop's events say so.
     """
     hops: list[Hop] = []
     known = dict(memory)

@@ -54,9 +54,8 @@ def collisions(marks: Marks) -> Iterator[Refuted]:
         found = next(_alike(there), None) if len(there) > 1 else None
         if found is not None:
             one, other = found
-            reason = (
-                f"{side.partition(' ')[0]}, it looks like what {one.start.node} sends: replies have one way for two"
-            )
+            seen = side.partition(" ")[0]
+            reason = f"{seen}, the flow looks like one from {one.start.node}: replies to both go to one of them"
             yield Refuted(Property.ONE_TO_ONE, other.start, *other.sent, node, reason)
 
 

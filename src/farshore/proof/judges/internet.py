@@ -17,7 +17,7 @@ from farshore.proof.spread.spread import Arrival, LinkVisit, Terrain
 from farshore.proof.spread.tables import DeviceTables
 from farshore.realm import RealmKind
 
-_WHERE = {RealmKind.TENANT: "onto a tenant's WAN", RealmKind.LAKE: "into the lake"}
+_WHERE = {RealmKind.TENANT: "a tenant's WAN", RealmKind.LAKE: "the lake"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _on_the_way(case: _Case, visit: LinkVisit) -> None:
     origin.account.count(Property.INTERNET, len(left.targets))
     where = _WHERE.get(origin.beyond(visit).kind)
     if where is not None:
-        reason = f"what comes from the Internet gets {where}"
+        reason = f"a packet from the Internet reaches {where}"
         origin.refute(Property.INTERNET, visit.node, reason, left.senders, left.targets)
 
 
@@ -67,16 +67,20 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
             offered.append(each)
         else:
             origin.refute(
-                Property.NOTHING_ELSE, name, f"{name} gets it, which is not published", stream.senders, (each,)
+                Property.NOTHING_ELSE,
+                name,
+                f"{name} receives the packet, though this address and port are not published",
+                stream.senders,
+                (each,),
             )
     forged = sender_sets.sent_from(stream.senders, without(whence, case.published.abroad))
     account.count(Property.FORGED, 2)
     if forged:
-        reason = f"{name} gets it, with a source that the Internet has not"
+        reason = f"{name} receives the packet, whose source does not exist on the Internet"
         origin.refute(Property.FORGED, name, reason, forged, stream.targets)
     for visit, signers in _errors(case, arrival):
         senders = tuple(Senders(first, last, first, origin.realm) for first, last in signers)
-        reason = "an ICMP error about its flow gets on with a source that the Internet has not"
+        reason = "an ICMP error about its flow passes with a source that does not exist on the Internet"
         origin.refute(Property.FORGED, visit.node, reason, senders, stream.targets)
     account.count(Property.RETURN_PATH, len(stream.targets))
     origin.refute_replies(lost)
@@ -84,7 +88,7 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
 
 
 def _errors(case: _Case, arrival: Arrival) -> Iterator[tuple[LinkVisit, Intervals]]:
-    """Yield where errors about a flow get on with sources that the Internet has not, and those sources.
+    """Yield where errors about a flow pass with sources that do not exist on the Internet, and those sources.
 
     An error is let in by its destination alone, for any router on the way may have sent it. Where a box does not
     translate the flow's source it leaves an error's as it is, and only the last guard asks for it.

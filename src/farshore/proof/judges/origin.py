@@ -1,7 +1,7 @@
 """Where packets come from, and what becomes of every possible packet that is injected there.
 
 All judges do the same at such a place, and it is written once here: inject, enter which nodes packets reach and how
-their flows look to the devices on the way, and refute what is wrong whoever sends: a look-up with two answers, a reply
+their flows look to the devices on the way, and refute what is wrong of any sender: a look-up with two answers, a reply
 that is lost, an offer that is not reached. A judge adds what only its own senders may do.
 """
 
@@ -110,7 +110,7 @@ class Origin:
     def refute_look_ups(self, found: Spread) -> None:
         """Refute every look-up that has no one right answer."""
         for node, each in found.two_sided:
-            reason = f"the destination of what arrives is {each.found}"
+            reason = f"the route to the destination is {each.found}"
             self.refute(Property.AMBIGUITY, node, reason, each.stream.senders, each.stream.targets)
 
     def beyond(self, visit: LinkVisit) -> Realm:
@@ -155,5 +155,5 @@ class Origin:
     ) -> None:
         """Refute that a node, known by a name, is reached at an address and port."""
         target = Targets(destination, destination, destination, port_index, port_index, self.realm)
-        reason = f"{name} is not reached, or its reply does not come back"
+        reason = f"{name} is not reached, or its reply is lost"
         self.refute(Property.REACH, node, reason, senders, (target,))

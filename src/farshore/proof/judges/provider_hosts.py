@@ -1,6 +1,6 @@
 """What can come from the provider's own hosts, held against the calls to tenants that the intent allows.
 
-Every possible packet is injected on the link of each of them. Among themselves they do as they like; what gets onto a
+Every possible packet is injected on the link of each of them. Among themselves they do as they like; what reaches a
 tenant's WAN must be a call that the intent allows.
 """
 
@@ -26,7 +26,7 @@ from farshore.realm import LAKE, PROVIDER, RealmKind
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One host of the provider, looked at. ``callers`` are the addresses that may call, ``tenants`` whom they may."""
+    """One host of the provider, looked at. ``callers`` are the addresses that may call ``tenants``."""
 
     origin: Origin
     host: EndSystem
@@ -54,32 +54,32 @@ def _on_the_way(case: _Case, visit: LinkVisit) -> None:
     for what in (Property.NOTHING_ELSE, Property.INTERNET):
         origin.account.count(what, 1)
     if realm.kind is RealmKind.INTERNET:
-        origin.refute(Property.INTERNET, visit.node, "it goes on to the Internet", left.senders, left.targets)
+        origin.refute(Property.INTERNET, visit.node, "the packet leaves to the Internet", left.senders, left.targets)
     if realm.kind is not RealmKind.TENANT:
         return
     expected = case.tenants.get(realm.name)
     if expected is None or expected.calls is None:
-        reason = f"it gets onto the WAN of {realm.name}, which nobody may call"
+        reason = f"the packet reaches the WAN of {realm.name}, which no host may call"
         origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, left.targets)
     else:
         _called(case, visit, expected, expected.calls)
 
 
 def _called(case: _Case, visit: LinkVisit, expected: Expected, calls: Calls) -> None:
-    """Hold what gets onto the WAN of a tenant that may be called against what may be called there."""
+    """Hold what reaches the WAN of a tenant that may be called against what may be called there."""
     origin, left = case.origin, visit.passage.left
     wan = f"the WAN of {expected.tenant}"
     forged = without(sender_sets.origins(left.senders), case.callers)
     if forged:
-        reason = f"it gets onto {wan} with a source that may not call"
+        reason = f"the packet reaches {wan} with a source that may not call"
         origin.refute(Property.FORGED, visit.node, reason, sender_sets.sent_from(left.senders, forged), left.targets)
     for each in left.targets:
         here = holds(calls.dialled, each.first, each.last) and holds(expected.carried, each.at, each.end)
         if not here or not calls.offers(each.low, each.high):
-            reason = f"it gets onto {wan}, which may not be called so"
+            reason = f"the packet reaches {wan} at an address or port that may not be called"
             origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, (each,))
         elif not calls.means(each):
-            reason = f"it gets onto {wan} for another than is called"
+            reason = f"the packet reaches {wan} for another host than the one called"
             origin.refute(Property.NOTHING_ELSE, visit.node, reason, left.senders, (each,))
     origin.account.count(Property.LEAKS, len(left.senders))
     for sender in left.senders:
@@ -90,7 +90,7 @@ def _called(case: _Case, visit: LinkVisit, expected: Expected, calls: Calls) -> 
 
 
 def _own_calls(case: _Case, address: int) -> None:
-    """Look at the calls that the host makes from its own address: whom they reach, and whether they are answered."""
+    """Look at the calls that the host makes from its own address: what they reach, and whether they are answered."""
     origin = case.origin
     alone = (Senders(address, address, address, origin.realm),)
     targets = tuple(
@@ -130,7 +130,7 @@ def _reach(origin: Origin, calls: Calls, alone: tuple[Senders, ...], answered: A
 
 
 def _carried(origin: Origin, tenant: str, calls: Calls, alone: tuple[Senders, ...], found: Spread) -> None:
-    """Hold what gets onto a tenant's WAN against all that may be called there, whether a host has a name or not."""
+    """Hold what reaches a tenant's WAN against all that may be called there, whether a host has a name or not."""
     there = [
         target
         for visit in found.visits
@@ -142,5 +142,5 @@ def _carried(origin: Origin, tenant: str, calls: Calls, alone: tuple[Senders, ..
         carried = union((each.first, each.last) for each in there if each.low <= port_index <= each.high)
         for first, last in without(calls.dialled, carried):
             target = Targets(first, last, first, port_index, port_index, origin.realm)
-            reason = f"the WAN of {tenant} is not reached there"
+            reason = f"the WAN of {tenant} is not reached at this address"
             origin.refute(Property.REACH, tenant, reason, alone, (target,))

@@ -38,12 +38,12 @@ def reach(terrain: Terrain, site: TenantSite, expected: Expected, account: Accou
         home = own and far.node == site.router and _leads_to(box, host, far.interface)
         origin = Origin(terrain, start, host.address.realm, account)
         _reached_by(origin, host, ways if home else {}, expected, answered)
-    # The router does not ask from whom a packet is: what the first host's takes, everybody's does.
+    # The router does not look at sources: packets from all addresses take the uplinks of the first host's.
     for offer in expected.offers.values():
         for port_index in sorted(offer.port_indices):
             uplink = _uplink(ways, offer.presented, port_index)
             if uplink is None:
-                continue  # the hosts have said so already
+                continue  # refuted for the hosts already
             missing = without(offer.sources, answered.get((uplink, offer.node, offer.presented, port_index), ()))
             if missing:
                 origin = Origin(terrain, uplink, box.realms[uplink.interface], account)

@@ -58,12 +58,12 @@ def _cabled(origin: Origin, everything: Stream) -> None:
     there = origin.terrain.box(origin.terrain.fabric.nodes[far.node]).realms[far.interface]
     origin.account.count(Property.ISOLATION, 1)
     if there != origin.realm:
-        reason = f"its WAN is plugged in where that of {there.name} belongs"
+        reason = f"its WAN is cabled to the interface of {there.name}"
         origin.refute(Property.ISOLATION, far.node, reason, everything.senders, everything.targets)
 
 
 def _on_the_way(case: _Case, visit: LinkVisit) -> None:
-    """Look at the link that a set of packets leaves by: whose it is, and what may be seen there."""
+    """Look at the link that a set of packets leaves by: its realm, and the sources that may be seen there."""
     origin, account, left = case.origin, case.origin.account, visit.passage.left
     origin.enter_flows(visit)
     realm = origin.beyond(visit)
@@ -73,11 +73,11 @@ def _on_the_way(case: _Case, visit: LinkVisit) -> None:
     match realm.kind:
         case RealmKind.TENANT:
             what = Property.ISOLATION if realm != origin.realm else Property.NOTHING_ELSE
-            reason = f"it gets onto the WAN of {realm.name}"
+            reason = f"the packet reaches the WAN of {realm.name}"
             origin.refute(what, visit.node, reason, left.senders, left.targets)
             return
         case RealmKind.INTERNET:
-            reason = "it goes on to the Internet"
+            reason = "the packet leaves to the Internet"
             origin.refute(Property.INTERNET, visit.node, reason, left.senders, left.targets)
             return
         case RealmKind.LAKE:
@@ -87,9 +87,8 @@ def _on_the_way(case: _Case, visit: LinkVisit) -> None:
     for each in left.senders:
         # The second connection of a proxy is the proxy's own.
         if not holds(known, *each.now()) and each.stride != SHARED_BY_ALL:
-            reason = f"a source that is none of the tenant's in the {realm.name}'s network leaves there"
-            if realm.kind is RealmKind.LAKE:
-                reason = "a source that is none of the tenant's in the lake leaves there"
+            where = "lake" if realm.kind is RealmKind.LAKE else f"{realm.name}'s network"
+            reason = f"the packet leaves with a source that the tenant does not have in the {where}"
             shown = sender_sets.now_at((each,), without((each.now(),), known))
             origin.refute(Property.LEAKS, visit.node, reason, shown, left.targets)
 
@@ -112,11 +111,11 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     forged = without(whence, offer.sources)
     account.count(Property.FORGED, 1)
     if forged:
-        reason = f"{name} gets it, though its source is none of the tenant's"
+        reason = f"{name} receives the packet, whose source is not an address of the tenant"
         origin.refute(Property.FORGED, name, reason, sender_sets.sent_from(stream.senders, forged), tuple(good))
     account.count(Property.ONE_TO_ONE, 1)
     if strangers := unlike(stream.senders, offer.seen):
-        reason = f"{name} sees another source than the plan has it: who sent it would be answered wrongly"
+        reason = f"{name} sees another source than the planned one, so that the reply goes to the wrong host"
         origin.refute(Property.ONE_TO_ONE, name, reason, strangers, tuple(good))
     origin.refute_replies(lost)
     account.count(Property.RETURN_PATH, len(good))
@@ -133,7 +132,7 @@ def _unexpected(case: _Case, senders: tuple[Senders, ...], target: Targets, node
         what = Property.INTERNET
     else:
         what = Property.NOTHING_ELSE
-    case.origin.refute(what, node, f"{node} gets it, which is nothing for the tenant", senders, wrong)
+    case.origin.refute(what, node, f"{node} receives the packet, which the tenant may not send it", senders, wrong)
 
 
 def _beyond(offer: Offer, target: Targets) -> tuple[Targets, ...]:

@@ -71,7 +71,7 @@ class Senders(NamedTuple):
                 at=pool + steps, realm=nat.first.realm, stride=shared, phase=phase, block=nat.block_size
             )
             return
-        # Whoever shared an address before, shares one host's block of ports now.
+        # Hosts that shared an address before share one host's block of ports now.
         here, end = self.now()
         for address in range(here, end + 1):
             steps, number = divmod(address - inside, shared)
@@ -108,7 +108,7 @@ class Senders(NamedTuple):
 
 
 def every_source(realm: Realm) -> tuple[Senders, ...]:
-    """Return every source there is, as on a wire where somebody forges them."""
+    """Return every source there is, as on a link where sources may be forged."""
     return (Senders(0, (1 << 32) - 1, 0, realm),)
 
 

@@ -50,7 +50,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class TwoSided:
-    """Packets whose look-up has no one right answer: what they are sent to is on both sides, or on the wrong one."""
+    """Packets whose look-up has no one right answer: two routes lead there, or one through the wrong realm."""
 
     stream: Stream
     found: Found

@@ -1,4 +1,4 @@
-"""The replies to a set of packets: do all of them come back the way that the packets went, and to whom they should?
+"""The replies to a set of packets: do all of them come back by the path of the packets, to their senders?
 
 A reply is followed hop by hop against the path of its packets. At each device it belongs to a known flow, so
 what translates it is that flow; what is left to ask is whether the guards let it pass and whether the look-up,
@@ -28,15 +28,15 @@ from farshore.semantics.routing import TWO_SIDED, Found
 class Fault(StrEnum):
     """What keeps a reply from coming back."""
 
-    GUARDED = "a guard refuses the reply"
-    ELSEWHERE = "the reply takes another way"
-    LOST = "there is no way back"
-    TWO_SIDED = "the reply's destination is on both sides"
+    GUARDED = "a guard drops the reply"
+    ELSEWHERE = "the reply leaves by another interface"
+    LOST = "no route back"
+    TWO_SIDED = "ambiguous route for the reply"
 
 
 @dataclass(frozen=True, slots=True)
 class Strayed:
-    """Packets whose replies do not come back, as they were sent, and where the replies go wrong."""
+    """Packets that get no reply, as they were sent, and the node at which their replies go wrong."""
 
     node: NodeName
     fault: Fault
@@ -50,7 +50,7 @@ Clean = dict[int, bool]
 def strayed(terrain: Terrain, arrival: Arrival, clean: Clean) -> Iterator[Strayed]:
     """Yield, from the far end on, every visit at which replies go wrong; nothing where all of them come back.
 
-    ``clean`` remembers, by the identity of hops, those at which nothing at all that passed them goes wrong on its
+    ``clean`` remembers, by the identity of hops, those at which nothing that passed them goes wrong on its
     way back: then neither does what arrived of it. It is good for one spread.
     """
     for visit in reversed(arrival.path):

@@ -16,7 +16,7 @@ from farshore.walk.draw import svg
 from farshore.walk.tell.journey import Phase, Step, Walk
 from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
 
-_COLOURS = {PROVIDER: "#8e3a80", LAKE: "#0b6e85", INTERNET: "#7d6400"}  # the article's plum, and water
+_COLOURS = {PROVIDER: "#8e3a80", LAKE: "#0b6e85", INTERNET: "#7d6400"}  # plum, and water
 _TENANT_COLOURS = ("#4338a8", "#2f7035", "#9a4a00", "#1f5fae", "#5b5b10")  # indigo first, as Alice's
 # Lines of a realm have its own rhythm, too, so that the picture reads without colour.
 _DASHES = {RealmKind.TENANT: "", RealmKind.LAKE: "2 4", RealmKind.PROVIDER: "9 4", RealmKind.INTERNET: "10 3 2 3"}
@@ -317,7 +317,7 @@ def _footer_remarks(
     y += 22
     for remark in remarks:
         drawn.append(svg.text(x, y, f"[{remark.step}.]", _TEXT, bold=True))
-        says = remark.says if remark.fix is None else f"{remark.says} Mend: {remark.fix}."
+        says = remark.says if remark.fix is None else f"{remark.says} Fix: {remark.fix}."
         parts, y = svg.paragraph(x + 40, y, says, _TEXT, width - 40)
         drawn += parts
         y += 4

@@ -1,1 +1,1 @@
-"""The walk told: numbered steps, their sentences, and what the whole came to."""
+"""The walk in words: numbered steps, their sentences, and the verdict."""

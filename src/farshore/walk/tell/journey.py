@@ -1,4 +1,4 @@
-"""A packet and its reply as the article tells them: numbered steps, each with what was done and how it went."""
+"""A packet and its reply as numbered steps, each with what was done and how it went."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row of the article's table. ``reason`` says why it is not ok, ``fix`` what would help.
+    """One row of a walk's table. ``reason`` says why it is not ok, ``fix`` what would help.
 
     ``origin`` is the line of the intent that the node is there for.
     """
@@ -156,9 +156,9 @@ def _request_steps(fabric: Fabric, request: Trace) -> Iterator[Step]:
                 yield _misdelivered(hop, Phase.REQUEST)
             return
         if node.kind is NodeKind.WAN and not _wrong(hop.crossing.events):
-            continue  # the article's packets cross the WAN between two steps
+            continue  # packets cross the WAN between two steps
         if isinstance(node, Device) and node.kind is NodeKind.CE and node.policy is not None:
-            # The article tells the arrival at a CE that translates, and what it then does, as two steps.
+            # Arriving at a CE router that translates, and being translated, are two steps.
             action, state = wording.handed_to_nat(), wording.passed_to_nat()
             yield _step(node.name, Phase.REQUEST, action, hop.packet, hop.packet, state=state)
         yield _crossing_step(node, hop, Phase.REQUEST)
@@ -199,14 +199,12 @@ def _crossing_step(node: Device | Proxy, hop: Hop, phase: Phase) -> Step:
 
 def _misdelivered(hop: Hop, phase: Phase) -> Step:
     reason = wording.not_its_own(hop.node, hop.packet)
-    return replace(
-        _step(hop.node, phase, "arrives where it does not belong", hop.packet, hop.packet), ok=False, reason=reason
-    )
+    return replace(_step(hop.node, phase, "arrives at the wrong node", hop.packet, hop.packet), ok=False, reason=reason)
 
 
 def _not_listening(server: EndSystem, packet: Packet, port: Port) -> Step:
     reason = wording.not_listening(server.name, port)
-    return replace(_step(server.name, Phase.REPLY, "does not answer", packet, packet), ok=False, reason=reason)
+    return replace(_step(server.name, Phase.REPLY, "does not reply", packet, packet), ok=False, reason=reason)
 
 
 def _wrong(events: tuple[Event, ...]) -> tuple[Event, ...]:

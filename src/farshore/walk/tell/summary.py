@@ -61,7 +61,7 @@ def notes(walk: Walk) -> tuple[Remark, ...]:
 
 
 def verdict(walk: Walk) -> str:
-    """Return the honest answer in one line."""
+    """Return the verdict in one line."""
     refused = refusal(walk)
     before = [step.number for step in walk.steps if not step.ok and step is not refused]
     if refused is not None:
@@ -82,9 +82,10 @@ def profile_says(walk: Walk) -> tuple[str, ...]:
     profile = PROFILES.get(walk.profile)
     if profile is None:
         return ()
+    orders = f"first packet {order(profile.forward)}; reply {order(profile.backward)}"
     return (
-        f"{profile.name} takes a first packet: {order(profile.forward)}; a reply: {order(profile.backward)}.",
-        f"Of {profile.name}, {_REPLIES_FOLLOW[profile.returning]}: {profile.returning_says}.",
+        f"Order of operations of {profile.name}: {orders}.",
+        f"With {profile.name}, {_REPLIES_FOLLOW[profile.returning]}: {profile.returning_says}.",
         f"Source: {profile.source} (grade {grade(profile)}).",
     )
 

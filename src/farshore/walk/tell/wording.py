@@ -12,7 +12,7 @@ from farshore.semantics.crossing import Crossing, Event, Verb
 from farshore.semantics.packet import Packet
 from farshore.semantics.routing import TWO_SIDED
 
-NO_FURTHER = "goes no further"
+NO_FURTHER = "dropped"
 
 # --- the request -------------------------------------------------------------------------------------
 
@@ -20,32 +20,32 @@ NO_FURTHER = "goes no further"
 def sends(packet: Packet, service: str, *, presented: bool = True) -> str:
     """Say what the host does."""
     verb = "pings" if packet.protocol is Protocol.ICMP else "connects to"
-    known_by = f"by which its network knows {service}" if presented else f"the lake address of {service}"
+    known_by = f"the address of {service} in its network" if presented else f"the lake address of {service}"
     return f"{verb} {packet.destination.ip}, {known_by}"
 
 
 def puts(packet: Packet, port: Port) -> str:
-    """Say what somebody does who makes a packet up."""
-    return f"makes up a packet from {packet.source.ip} for {packet.destination.ip}, {port}"
+    """Say how a packet with any addresses is sent."""
+    return f"injects a packet from {packet.source.ip} to {packet.destination.ip}, {port}"
 
 
 def put_on(interface: str) -> str:
-    """Say how a packet that was made up leaves."""
-    return f"put on the wire of its interface {interface}"
+    """Say how an injected packet leaves."""
+    return f"out of interface {interface}"
 
 
 def sent(packet: Packet) -> str:
     """Say how the packet leaves its host."""
     if packet.source.realm != packet.destination.realm:
-        return f"sent from its own address to one of the {packet.destination.realm}"
-    return f"sent with its original addresses, which mean something to {packet.source.realm} alone"
+        return f"from its own address to one of the {packet.destination.realm}"
+    return f"source and destination are addresses of {packet.source.realm} only"
 
 
 def not_presented(packet: Packet, service: str) -> str:
     """Say why the walk tries an address that its network does not know."""
     return (
-        f"{service} is not presented to {packet.source.realm}, so there is no address to call it by; "
-        "the walk tries its lake address, to find out what refuses it."
+        f"{service} is not presented to {packet.source.realm} and has no address there; "
+        "the walk tries its lake address, to show what drops it."
     )
 
 
@@ -55,7 +55,7 @@ def handed_to_nat() -> str:
 
 
 def passed_to_nat() -> str:
-    """Say how that goes on."""
+    """Say what the CE router does next."""
     return "passed to the router's NAT engine"
 
 
@@ -66,12 +66,12 @@ def crosses(node: Device | Proxy, crossing: Crossing) -> str:
         return "; ".join(changes)
     packet = crossing.packet
     if crossing.egress is None:
-        return "arrives and is looked at"
+        return "is checked on arrival"
     if node.kind is NodeKind.ROUTER:
         return "source and destination are unique within the provider's network"
     if packet.source.realm == packet.destination.realm:
-        return f"arrives with addresses of {packet.source.realm} alone"
-    return "passes through unchanged"
+        return f"arrives with addresses of {packet.source.realm} only"
+    return "forwarded unchanged"
 
 
 def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
@@ -79,21 +79,21 @@ def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
     if crossing.egress is None:
         return NO_FURTHER
     if not isinstance(node, Device):
-        return f"routed to {crossing.egress} by its instance for {crossing.packet.destination.realm} alone"
+        return f"out of interface {crossing.egress}, by the routing instance of {crossing.packet.destination.realm}"
     look_up = next((event for event in reversed(crossing.events) if event.verb is Verb.ROUTED), None)
     if look_up is None:
-        return f"no route look-up: leaves by {crossing.egress}, where the flow came in"
+        return f"no route look-up: out of {crossing.egress}, where the flow came in"
     return _routed(node, look_up, crossing.packet.destination, crossing.egress)
 
 
 def _routed(node: Device, look_up: Event, destination: Address, egress: str) -> str:
     if look_up.found in TWO_SIDED:
-        return f"cannot be routed for sure; the walk goes on by {egress}, as if it could"
+        return f"ambiguous route; the walk continues out of {egress}"
     if look_up.before.destination != destination:
-        return f"leaves by {egress}, to which {look_up.before.destination.ip} was routed before it was translated"
+        return f"out of {egress}, the route to {look_up.before.destination.ip} before translation"
     if node.policy is None:
-        return f"routed to {egress}"
-    return f"{destination} is on one side only: routed to {egress}"
+        return f"out of interface {egress}"
+    return f"one route only: out of {egress}"
 
 
 # --- the reply ---------------------------------------------------------------------------------------
@@ -101,31 +101,31 @@ def _routed(node: Device, look_up: Event, destination: Address, egress: str) -> 
 
 def answers(packet: Packet) -> str:
     """Say what the service does."""
-    return f"answers from its own address to the one it saw, {packet.destination.ip}"
+    return f"replies from its own address to the source that it saw, {packet.destination.ip}"
 
 
 def routed_back(router: str, crossing: Crossing) -> str:
-    """Say why the reply finds its way: the route that the article adds."""
+    """Say by which route the reply leaves the service's router."""
     if crossing.egress is None:
         return NO_FURTHER
     return f"{router} has a route to {crossing.packet.destination.ip}: out of {crossing.egress}"
 
 
 def temporary_addresses(answer: Packet, host: Address) -> str:
-    """Say why single NAT needs the article's a.b.c.x."""
+    """Say why single NAT needs temporary addresses."""
     if host.ip == answer.source.ip:
-        why = f"{host.ip} is its own address too, and it would answer itself"
+        why = "which is its own address as well, so that it would answer itself"
     else:
-        why = f"{host.ip} may be anybody's: another tenant's or the provider's own"
+        why = "which may be an address of another tenant or of the provider"
     return (
-        f"Temporary addresses are needed (the article's a.b.c.x): {answer.destination.ip} stands for {host} and is "
-        f"unique in the provider's network. Without it the service would answer {host.ip}, but {why}."
+        f"Temporary addresses are needed: {answer.destination.ip} stands for {host} and is unique in the provider's "
+        f"network. Without it the service would answer {host.ip}, {why}."
     )
 
 
 def delivered(packet: Packet) -> str:
-    """Say how the reply comes home."""
-    return f"receives the reply, apparently from {packet.source.ip}"
+    """Say how the reply arrives."""
+    return f"receives the reply from {packet.source.ip}"
 
 
 def carries_on() -> str:
@@ -138,17 +138,17 @@ def carries_on() -> str:
 
 def not_its_own(node: NodeName, packet: Packet) -> str:
     """Say why an arrival is not a delivery."""
-    return f"At {node}, {packet.destination.ip} is not its own address."
+    return f"{node} receives a packet for {packet.destination.ip}, which is not its address."
 
 
 def not_listening(node: NodeName, port: Port) -> str:
     """Say why a service does not answer."""
-    return f"At {node}, nothing listens on {port}."
+    return f"{node} does not listen on {port}."
 
 
 def reason(wrong: Sequence[Event], node: NodeName) -> str:
-    """Return one sentence why a step cannot work. It may be wrong twice: routed by guess and then refused."""
-    return f"At {node}, {'; besides, '.join(event.says for event in wrong)}."
+    """Return one sentence why a step cannot work. It may be wrong twice: routed ambiguously and then dropped."""
+    return f"At {node}, {'; and '.join(event.says for event in wrong)}."
 
 
 def fix(wrong: Sequence[Event]) -> str:

@@ -92,7 +92,7 @@ def basic_nats(draw: st.DrawFn) -> BasicNat:
 
 @st.composite
 def port_block_napts(draw: st.DrawFn) -> PortBlockNapt:
-    """Draw a NAPT whose pool leaves every host some ports."""
+    """Draw a NAPT with a pool that leaves every host some ports."""
     inside = draw(prefixes(tenant_realms, shortest=16))
     size = inside.network.num_addresses
     pool = draw(st.integers(-(-size * LEAST_PORTS // POOL_PORTS), size))
@@ -201,11 +201,11 @@ def mixed_intents(draw: st.DrawFn, most_tenants: int = 6) -> Intent:
 
 
 def _designed(service: Service) -> st.SearchStrategy[Service]:
-    """Return a service as it is or, where it offers TCP alone, carried by the appliance and perhaps told who calls."""
+    """Return a service as it is or, with TCP alone, carried by the appliance, perhaps with the caller's identity."""
     if any(port.protocol is not Protocol.TCP for port in service.ports):
         return st.just(service)
-    told = st.sampled_from([None, ProxyProtocol(), SignedHeader("portal.key")])
-    by_proxy = told.map(lambda how: replace(service, design=DesignName.APPLIANCE, caller_identity=how))
+    identities = st.sampled_from([None, ProxyProtocol(), SignedHeader("portal.key")])
+    by_proxy = identities.map(lambda how: replace(service, design=DesignName.APPLIANCE, caller_identity=how))
     return st.just(service) | by_proxy
 
 

@@ -69,7 +69,7 @@ def test_port_blocks_follow_each_other(ip: str, shown: str, first: int, last: in
     ],
     ids=["below the blocks", "above them", "above the pool", "below the pool", "no such host", "realm"],
 )
-def test_what_nobody_owns(address: Address, port: int) -> None:
+def test_what_no_host_owns(address: Address, port: int) -> None:
     inside = Prefix(A, IPv4Network("10.0.0.0/28"))
     napt = PortBlockNapt(inside, lake("100.65.0.0"), 2, hosts_per_address=10, block_size=100)
     assert napt.owner(lake("100.65.0.0"), 1024) == at("10.0.0.0")

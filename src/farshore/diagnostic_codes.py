@@ -53,7 +53,10 @@ class DiagnosticCode(Enum):
     BAD_PREFIX = "E0210", "A value is not an IPv4 prefix."
     HOST_BITS = "E0211", "A prefix has host bits set."
     BAD_ADDRESS = "E0212", "A value is not an IPv4 address."
-    SPECIAL_PURPOSE = "E0213", "An address or a prefix is special-purpose (RFC 6890), and no host can use it."
+    SPECIAL_PURPOSE = (
+        "E0213",
+        "An address or a prefix is special-purpose (RFC 6890) or multicast, and no host can use it.",
+    )
     PRIVATE_INTERNET_ADDRESS = "E0214", "An Internet address is private (RFC 1918)."
     BAD_PORT = "E0215", "A value is not a port of the form tcp/N, udp/N or icmp."
     PORT_OUT_OF_RANGE = "E0216", "A port number is not in the range from 1 to 65535."

@@ -54,6 +54,9 @@ REGISTRY = (
 )
 # Never a source (RFC 1122 section 3.2.1.3); it has a registry of its own.
 MULTICAST = IPv4Network("224.0.0.0/4")
+# Tenants and providers use these inside, carriers between themselves and their customers.
+PRIVATE = tuple(entry for entry in REGISTRY if entry.rfc == "RFC 1918")
+SHARED = next(entry for entry in REGISTRY if entry.rfc == "RFC 6598")
 # Examples and labs use these in place of the Internet's addresses, farshore's own lab too.
 STAND_FOR_THE_INTERNET = tuple(entry.block for entry in REGISTRY if entry.rfc in ("RFC 5737", "RFC 2544"))
 

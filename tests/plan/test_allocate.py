@@ -51,7 +51,7 @@ def test_the_article() -> None:
     ]
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_every_fault_is_reported_at_once() -> None:
     faulty = intent(
         tenant("a", {"10.0.0.0/16": 1}, presents="10.2.2.0/32", services={"service-1": None, "service-2": None}),
         tenant("b", {"10.0.0.0/16": "prefix"}, presents=None, services={"service-1": None}),
@@ -77,7 +77,7 @@ def test_planning_twice_is_planning_once(wanted: Intent) -> None:
 
 
 @given(intents(), st.data())
-def test_a_tenant_more_moves_nobody(wanted: Intent, data: st.DataObject) -> None:
+def test_another_tenant_moves_no_other(wanted: Intent, data: st.DataObject) -> None:
     before = planned(wanted)
     more: Tenant = data.draw(tenants("newcomer", list(wanted.provider.services)))
     after = planned(replace(wanted, tenants={**wanted.tenants, "newcomer": more}))
@@ -86,7 +86,7 @@ def test_a_tenant_more_moves_nobody(wanted: Intent, data: st.DataObject) -> None
 
 
 @given(intents())
-def test_a_service_more_moves_nobody(wanted: Intent) -> None:
+def test_another_service_moves_no_other(wanted: Intent) -> None:
     before = planned(wanted)
     more = Service("newcomer", Address(PROVIDER, IPv4Address("10.1.1.200")), (Port(Protocol.TCP, 1),))
     services = {**wanted.provider.services, "newcomer": more}

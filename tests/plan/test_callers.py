@@ -112,7 +112,7 @@ def test_a_service_that_a_tenant_comes_to_use_moves_no_other_caller(wanted: Inte
 
 
 @given(mixed_intents())
-def test_callers_are_told_apart_in_the_lake_and_by_every_tenant_that_they_may_call(wanted: Intent) -> None:
+def test_callers_are_distinct_in_the_lake_and_by_every_tenant_that_they_may_call(wanted: Intent) -> None:
     plan = planned(wanted)
     assert plan == planned(wanted)
     reserved = services_share(plan.lake.network)
@@ -141,7 +141,7 @@ def test_callers_are_told_apart_in_the_lake_and_by_every_tenant_that_they_may_ca
         ("198.18.0.0/28", 5, ("6 addresses", "2 services and 5 hosts"), 27),
     ],
 )
-def test_a_share_of_the_lake_that_is_too_small_says_what_would_fit(
+def test_a_share_of_the_lake_that_is_too_small_names_a_sufficient_one(
     lake: str, hosts: int, counts: tuple[str, str], length: int
 ) -> None:
     named = ", ".join(f"h{number}: 10.1.1.{100 + number}" for number in range(hosts))
@@ -165,7 +165,7 @@ def many_hosts(lake: str, presents: str = "10.4.0.0/16") -> Allocated:
 
 
 @pytest.mark.parametrize("lake", ["198.18.0.0/25", "198.18.0.0/29", "198.18.0.0/31"])
-def test_the_lake_that_is_said_to_fit_has_room_for_the_callers_too(lake: str) -> None:
+def test_the_suggested_lake_has_room_for_the_callers_too(lake: str) -> None:
     lengths = {
         int(match) for each in many_hosts(lake).diagnostics for match in re.findall(r"the lake to /(\d+)", each.fix)
     }
@@ -191,7 +191,7 @@ def test_a_full_lake_counts_the_callers_in_its_fix() -> None:
 
 
 @pytest.mark.parametrize(("presents", "fits"), [("10.2.2.0/29", True), ("10.2.2.0/30", False)])
-def test_a_range_that_is_too_small_says_what_would_fit(presents: str, fits: bool) -> None:
+def test_a_range_that_is_too_small_names_a_sufficient_one(presents: str, fits: bool) -> None:
     found = allocated("{a: 10.1.1.50, b: 10.1.1.51}", presents)
     assert (found.plan is not None) is fits
     if not fits:

@@ -24,6 +24,6 @@ def test_many_tenants_plan() -> None:
     assert str(plan.tenants["tenant-00300"].presents["service-8"]) == "10.2.2.8 (tenant-00300)"
 
 
-def test_more_of_them_move_nobody() -> None:
+def test_more_of_them_move_no_other() -> None:
     fewer, more = planned(20), planned(21)
     assert {name: more.tenants[name] for name in fewer.tenants} == fewer.tenants

@@ -39,7 +39,7 @@ def test_pinned_first_then_the_lowest_that_are_free(
     assert presented(presents, services) == addresses
 
 
-def test_a_full_range_says_which_would_do() -> None:
+def test_a_full_range_names_a_sufficient_one() -> None:
     three: dict[str, str | None] = {"a": None, "b": None, "c": "10.2.2.1"}
     allocated = allocate_presented(FILE, tenant("t", {}, services=three, presents="10.2.2.0/30"))
     assert allocated.diagnostics == (

@@ -41,7 +41,7 @@ def test_the_last_address_of_the_share_is_left_out() -> None:
         ("100.64.0.0/32", 1, ("1 service", "0 addresses"), 31),
     ],
 )
-def test_a_full_share_says_which_lake_would_do(lake: str, services: int, counts: tuple[str, str], length: int) -> None:
+def test_a_full_share_names_a_sufficient_lake(lake: str, services: int, counts: tuple[str, str], length: int) -> None:
     (diagnostic,) = allocate_services(intent(services=services, lake=lake)).diagnostics
     problem = f"lake {lake} has {counts[1]} reserved for services, too few for {counts[0]}"
     fix = f"widen the lake to /{length}"

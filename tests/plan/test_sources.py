@@ -86,7 +86,7 @@ def test_pool_ports(cidr: str, pool: int, hosts_per_address: int, block_size: in
     assert (translation.hosts_per_address, translation.block_size) == (hosts_per_address, block_size)
 
 
-def test_a_pool_that_is_too_small_says_which_would_do() -> None:
+def test_a_pool_that_is_too_small_names_a_sufficient_one() -> None:
     small = intent(tenant("a", {"10.0.0.0/16": 65}))
     message = (
         "tenant a: pool of 65 leaves 63 ports to each of the 65,536 addresses of 10.0.0.0/16, and a host needs 64",

@@ -9,12 +9,12 @@ from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Appearance, Caller, Plan, ServicePlan, SourcePlan, TenantPlan, appearance
 from farshore.translation import PortBlockNapt
 
-Document = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-def document(intent: Intent, plan: Plan) -> Document:
+def document(intent: Intent, plan: Plan) -> JsonObject:
     """Return the plan's document. The intent gives the names of the hosts."""
-    found: Document = {
+    found: JsonObject = {
         "lake": str(plan.lake.network),
         "services": _addressed(plan.services),
         "tenants": {name: _tenant(intent.tenants[name], tenant) for name, tenant in plan.tenants.items()},
@@ -24,12 +24,12 @@ def document(intent: Intent, plan: Plan) -> Document:
     return found
 
 
-def _addressed(planned: Mapping[str, ServicePlan] | Mapping[str, Caller]) -> Document:
+def _addressed(planned: Mapping[str, ServicePlan] | Mapping[str, Caller]) -> JsonObject:
     return {name: {"address": str(each.address.ip), "lake": str(each.lake.ip)} for name, each in planned.items()}
 
 
-def _tenant(tenant: Tenant, plan: TenantPlan) -> Document:
-    found: Document = {
+def _tenant(tenant: Tenant, plan: TenantPlan) -> JsonObject:
+    found: JsonObject = {
         "presents": {service: str(address.ip) for service, address in plan.presents.items()},
         "sources": [_source(tenant, source) for source in plan.sources],
     }
@@ -38,8 +38,8 @@ def _tenant(tenant: Tenant, plan: TenantPlan) -> Document:
     return found
 
 
-def _source(tenant: Tenant, source: SourcePlan) -> Document:
-    found: Document = {
+def _source(tenant: Tenant, source: SourcePlan) -> JsonObject:
+    found: JsonObject = {
         "network": str(source.network.network),
         "mode": str(source.mode),
         "lake": [str(prefix.network) for prefix in source.lake],
@@ -55,7 +55,7 @@ def _source(tenant: Tenant, source: SourcePlan) -> Document:
     return found
 
 
-def _host(appears: Appearance) -> str | Document:
+def _host(appears: Appearance) -> str | JsonObject:
     if appears.ports is None:
         return str(appears.lake.ip)
     return {"address": str(appears.lake.ip), "ports": [appears.ports.first_port, appears.ports.last_port]}

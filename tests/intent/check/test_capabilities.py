@@ -34,7 +34,7 @@ def everything() -> Intent:
     return loaded
 
 
-def said(intent: Intent, design: str | None) -> list[str]:
+def messages(intent: Intent, design: str | None) -> list[str]:
     return [str(each) for each in uncarried(intent, design)]
 
 
@@ -55,15 +55,15 @@ def no_calls(design: str) -> str:
 
 
 def test_the_intents_own_choice_carries_everything() -> None:
-    assert said(everything(), None) == []
+    assert messages(everything(), None) == []
 
 
 def test_one_design_for_all_does_not() -> None:
     intent = everything()
-    assert said(intent, "lake") == [identity_lost("lake")]
+    assert messages(intent, "lake") == [identity_lost("lake")]
     for design in ("last-hop", "last-hop-plain", "single-nat"):
-        assert said(intent, design) == [identity_lost(design), no_calls(design)]
-    assert said(intent, "appliance") == [NOT_PACKETS, no_calls("appliance")]
+        assert messages(intent, design) == [identity_lost(design), no_calls(design)]
+    assert messages(intent, "appliance") == [NOT_PACKETS, no_calls("appliance")]
 
 
 @given(mixed_intents())

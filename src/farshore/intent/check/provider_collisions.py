@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
 from farshore.intent.check.network_table import Placed, overlap, overlapping_pairs, relation
 from farshore.intent.check.scope import OTHER_LAKE, ProviderNetworks, Scope, lake_name, placed
 from farshore.intent.model import Provider, Service
+from farshore.special_purpose import PRIVATE, SHARED
 
-_SHARED_SPACE = IPv4Network("100.64.0.0/10")
-_PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 _OWN_ADDRESSES = "give each its own address, or list all ports under one service"
 
 
@@ -102,13 +101,14 @@ def _identity_and_internet(scope: Scope, service: Service) -> Iterator[Diagnosti
 def _known_lake_users(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
     """Warn of address space that others are known to use."""
     lake, position = provider.lake.network, provider.lake_position
-    if overlap(lake, _SHARED_SPACE):
+    if overlap(lake, SHARED.block):
         users = "carrier-grade NAT, Tailscale and some clouds"
-        problem = f"lake {lake} is in shared address space (RFC 6598), used by {users}"
+        problem = f"lake {lake} is in shared address space ({SHARED.rfc}), used by {users}"
         fix = "make sure that neither the provider nor a tenant uses it, or set another lake"
         yield scope.fault(position, DiagnosticCode.LAKE_IN_SHARED_SPACE, problem, fix)
-    for block in _PRIVATE:
-        if overlap(lake, block):
-            problem = f"lake {lake} is in private address space ({block}, RFC 1918), which tenants are likely to use"
+    for entry in PRIVATE:
+        if overlap(lake, entry.block):
+            block = f"({entry.block}, {entry.rfc})"
+            problem = f"lake {lake} is in private address space {block}, which tenants are likely to use"
             fix = "prefer a lake such as 100.64.0.0/10"
             yield scope.fault(position, DiagnosticCode.LAKE_IN_PRIVATE_SPACE, problem, fix)

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import shown
 from farshore.intent.read.scalars import FaultError, scalar
+from farshore.special_purpose import MULTICAST, PRIVATE, REGISTRY
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 ADDRESS_PATTERN = rf"^({_OCTET}\.){{3}}{_OCTET}$"
@@ -21,16 +22,13 @@ _ALL_BITS = 0xFFFFFFFF
 _ADDRESS_BITS = 32
 _LARGEST_OCTET = 255
 
-# No host can have these, so no network can contain them. The reasons complete "… is".
+# No host can have these, so no network can contain them: this network, loopback, link-local (which farshore's links
+# use), the dummy address of devices without one, and reserved addresses.
+_UNUSABLE_BLOCKS = frozenset({"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.0.0.8/32", "240.0.0.0/4"})
 _UNUSABLE = (
-    (IPv4Network("0.0.0.0/8"), "'this network' (RFC 1122)"),
-    (IPv4Network("127.0.0.0/8"), "loopback"),
-    (IPv4Network("169.254.0.0/16"), "link-local, and used by farshore's links"),
-    (IPv4Network("192.0.0.8/32"), "the IPv4 dummy address, source of ICMP errors (RFC 7600)"),
-    (IPv4Network("224.0.0.0/4"), "multicast"),
-    (IPv4Network("240.0.0.0/4"), "reserved"),
+    *((entry.block, f"{entry.name}, {entry.rfc}") for entry in REGISTRY if str(entry.block) in _UNUSABLE_BLOCKS),
+    (MULTICAST, "Multicast, RFC 5771"),
 )
-_PRIVATE = (IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network("192.168.0.0/16"))
 _RANGES = tuple((int(block.network_address), int(block.broadcast_address), block, why) for block, why in _UNUSABLE)
 
 
@@ -47,7 +45,7 @@ def prefix(value: object) -> IPv4Network:
     for first, last, block, why in _RANGES:
         if first <= bits | (~mask & _ALL_BITS) and bits <= last:
             relation = "is in" if block.prefixlen <= int(length) else "contains"
-            problem = f"{text} {relation} {block}, which is {why}"
+            problem = f"{text} {relation} {block} ({why})"
             raise FaultError(DiagnosticCode.SPECIAL_PURPOSE, problem, "write a prefix that hosts can use")
     return IPv4Network((bits, int(length)))
 
@@ -60,7 +58,7 @@ def address(value: object) -> IPv4Address:
     number = _number(text)
     for first, last, block, why in _RANGES:
         if first <= number <= last:
-            problem = f"{text} is in {block}, which is {why}"
+            problem = f"{text} is in {block} ({why})"
             raise FaultError(DiagnosticCode.SPECIAL_PURPOSE, problem, "write an address that a host can have")
     return IPv4Address(number)
 
@@ -68,9 +66,9 @@ def address(value: object) -> IPv4Address:
 def internet_address(value: object) -> IPv4Address:
     """Return an address that the Internet can route."""
     found = address(value)
-    for block in _PRIVATE:
-        if found in block:
-            problem = f"{found} is private (in {block}, RFC 1918) and not reachable from the Internet"
+    for entry in PRIVATE:
+        if found in entry.block:
+            problem = f"{found} is in {entry.block} ({entry.name}, {entry.rfc}) and not reachable from the Internet"
             fix = "write a public address of yours, or leave internet out"
             raise FaultError(DiagnosticCode.PRIVATE_INTERNET_ADDRESS, problem, fix)
     return found

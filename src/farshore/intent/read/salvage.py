@@ -1,4 +1,4 @@
-"""Provider and tenants from a file's tree: all of a good file, and what is good of a faulty one.
+"""From the text of a file to provider and tenants: all of a good file, and what is good of a faulty one.
 
 A faulty file is read as far as possible, so that its collisions are reported in the same run.
 """

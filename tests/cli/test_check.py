@@ -41,14 +41,14 @@ def run(path: Path, text: str, *options: str) -> Result:
 
 def test_good(path: Path) -> None:
     done = run(path, INTENT)
-    assert done.stdout == f"{path}: good: 1 tenant, 1 service, lake 198.18.0.0/16\n"
+    assert done.stdout == f"{path}: valid: 1 tenant, 1 service, lake 198.18.0.0/16\n"
     assert done.stderr == ""
     assert done.exit_code == 0
 
 
 def test_good_with_a_warning(path: Path) -> None:
     done = run(path, INTENT.replace("198.18.0.0/16", "100.64.0.0/10"))
-    assert done.stdout == f"{path}: good: 1 tenant, 1 service, lake 100.64.0.0/10\n"
+    assert done.stdout == f"{path}: valid: 1 tenant, 1 service, lake 100.64.0.0/10\n"
     assert done.stderr.startswith(f"{path}:5:9: warning W0301: lake 100.64.0.0/10 is in shared address space")
     assert done.exit_code == 0
 

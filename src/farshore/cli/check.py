@@ -63,4 +63,4 @@ def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
 
 def _summary(intent: Intent) -> str:
     tenants, services = counted(len(intent.tenants), "tenant"), counted(len(intent.provider.services), "service")
-    return f"{intent.file}: good: {tenants}, {services}, lake {intent.provider.lake.network}"
+    return f"{intent.file}: valid: {tenants}, {services}, lake {intent.provider.lake.network}"

@@ -18,7 +18,7 @@ from test_intent_files import HEAD, limited
 from farshore.intent.load import load
 
 GOOD = f"{HEAD}    networks: [10.1.1.0/24]\n    services: [portal]\n"
-SAYS_GOOD = "<stdin>: good: 1 tenant, 1 service, lake 198.18.0.0/16\n"
+VALID = "<stdin>: valid: 1 tenant, 1 service, lake 198.18.0.0/16\n"
 NAMES = pytest.mark.parametrize("name", ["-", "/dev/stdin"])
 
 
@@ -32,7 +32,7 @@ def check(name: str, stdin: int | None, given: bytes | None = None) -> subproces
 @NAMES
 def test_a_pipe_is_read(name: str) -> None:
     done = check(name, None, GOOD.encode())
-    assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (SAYS_GOOD, "", 0)
+    assert (done.stdout.decode(), done.stderr.decode(), done.returncode) == (VALID, "", 0)
 
 
 @NAMES
@@ -40,7 +40,7 @@ def test_a_file_is_read(name: str, tmp_path: Path) -> None:
     (tmp_path / "intent.yaml").write_text(GOOD)
     with (tmp_path / "intent.yaml").open("rb") as file:
         done = check(name, file.fileno())
-    assert (done.stdout.decode(), done.returncode) == (SAYS_GOOD, 0)
+    assert (done.stdout.decode(), done.returncode) == (VALID, 0)
 
 
 def test_a_named_fifo_may_be_standard_input(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_named_fifo_may_be_standard_input(tmp_path: Path) -> None:
     os.write(both, GOOD.encode())
     os.close(both)
     try:
-        assert check("-", reading).stdout.decode() == SAYS_GOOD
+        assert check("-", reading).stdout.decode() == VALID
     finally:
         os.close(reading)
 
@@ -75,7 +75,7 @@ def test_a_pipe_that_does_not_block_is_read_to_its_end() -> None:
                     time.sleep(0.001)
         os.close(reading)
         output, errors = process.communicate(timeout=60)
-    assert (output.decode(), errors.decode(), process.returncode) == (SAYS_GOOD, "", 0)
+    assert (output.decode(), errors.decode(), process.returncode) == (VALID, "", 0)
 
 
 def test_diagnostics_call_it_stdin() -> None:

@@ -13,9 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from farshore.lab.registry import port_index
+from farshore.lab.registry import entry
 from farshore.machine import namespace
-from farshore.machine import world as worlds
 from farshore.machine.placement import namespace_name
 
 from . import exchanges
@@ -97,9 +96,9 @@ _REQUESTS: Mapping[str, Callable[..., dict[str, float] | None]] = {
 
 def main() -> None:
     """Enter the lab and answer until standard input ends."""
-    record = port_index(sys.argv[1]).read()
+    record = entry(sys.argv[1]).read()
     assert record is not None
-    worlds.enter(record)
+    record.world.enter()
     for line in sys.stdin:
         request = json.loads(line)
         try:

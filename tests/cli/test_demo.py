@@ -17,12 +17,13 @@ from farshore.cli.demo.picture import Call, Marks, ascii_picture, path, picture
 from farshore.cli.main import cli
 from farshore.conformance.check import Exchange, Outcome
 from farshore.conformance.check import Result as CheckResult
+from farshore.conformance.exchanges import Fetched
+from farshore.conformance.exchanges import ServiceAnswer as Seen
 from farshore.conformance.topology import Topology
 from farshore.design.catalogue import build
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
 from farshore.realm import tenant_realm
-from farshore.traffic.fetch import Fetched, Seen
 
 WIDEST = 80
 ESCAPE = "\x1b["

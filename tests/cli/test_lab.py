@@ -14,7 +14,8 @@ from farshore.conformance import check
 from farshore.conformance.check import Outcome
 from farshore.errors import EXIT_BAD_INPUT, UsageError
 from farshore.lab.execute import ProgramNotFoundError
-from farshore.lab.registry import Record, entry, start_time
+from farshore.lab.registry import Record, entry
+from farshore.machine.world import start_time
 from lab_proof import disagreeing
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")

@@ -12,11 +12,11 @@ import lab_life
 
 from farshore.errors import FarshoreError
 from farshore.lab import lifecycle
-from farshore.lab.job import STAY
-from farshore.lab.registry import entry, start_time
+from farshore.lab.registry import entry
+from farshore.machine import inside
 from farshore.reporter import Reporter
 
-_keepers: list[int] = []
+_started: list[int] = []
 
 
 def kill_command(_name: str) -> None:
@@ -24,9 +24,9 @@ def kill_command(_name: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_keeper(_name: str) -> None:
+def kill_starter(_name: str) -> None:
     """Kill the process that the command started: our child, not waited for yet, so nobody else has its number."""
-    os.kill(_keepers[0], signal.SIGKILL)
+    os.kill(_started[0], signal.SIGKILL)
 
 
 def kill_first(name: str) -> None:
@@ -34,32 +34,32 @@ def kill_first(name: str) -> None:
     record = entry(name).read()
     if record is not None:
         lab_life.kill(record.pid)
-        lab_life.until(lambda: start_time(record.pid) is None)
+        lab_life.until(lambda: not record.is_up)
 
 
-VICTIMS = {"command": kill_command, "keeper": kill_keeper, "first": kill_first}
+VICTIMS = {"command": kill_command, "starter": kill_starter, "first": kill_first}
 
 
 def set_trap(strike: Callable[[], None], moment: str) -> Reporter:
     """See to it that ``strike`` is called at the moment; return the reporter that the lab is to be made with.
 
-    Moments are "claimed", before there is a keeper; seconds after its start, as in "after 0.1"; a share of the
-    work, as in "share 0.5"; and "told", when all is ready and the keeper is about to hear that it may stay.
+    Moments are "claimed", before the lab has a process; seconds after its start, as in "after 0.1"; a share of the
+    work, as in "share 0.5"; and "detaching", when all is ready and the first process is about to be detached.
     """
     kind, _, number = moment.partition(" ")
-    real_tell, real_popen = lifecycle._tell, lifecycle.subprocess.Popen
+    real_detach, real_popen = inside.Child.detach, inside.subprocess.Popen
 
-    def tell(process: object, what: bytes) -> bool:
-        if kind == "told" and what == STAY:
+    def detach(child: inside.Child[object, object, object]) -> None:
+        if kind == "detaching":
             strike()
-        return real_tell(process, what)  # type: ignore[arg-type]
+        real_detach(child)
 
     def popen(*arguments: object, **named: object) -> object:
         if kind == "claimed":
             strike()
         process = real_popen(*arguments, **named)  # type: ignore[call-overload]
-        if not _keepers:
-            _keepers.append(process.pid)
+        if not _started:
+            _started.append(process.pid)
             if kind == "after":
                 threading.Timer(float(number), strike).start()
         return process
@@ -69,7 +69,7 @@ def set_trap(strike: Callable[[], None], moment: str) -> Reporter:
             if kind == "share" and done >= float(number) * total:
                 strike()
 
-    lifecycle._tell, lifecycle.subprocess.Popen = tell, popen  # type: ignore[assignment, misc]
+    inside.Child.detach, inside.subprocess.Popen = detach, popen  # type: ignore[assignment, method-assign, misc]
     return Trap()
 
 

@@ -23,7 +23,7 @@ from farshore.plan.allocate import allocate
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
 PATIENCE = 20.0  # seconds; for what must happen on a busy machine
-LACKING = "does not let a lab have its own namespaces"
+LACKING = "may not create namespaces"
 
 
 def article() -> Fabric:

@@ -15,9 +15,9 @@ from farshore.design.catalogue import build
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load_text
-from farshore.lab.keys import read_keys
+from farshore.lab.lab_init import read_keys
 from farshore.plan.allocate import allocate
-from farshore.traffic.introductions import NOBODY, Caller, ForgedError, read_proxy_header, read_signed
+from farshore.traffic.caller_claim import NO_CALLER, CallerClaim, ForgedError, read_proxy_header, read_signed
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 ADDRESSES = socket.inet_aton("10.9.9.9") + socket.inet_aton("10.1.1.1") + struct.pack("!HH", 4711, 80)
@@ -36,13 +36,13 @@ def header(rest: bytes, *, command: int = 0x21, family: int = 0x11) -> bytes:
 def test_a_header_says_who_is_calling_and_leaves_the_request() -> None:
     told = tlv(0x05, b"customer-a") + tlv(0x04, b"\0\0") + tlv(0x30, b"customer-a.proxy")
     stream = io.BytesIO(header(ADDRESSES + told) + b"GET / HTTP/1.0\r\n\r\n")
-    assert read_proxy_header(stream) == Caller("customer-a", "customer-a.proxy", "10.9.9.9", 4711)
+    assert read_proxy_header(stream) == CallerClaim("customer-a", "customer-a.proxy", "10.9.9.9", 4711)
     assert stream.read() == b"GET / HTTP/1.0\r\n\r\n"
 
 
 def test_a_check_of_the_proxy_calls_for_nobody() -> None:
-    assert read_proxy_header(io.BytesIO(header(b"", command=0x20, family=0))) == NOBODY
-    assert read_proxy_header(io.BytesIO(header(ADDRESSES, command=0x20))) == NOBODY
+    assert read_proxy_header(io.BytesIO(header(b"", command=0x20, family=0))) == NO_CALLER
+    assert read_proxy_header(io.BytesIO(header(ADDRESSES, command=0x20))) == NO_CALLER
 
 
 def test_a_name_that_is_no_text_is_left_out() -> None:
@@ -97,7 +97,7 @@ def signed(**changed: str) -> dict[str, str]:
 
 
 def test_what_the_proxy_has_signed_is_believed() -> None:
-    assert read_signed(KEY, "GET", "/x", signed()) == Caller("customer-a", None, "10.1.1.1", 4711)
+    assert read_signed(KEY, "GET", "/x", signed()) == CallerClaim("customer-a", None, "10.1.1.1", 4711)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from lab_intents import MIXED
 
 from farshore.conformance.check import Check, Exchange, Outcome, Result
 from farshore.conformance.expectations import expectations
-from farshore.conformance.run_checks import visit
+from farshore.conformance.run_checks import run_checks
 from farshore.design.catalogue import build
 from farshore.errors import EXIT_BAD_INPUT, EXIT_NO, EXIT_YES, MachineError
 from farshore.fabric.model import Device, Fabric, Node, Proxy
@@ -162,7 +162,7 @@ tenants:
     }
     assert len(headers) == 1
     with passing(f"hundred-{os.getpid()}", tmp_path / "hundred.yaml", fabric) as record:
-        results = tuple(visit(record, exchanges, fabric))
+        results = tuple(run_checks(record.world, exchanges, fabric))
     assert [result for result in results if not result.ok] == []
     judged = verdicts(plan, fabric, exchanges)
     assert [name for name, each in judged.items() if each.alike or each.verdict != Outcome.REACH] == []
@@ -183,7 +183,7 @@ def tried(folder: Path, checks: Sequence[Check], fabric: Fabric) -> dict[str, Re
     """Make a lab of a fabric, and the attempts that are worked out for another one."""
     try:
         with passing(f"wrong-{os.getpid()}", folder / "intent.yaml", fabric) as record:
-            return {result.name: result for result in visit(record, checks, fabric)}
+            return {result.name: result for result in run_checks(record.world, checks, fabric)}
     except MachineError as error:
         if "is not installed" in str(error) or "does not let a lab" in str(error):
             pytest.skip(str(error))

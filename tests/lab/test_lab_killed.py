@@ -17,13 +17,13 @@ from farshore.lab.registry import FOLDER_VARIABLE, entry
 
 pytestmark = pytest.mark.kernel
 
-# From before the keeper lives, over its start and all of its work, to the moment when it is told to stay.
+# From before the lab's processes start, over all of their work, to the moment when the lab is detached.
 STARTING = [f"after {number * 0.04:.2f}" for number in range(7)]
 WORKING = [f"share {number / 6:.2f}" for number in range(6)]
 MOMENTS = {
-    "command": ["claimed", *STARTING, *WORKING, "told"],
-    "keeper": [f"after {number * 0.02:.2f}" for number in range(12)],
-    "first": [*STARTING[2:], *WORKING, "told"],
+    "command": ["claimed", *STARTING, *WORKING, "detaching"],
+    "starter": [f"after {number * 0.02:.2f}" for number in range(12)],
+    "first": [*STARTING[2:], *WORKING, "detaching"],
 }
 CASES = [(victim, moment) for victim, moments in MOMENTS.items() for moment in moments]
 
@@ -45,7 +45,7 @@ def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
         assert done.returncode in (-signal.SIGKILL, 0)  # by the clock it may have been quicker
     else:
         assert done.returncode in (EXIT_MACHINE, 0), done.stderr
-    if (victim, moment) == ("first", "told"):
+    if (victim, moment) == ("first", "detaching"):
         assert done.returncode == EXIT_MACHINE  # it must not say that a dead lab is up
     if done.returncode == EXIT_MACHINE:
         assert "lab 'victim'" in done.stderr
@@ -82,10 +82,10 @@ def test_a_program_in_the_lab_dies_with_it(labs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment", ["farshore.lab.lab_init", "farshore.conformance.run_checks"], ids=["making", "checking"]
+    "moment", ["farshore.lab.lab_init:", "farshore.conformance.run_checks:"], ids=["making", "checking"]
 )
 def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> None:
-    """Kill it when its keeper is at work, and when its visitor is: by then the lab waits, and only its tie tells it."""
+    """Kill it while the lab is built, and while the checks are made: by then only its tie tells the lab."""
     with lab_life.start(labs, "lab", "run", str(lab_life.ARTICLE)) as running:
         name = f"run-{running.pid}"
 

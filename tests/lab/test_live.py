@@ -31,7 +31,7 @@ from farshore.plan.model import Plan
 from farshore.port import Protocol
 from farshore.traffic import packet
 from farshore.traffic.injection import observing
-from farshore.traffic.packet import Packet, decode, encode
+from farshore.traffic.packet import WirePacket, decode, encode
 from farshore.walk.tell.journey import Probe
 from from_file import fabric_of
 
@@ -64,7 +64,7 @@ def pairs(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
 
 def all_live(file: Path, design: str) -> tuple[Live, ...]:
     intent, plan, fabric = fabric_of(file, design)
-    with lab(file, fabric) as record, observing(record, fabric) as observer:
+    with lab(file, fabric) as record, observing(record.world, fabric) as observer:
         return live(observer, fabric, None, tuple(pairs(intent, plan, fabric)))
 
 
@@ -110,7 +110,7 @@ def test_several_designs_at_once_do_what_the_walk_says(tmp_path: Path) -> None:
     file.write_text(MIXED)
     intent, plan, fabric = fabric_of(file, None)
     asked = [*pairs(intent, plan, fabric), *unoffered(intent, plan, fabric), *called(intent, plan, fabric)]
-    with lab(file, fabric) as record, observing(record, fabric) as observer:
+    with lab(file, fabric) as record, observing(record.world, fabric) as observer:
         came = live(observer, fabric, None, asked)
     assert [(each.walk.origin, verdict(each)) for each in came if not each.agrees] == []
     carried = {(each.walk.origin, each.walk.service, str(each.walk.port)) for each in came if each.walk.delivered}
@@ -154,7 +154,7 @@ def test_what_introduces_its_callers_does_what_the_walk_says(tmp_path: Path) -> 
 def test_a_proxy_that_opens_no_connection_differs() -> None:
     intent, plan, fabric = fabric_of(ARTICLE, "appliance")
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
-    with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
+    with lab(ARTICLE, fabric) as record, observing(record.world, fabric) as observer:
         inside(record, "provider/router", "ip", "route", "del", "10.1.1.1")
         (came,) = live(observer, fabric, None, (asked,))
     assert (came.agrees, came.steps[-1].observed) == (False, None)
@@ -181,7 +181,7 @@ def test_what_is_broken_differs() -> None:
     """A lab whose tenant NAT has lost its rules, or that leads the reply astray, does not pass for a good one."""
     intent, plan, fabric = fabric_of(ARTICLE, "lake")
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal:443")
-    with lab(ARTICLE, fabric) as record, observing(record, fabric) as observer:
+    with lab(ARTICLE, fabric) as record, observing(record.world, fabric) as observer:
         assert live(observer, fabric, None, (asked,))[0].agrees
         inside(record, "customer-a/ce", "ip", "route", "del", "10.1.1.1")
         (came,) = live(observer, fabric, None, (asked,))
@@ -266,10 +266,10 @@ ips = st.integers(0, 2**32 - 1).map(IPv4Address)
 numbers = st.integers(0, 65535)
 words = st.integers(0, 2**32 - 1)
 data = st.one_of(
-    st.builds(Packet, st.just(Protocol.UDP), ips, ips, numbers, numbers),
-    st.builds(Packet, st.just(Protocol.TCP), ips, ips, numbers, numbers, st.integers(0, 255), words, words),
+    st.builds(WirePacket, st.just(Protocol.UDP), ips, ips, numbers, numbers),
+    st.builds(WirePacket, st.just(Protocol.TCP), ips, ips, numbers, numbers, st.integers(0, 255), words, words),
     st.builds(
-        lambda source, destination, identifier, kind: Packet(
+        lambda source, destination, identifier, kind: WirePacket(
             Protocol.ICMP, source, destination, identifier, identifier, icmp_type=kind
         ),
         ips,
@@ -279,7 +279,7 @@ data = st.one_of(
     ),
 )
 errors = st.builds(
-    lambda source, destination, quoted, mtu: Packet(
+    lambda source, destination, quoted, mtu: WirePacket(
         Protocol.ICMP,
         source,
         destination,
@@ -298,7 +298,7 @@ errors = st.builds(
 
 
 @given(data | errors, st.binary(max_size=40))
-def test_what_is_written_is_read(made: Packet, payload: bytes) -> None:
+def test_what_is_written_is_read(made: WirePacket, payload: bytes) -> None:
     content = encode(made, payload)
     assert decode(content) == made
     assert packet.checksum(content[:20]) == 0

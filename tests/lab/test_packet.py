@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farshore.port import Protocol
-from farshore.traffic.packet import Packet, checksum, encode
+from farshore.traffic.packet import WirePacket, checksum, encode
 
 HERE, THERE = IPv4Address("10.1.1.1"), IPv4Address("10.2.2.1")
 packets = st.builds(
-    Packet,
+    WirePacket,
     st.sampled_from(Protocol),
     st.integers(0, 2**32 - 1).map(IPv4Address),
     st.integers(0, 2**32 - 1).map(IPv4Address),
@@ -34,7 +34,7 @@ def test_small_and_odd_lengths(data: bytes, expected: int) -> None:
 
 def test_a_header_worked_out_by_hand() -> None:
     # 4500+001c+0000+0000+4011+0a01+0101+0a02+0201 = 9c32, complement 63cd... of the UDP packet below.
-    packet = encode(Packet(Protocol.UDP, HERE, THERE, 41642, 9), b"")
+    packet = encode(WirePacket(Protocol.UDP, HERE, THERE, 41642, 9), b"")
     words = [0x4500, 0x001C, 0, 0, 0x4011, 0x0A01, 0x0101, 0x0A02, 0x0201]
     assert sum(words) == 0x9C32
     assert packet[:20].hex() == "4500001c000000004011" + f"{0xFFFF - 0x9C32:04x}" + "0a0101010a020201"
@@ -44,7 +44,7 @@ def test_a_header_worked_out_by_hand() -> None:
 
 
 @given(packets, st.binary(max_size=64))
-def test_every_checksum_is_right(packet: Packet, payload: bytes) -> None:
+def test_every_checksum_is_right(packet: WirePacket, payload: bytes) -> None:
     """A sum that includes its own checksum comes to nothing."""
     content = encode(packet, payload)
     header, body = content[:20], content[20:]
@@ -56,12 +56,12 @@ def test_every_checksum_is_right(packet: Packet, payload: bytes) -> None:
 
 
 @given(packets)
-def test_no_datagram_says_that_it_has_no_checksum(packet: Packet) -> None:
+def test_no_datagram_says_that_it_has_no_checksum(packet: WirePacket) -> None:
     content = encode(packet, b"")
     if packet.protocol is Protocol.UDP:
         assert content[26:28] != b"\0\0"
 
 
 def test_it_reads_well() -> None:
-    assert str(Packet(Protocol.TCP, HERE, THERE, 41642, 443)) == "tcp 10.1.1.1:41642 > 10.2.2.1:443"
-    assert str(Packet(Protocol.ICMP, HERE, THERE, 1, 0)) == "icmp 10.1.1.1 > 10.2.2.1"
+    assert str(WirePacket(Protocol.TCP, HERE, THERE, 41642, 443)) == "tcp 10.1.1.1:41642 > 10.2.2.1:443"
+    assert str(WirePacket(Protocol.ICMP, HERE, THERE, 1, 0)) == "icmp 10.1.1.1 > 10.2.2.1"

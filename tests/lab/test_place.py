@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from farshore.errors import MachineError, UsageError
-from farshore.lab.registry import Record, all_entries, claimed, is_alive, only, start_time
+from farshore.lab.registry import Record, all_entries, claimed, only
+from farshore.machine.world import start_time
 
 RECORD = Record("mine", 1, 2, "lake", "/intent.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice",))
 
@@ -75,7 +76,7 @@ def test_a_folder_that_is_none_is_not_used(labs: Path, tmp_path: Path) -> None:
     elsewhere.mkdir()
     labs.parent.mkdir(parents=True)
     labs.symlink_to(elsewhere)
-    with pytest.raises(MachineError, match="belongs to somebody else"), claimed("mine"):
+    with pytest.raises(MachineError, match="is not a folder of your own"), claimed("mine"):
         pass
     shutil.rmtree(elsewhere)
     labs.unlink()
@@ -84,8 +85,8 @@ def test_a_folder_that_is_none_is_not_used(labs: Path, tmp_path: Path) -> None:
 def test_a_process_started_when_it_started() -> None:
     mine = start_time(os.getpid())
     assert mine is not None
-    assert is_alive(replace(RECORD, pid=os.getpid(), started=mine))
-    assert not is_alive(replace(RECORD, pid=os.getpid(), started=mine + 1))
+    assert replace(RECORD, pid=os.getpid(), started=mine).is_up
+    assert not replace(RECORD, pid=os.getpid(), started=mine + 1).is_up
 
 
 def test_a_process_with_a_difficult_name_has_its_time_too(tmp_path: Path) -> None:

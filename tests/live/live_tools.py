@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.conformance import attempts
+from farshore.conformance import exchanges, run_checks
 from farshore.conformance.check import Check, Result
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.apply import apply
@@ -50,8 +50,8 @@ def build(fabric: Fabric) -> list[str]:
 def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float = PATIENCE) -> list[Result]:
     """Make the attempts of a lab in this world; its services must serve."""
     results: list[Result] = []
-    attempts._PATIENCE = patience
-    attempts.attempt_all(list(checks), fabric, results.append)
+    exchanges._PATIENCE = patience
+    run_checks.make_checks(list(checks), fabric, results.append)
     return results
 
 

@@ -16,14 +16,14 @@ import live_tools
 import pytest
 from live_world import World
 
-from farshore.conformance.answer import Fetched, parsed
+from farshore.conformance.exchanges import Fetched, parsed
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.process import Appliance
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, Proxy
 from farshore.fabric.names import NodeName
 from farshore.intent.load import load_text
-from farshore.lab.keys import introductions, variables
+from farshore.lab.lab_init import caller_identities, proxy_environment
 from farshore.plan.allocate import allocate
 from farshore.traffic import servers
 
@@ -75,9 +75,9 @@ def fabric() -> Fabric:
 def started(whole: Fabric) -> Appliance:
     """Build everything and start the proxy. Runs inside."""
     live_tools.build(whole)
-    servers.serve(whole.end_systems, introductions(whole), KEYS)
+    servers.serve(whole.end_systems, caller_identities(whole), KEYS)
     appliance = Appliance(Path("/run/farshore/test"))
-    assert appliance.apply(whole.proxies[0], variables(KEYS))
+    assert appliance.apply(whole.proxies[0], proxy_environment(KEYS))
     return appliance
 
 
@@ -220,7 +220,7 @@ def introductions_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
     listener.bind(("10.1.1.1", 80))
     listener.listen()
     listener.settimeout(20)
-    Appliance(Path("/run/farshore/test")).apply(whole.proxies[0], variables(KEYS))
+    Appliance(Path("/run/farshore/test")).apply(whole.proxies[0], proxy_environment(KEYS))
     checks = []
     for _ in range(3):
         with listener.accept()[0] as caller:
@@ -274,8 +274,8 @@ def reloads(whole: Fabric) -> tuple[int, list[str | None], int, bool, bool]:
         threads = [threading.Thread(target=connect) for _ in range(4)]
         for thread in threads:
             thread.start()
-        made = sum(appliance.apply(each, variables(KEYS)) for each in [fewer, proxy] * (RELOADS // 2))
-        again = appliance.apply(proxy, variables(KEYS))
+        made = sum(appliance.apply(each, proxy_environment(KEYS)) for each in [fewer, proxy] * (RELOADS // 2))
+        again = appliance.apply(proxy, proxy_environment(KEYS))
         stop.set()
         for thread in threads:
             thread.join()
@@ -318,7 +318,7 @@ def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
     proxy = whole.proxies[0]
     nowhere = replace(proxy.fronts[0], presented=replace(proxy.fronts[0].presented, ip=IPv4Address("10.2.2.9")))
     try:
-        appliance.apply(replace(proxy, fronts=(nowhere,)), variables(KEYS))
+        appliance.apply(replace(proxy, fronts=(nowhere,)), proxy_environment(KEYS))
         said = ""
     except MachineError as error:
         said = str(error)
@@ -345,7 +345,7 @@ def replaced_and_stopped(whole: Fabric) -> tuple[bool, list[bool], bool]:
     proxy = whole.proxies[0]
     old = appliance.process_number
     with live_tools.tcp(BILL, HERE, 0, PORTAL, 80) as standing:
-        appliance.apply(replace(proxy, fronts=proxy.fronts[:-1]), variables(KEYS))
+        appliance.apply(replace(proxy, fronts=proxy.fronts[:-1]), proxy_environment(KEYS))
         new = appliance.process_number
         with socket.socket(socket.AF_UNIX) as asking:
             asking.connect("/run/farshore/test/proxy.sock")

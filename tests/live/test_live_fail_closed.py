@@ -23,7 +23,7 @@ from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
 from farshore.reporter import Reporter
-from farshore.traffic.packet import Packet, encode
+from farshore.traffic.packet import WirePacket, encode
 
 pytestmark = pytest.mark.kernel
 
@@ -63,7 +63,7 @@ class Assault:
                 wire = live_tools.open_socket(node, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
                 with wire:
                     for target, port in itertools.product(TARGETS, (443, 9)):
-                        packet = Packet(Protocol.TCP, _ip(HERE), _ip(target), 40404, port)
+                        packet = WirePacket(Protocol.TCP, _ip(HERE), _ip(target), 40404, port)
                         far = (interface, 0x0800, 0, 0, bytes.fromhex(mac.replace(":", "")))
                         wire.sendto(encode(packet, b""), far)
                         self.injected += 1

@@ -19,7 +19,7 @@ from farshore.semantics.choice import Choices, held_route
 from farshore.semantics.packet import Kind, Packet
 from farshore.semantics.profile import profile_of
 from farshore.traffic import packet as wire
-from farshore.traffic.injection import Form, Injected, Observer, Sighting
+from farshore.traffic.injection import Form, InjectedPacket, Observation, Observer
 
 _FIRST_PORT, _LAST_PORT = 20000, 59999
 
@@ -30,7 +30,7 @@ class Injection:
 
     end: LinkEnd
     packet: Packet
-    seen: tuple[Sighting, ...]
+    seen: tuple[Observation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Recorder:
                 for position, case in enumerate(cases)
                 if number <= len(case.following)
             ]
-            seen = self.observer.injection([Injected(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
+            seen = self.observer.inject([InjectedPacket(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
             for (position, end, packet, _), sightings in zip(volley, seen, strict=True):
                 injections[position].append(Injection(end, packet, sightings))
         return [Recorded(case, tuple(injected)) for case, injected in zip(cases, injections, strict=True)]
@@ -149,14 +149,14 @@ def _twisted(packet: Packet, following: Next) -> Packet:
             return packet
 
 
-def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.Packet:
+def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.WirePacket:
     """Return the packet as it is injected; what is TCP and answers is a SYN and ACK that fits its SYN."""
     if packet.quoted is not None:
         kind, code = icmp
         mtu = 1400 if icmp == (wire.DESTINATION_UNREACHABLE, wire.FRAGMENTATION_NEEDED) else 0
-        outer = wire.Packet(packet.protocol, packet.source.ip, packet.destination.ip, 0, 0)
+        outer = wire.WirePacket(packet.protocol, packet.source.ip, packet.destination.ip, 0, 0)
         return replace(outer, icmp_type=kind, icmp_code=code, next_mtu=mtu, quoted=as_wire(packet.quoted, icmp))
-    plain = wire.Packet(
+    plain = wire.WirePacket(
         packet.protocol, packet.source.ip, packet.destination.ip, packet.source_port, packet.destination_port
     )
     if packet.kind is Kind.ECHO_REPLY:
@@ -185,7 +185,7 @@ def difference(scene: Scene, recorded: Recorded) -> str | None:
     return None
 
 
-def _told(scene: Scene, recorded: Recorded, number: int, predicted: list[Sighting]) -> Iterator[str]:
+def _told(scene: Scene, recorded: Recorded, number: int, predicted: list[Observation]) -> Iterator[str]:
     injection = recorded.injections[number - 1]
     yield f"{scene.name}: {recorded.case}"
     for earlier in recorded.injections[: number - 1]:

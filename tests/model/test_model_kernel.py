@@ -94,7 +94,7 @@ def _recorded(scene: Scene) -> list[Recorded]:
     recordings: list[Recorded] = []
     with (
         passing(f"model-{os.getpid()}", scene.file, scene.fabric) as record,
-        observing(record, scene.fabric, mute=True) as observer,
+        observing(record.world, scene.fabric, mute=True) as observer,
     ):
         recorder = Recorder(scene, observer)
         maybe = st.one_of(st.none(), *[cases(scene)] * 3)

@@ -162,13 +162,13 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
 @_json
 def status(name: str | None, *, as_json: bool) -> None:
     """List the labs, whether they are up, and their nodes."""
-    from farshore.lab.registry import all_entries, is_alive, only
+    from farshore.lab.registry import all_entries, only
 
     entries = all_entries() if name is None else (only(name),)
     found = [(here, here.read()) for here in entries]
     if as_json:
         labs = [
-            {**(asdict(record) if record else {"name": here.name}), "up": record is not None and is_alive(record)}
+            {**(asdict(record) if record else {"name": here.name}), "up": record is not None and record.is_up}
             for here, record in found
         ]
         click.echo(json.dumps({"labs": labs}, indent=2))
@@ -182,7 +182,7 @@ def status(name: str | None, *, as_json: bool) -> None:
                 indent=2,
             )
             continue
-        state = "up" if is_alive(record) else "dead"
+        state = "up" if record.is_up else "dead"
         say(console, f"{record.name}: {state}, {record.design} of {record.intent}, since {record.created}", indent=2)
         for node in record.nodes:
             say(console, node, lead="  ")

@@ -17,7 +17,7 @@ from farshore.conformance.live import Live, LiveStep, live
 from farshore.errors import UsageError
 from farshore.fabric.model import Fabric
 from farshore.lab.lifecycle import passing
-from farshore.lab.registry import LabEntry, Record, all_entries, is_alive, only
+from farshore.lab.registry import LabEntry, Record, all_entries, only
 from farshore.port import Protocol
 from farshore.semantics.profile import Profile
 from farshore.traffic.injection import Form, observing
@@ -37,7 +37,7 @@ def send(file: Path, fabric: Fabric, profile: Profile | None, probe: Probe, name
     if up is not None:
         # A flow of an earlier walk may be remembered there; this packet is to be the first of its own.
         probe = replace(probe, source_port=_EPHEMERAL.start + secrets.randbelow(len(_EPHEMERAL)))
-    with _lab(up, file, fabric) as record, observing(record, fabric) as observer:
+    with _lab(up, file, fabric) as record, observing(record.world, fabric) as observer:
         return live(observer, fabric, profile, (probe,))[0]
 
 
@@ -69,7 +69,7 @@ def _only_fitting(file: Path, fabric: Fabric) -> Record | None:
 
 def _up(here: LabEntry) -> Record | None:
     record = here.read()
-    return record if record is not None and is_alive(record) else None
+    return record if record is not None and record.is_up else None
 
 
 def _fits(record: Record, file: Path, fabric: Fabric) -> bool:

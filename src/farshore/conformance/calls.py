@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
-from farshore.conformance.refusals import STRANGER, TCP_PROBE, UDP_PROBE
-from farshore.conformance.topology import SHARED_SOURCE_PORT, Topology, injected
+from farshore.conformance.topology import (
+    ECHO_PROBE,
+    INJECTED_SOURCE_PORT,
+    SHARED_SOURCE_PORT,
+    STRANGER,
+    TCP_PROBE,
+    UDP_PROBE,
+    UNOFFERED_PORT,
+    Topology,
+    injected,
+)
 from farshore.fabric import names
 from farshore.intent.model import Tenant
 from farshore.port import Protocol
+from farshore.traffic.packet import TCP_ACK, TCP_SYN, WirePacket
 
 
 def calls(tenant: Tenant, topology: Topology) -> Iterator[Check]:
@@ -55,3 +65,31 @@ def _others(tenant: Tenant, topology: Topology) -> Iterator[Check]:
             node, packet = names.service(service.name), injected(port, service.address.ip, dialled)
             name = f"{node}, which may not, calls {host.name}: {packet}"
             yield Check(name, Outcome.BLOCK, Injection(node, "provider", packet))
+
+
+def unasked(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield what the provider's side might try on a tenant without having been asked."""
+    host = topology.hosts[tenant.name][0].address
+    seen = topology.appears(tenant.name, host)
+    at_lake = tenant.name in topology.lake
+    shown = (seen.provider if at_lake and seen.provider is not None else seen.lake).ip
+    services = topology.intent.provider.services.values()
+    speakers = [(service.name, service.address.ip, service.ports[0].number) for service in services]
+    speakers += [(own.name, own.address.ip, INJECTED_SOURCE_PORT) for own in topology.intent.provider.hosts]
+    reachable = {ip for _, ip, _ in speakers}
+    for name, here, answering in speakers:
+        node = names.service(name)
+        packets = [
+            injected(TCP_PROBE, here, shown),
+            injected(UDP_PROBE, here, shown),
+            injected(ECHO_PROBE, here, shown),
+            injected(TCP_PROBE, here, seen.lake.ip),
+            injected(TCP_PROBE, here, host.ip),
+            WirePacket(Protocol.TCP, here, shown, answering, UNOFFERED_PORT, TCP_ACK),
+        ]
+        for packet in packets:
+            # Inside the provider's network, a tenant's real address may well be one of the provider's own.
+            if packet.destination not in reachable and not topology.may_call(tenant.name, name, packet):
+                kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
+                what = f"{node} calls {tenant.name} unasked{kind}: {packet}"
+                yield Check(what, Outcome.BLOCK, Injection(node, "provider", packet))

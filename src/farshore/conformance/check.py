@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 from farshore.fabric.names import NodeName
 from farshore.port import Port
-from farshore.traffic.packet import Packet
+from farshore.traffic.packet import WirePacket
 
 
 class Outcome(StrEnum):
@@ -49,7 +49,7 @@ class Injection:
 
     node: NodeName
     interface: str
-    packet: Packet
+    packet: WirePacket
     target: str | None = None
     owner: str | None = None
 

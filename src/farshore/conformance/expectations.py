@@ -1,22 +1,22 @@
-"""What must and what must not be possible in a lab, worked out from the intent and its plan. Pure."""
+"""What must and what must not be possible, worked out from the intent and its plan. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from farshore.conformance.calls import calls
+from farshore.conformance.calls import calls, unasked
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
-from farshore.conformance.refusals import TCP_PROBE, UDP_PROBE, good_injections, tenant_refusals, unasked
-from farshore.conformance.topology import SHARED_SOURCE_PORT, Topology, injected
+from farshore.conformance.refusals import good_injections, tenant_refusals
+from farshore.conformance.topology import SHARED_SOURCE_PORT, TCP_PROBE, UDP_PROBE, Topology, injected
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.model import Intent, Service, Tenant
 from farshore.plan.model import Plan
-from farshore.traffic.packet import Packet
+from farshore.traffic.packet import WirePacket
 
 
 def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
-    """Return every check of a lab, those that must reach first, each name once."""
+    """Return every check of a fabric, those that must reach first, each name once."""
     topology = Topology.of(intent, plan, fabric)
     checks: list[Check] = []
     for tenant in intent.tenants.values():
@@ -100,5 +100,5 @@ def _published(host: EndSystem, service: Service, topology: Topology) -> Iterato
     yield _refused(host, "forges a source in the lake", injected(service.ports[0], lake, public))
 
 
-def _refused(host: EndSystem, what: str, packet: Packet) -> Check:
+def _refused(host: EndSystem, what: str, packet: WirePacket) -> Check:
     return Check(f"{host.name} {what}: {packet}", Outcome.BLOCK, Injection(host.name, host.interface.name, packet))

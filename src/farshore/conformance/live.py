@@ -14,8 +14,8 @@ from farshore.semantics.packet import Packet
 from farshore.semantics.profile import Profile
 from farshore.semantics.trace import Trace
 from farshore.traffic import packet as wire
-from farshore.traffic.capture import Cast, Conversation, Sight, Volley
-from farshore.traffic.injection import PATIENCE, SILENCE, Form, Observer, Sighting
+from farshore.traffic.capture import Batch, CapturedPacket, Connection, RawPacket
+from farshore.traffic.injection import Form, Observation, Observer
 from farshore.translation import PortBlock
 from farshore.walk.tell.journey import Phase, Probe, Step, Walk, walk
 
@@ -40,7 +40,7 @@ class Live:
 
     walk: Walk
     steps: tuple[LiveStep, ...]
-    strays: tuple[Sighting, ...]
+    strays: tuple[Observation, ...]
 
     @property
     def agrees(self) -> bool:
@@ -60,12 +60,12 @@ def live(observer: Observer, fabric: Fabric, profile: Profile | None, probes: Se
     """
     probes = [_distinct(probe) for probe in probes]
     requests = [_Request.of(walk(fabric, profile, probe), fabric) for probe in probes]
-    casts = tuple(request.cast() for request in requests)
+    packets = tuple(request.sent() for request in requests)
     marks = tuple(mark for request in requests for mark in request.marks())
-    sights = observer.sights(Volley(casts, marks, SILENCE, PATIENCE))
+    captured = observer.capture(Batch(packets, marks))
     held = []
     for probe, request in zip(probes, requests, strict=True):
-        seen = _Seen(tuple(request.own(sights, Phase.REQUEST)), tuple(request.own(sights, Phase.REPLY)))
+        seen = _Observed(tuple(request.own(captured, Phase.REQUEST)), tuple(request.own(captured, Phase.REPLY)))
         held.append(_held(fabric, walk(fabric, profile, probe, choices=seen.choices()), seen))
     return tuple(held)
 
@@ -83,7 +83,7 @@ class _Request:
     """The packet that a host sends. A TCP segment is known by its sequence number, any other by its payload."""
 
     end: LinkEnd
-    packet: wire.Packet
+    packet: wire.WirePacket
     payload: bytes
     proxied: bool = False
 
@@ -93,7 +93,7 @@ class _Request:
         node = fabric.nodes[walked.origin]
         sequence = secrets.randbelow(_SEQUENCES - 1)
         ports = (first.source_port, first.destination_port)
-        packet = wire.Packet(first.protocol, first.source.ip, first.destination.ip, *ports, sequence=sequence)
+        packet = wire.WirePacket(first.protocol, first.source.ip, first.destination.ip, *ports, sequence=sequence)
         if walked.delivered and any(isinstance(fabric.nodes[hop.node], Proxy) for hop in walked.traces[0].hops):
             # A proxy opens its own connection only for one that stands: the mark is asked for, and told again.
             mark = secrets.token_hex(_MARK_BYTES).encode()
@@ -101,14 +101,14 @@ class _Request:
         payload = b"" if first.protocol is Protocol.TCP else secrets.token_bytes(_MARK_BYTES)
         return cls(LinkEnd(node.name, node.interfaces[0].name), packet, payload)
 
-    def cast(self) -> Cast | Conversation:
+    def sent(self) -> RawPacket | Connection:
         """Return what is to be put on the wire."""
         if not self.proxied:
-            return Cast(self.end, wire.encode(self.packet, self.payload))
+            return RawPacket(self.end, wire.encode(self.packet, self.payload))
         source = (str(self.packet.source), self.packet.source_port)
         destination = (str(self.packet.destination), self.packet.destination_port)
-        said = b"GET /" + self.payload + b" HTTP/1.0\r\n\r\n"
-        return Conversation(self.end.node, source, destination, said)
+        request = b"GET /" + self.payload + b" HTTP/1.0\r\n\r\n"
+        return Connection(self.end.node, source, destination, request)
 
     def marks(self) -> tuple[bytes, ...]:
         """Return what the request's bytes contain, and the reply's."""
@@ -116,15 +116,15 @@ class _Request:
             return (self.payload,)
         return self.packet.sequence.to_bytes(4, "big"), (self.packet.sequence + 1).to_bytes(4, "big")
 
-    def own(self, sights: Sequence[Sight], phase: Phase) -> Iterator[Sighting]:
+    def own(self, captured: Sequence[CapturedPacket], phase: Phase) -> Iterator[Observation]:
         """Yield where the request was seen, or its reply."""
-        for sight in sights:
-            if not self.payload or self.payload in sight.content:
-                packet = wire.decode(sight.content)
+        for each in captured:
+            if not self.payload or self.payload in each.content:
+                packet = wire.decode(each.content)
                 if packet is not None and self._is(packet, phase):
-                    yield Sighting(sight.end, sight.leaving, Form.seen(packet))
+                    yield Observation(each.end, each.leaving, Form.observed(packet))
 
-    def _is(self, packet: wire.Packet, phase: Phase) -> bool:
+    def _is(self, packet: wire.WirePacket, phase: Phase) -> bool:
         if packet.protocol is not self.packet.protocol:
             return False
         asking = phase is Phase.REQUEST
@@ -144,13 +144,13 @@ class _Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _Observed:
     """Where the request was seen, and where the reply."""
 
-    request: tuple[Sighting, ...]
-    reply: tuple[Sighting, ...]
+    request: tuple[Observation, ...]
+    reply: tuple[Observation, ...]
 
-    def of(self, phase: Phase) -> tuple[Sighting, ...]:
+    def of(self, phase: Phase) -> tuple[Observation, ...]:
         return self.request if phase is Phase.REQUEST else self.reply
 
     def choices(self) -> Choices:
@@ -158,14 +158,14 @@ class _Seen:
         return Choices(right_route, observed_port(self.request))
 
 
-def observed_port(sightings: Sequence[Sighting]) -> PortChoice:
+def observed_port(observations: Sequence[Observation]) -> PortChoice:
     """Return what chooses of a block the port that was seen leaving the device, if that is one of the block."""
 
     def port(device: Device | Proxy, block: PortBlock, packet: Packet) -> int:
-        for sighting in sightings:
-            here = sighting.leaving and sighting.end.node == device.name
-            if here and block.first_port <= sighting.form.source_port <= block.last_port:
-                return sighting.form.source_port
+        for observation in observations:
+            here = observation.leaving and observation.end.node == device.name
+            if here and block.first_port <= observation.form.source_port <= block.last_port:
+                return observation.form.source_port
         return kept_port(device, block, packet)
 
     return port
@@ -182,8 +182,8 @@ class _Leg:
     far: LinkEnd
     form: Form
 
-    def sightings(self) -> tuple[Sighting, Sighting]:
-        return Sighting(self.near, True, self.form), Sighting(self.far, False, self.form)
+    def observations(self) -> tuple[Observation, Observation]:
+        return Observation(self.near, True, self.form), Observation(self.far, False, self.form)
 
 
 def legs(fabric: Fabric, followed: Trace) -> tuple[_Leg, ...]:
@@ -195,18 +195,18 @@ def legs(fabric: Fabric, followed: Trace) -> tuple[_Leg, ...]:
     )
 
 
-def _held(fabric: Fabric, walked: Walk, seen: _Seen) -> Live:
+def _held(fabric: Fabric, walked: Walk, seen: _Observed) -> Live:
     steps: list[LiveStep] = []
-    strays: list[Sighting] = []
+    strays: list[Observation] = []
     traces = dict(zip(Phase, walked.traces, strict=False))
     for phase in Phase:
         told = [step for step in walked.steps if step.phase is phase]
         crossed = legs(fabric, traces[phase]) if phase in traces else ()
-        sightings = seen.of(phase)
+        observations = seen.of(phase)
         for step, own in zip(told, _owned(told, crossed), strict=True):
-            steps.append(_held_step(step, own, sightings))
-        expected = {sighting for leg in crossed for sighting in leg.sightings()}
-        strays += [sighting for sighting in sightings if sighting not in expected]
+            steps.append(_held_step(step, own, observations))
+        expected = {observation for leg in crossed for observation in leg.observations()}
+        strays += [observation for observation in observations if observation not in expected]
     return Live(walked, tuple(steps), tuple(strays))
 
 
@@ -226,15 +226,15 @@ def _owned(steps: Sequence[Step], crossed: Sequence[_Leg]) -> list[list[_Leg]]:
     return owned
 
 
-def _held_step(step: Step, own: Sequence[_Leg], sightings: Sequence[Sighting]) -> LiveStep:
+def _held_step(step: Step, own: Sequence[_Leg], observations: Sequence[Observation]) -> LiveStep:
     if own:
-        expected = [sighting for leg in own for sighting in leg.sightings()]
-        leaving = [s for s in sightings if s.leaving and s.end.node == step.at]
-        happened = all(sightings.count(sighting) == 1 for sighting in expected)
+        expected = [observation for leg in own for observation in leg.observations()]
+        leaving = [s for s in observations if s.leaving and s.end.node == step.at]
+        happened = all(observations.count(observation) == 1 for observation in expected)
         shown = expected[0] if expected[0] in leaving else next(iter(leaving), None)
         return LiveStep(step.number, step.at, own[0].form, shown.form if shown else None, happened)
     refused = not step.ok
-    here = [s for s in sightings if s.end.node == step.at and s.leaving is refused]
+    here = [s for s in observations if s.end.node == step.at and s.leaving is refused]
     if refused:
         return LiveStep(step.number, step.at, None, here[0].form if here else None, not here)
     predicted = Form.predicted(step.before)

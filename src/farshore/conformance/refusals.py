@@ -1,4 +1,4 @@
-"""What must not be possible in a lab: what a tenant might try, and what might be tried on it. Pure."""
+"""What must not be possible for a tenant, from its host and from its WAN router. Pure."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
-from farshore.conformance.topology import CONNECTING_SOURCE_PORT, INJECTED_SOURCE_PORT, Topology, injected
+from farshore.conformance.topology import (
+    CONNECTING_SOURCE_PORT,
+    ECHO_PROBE,
+    STRANGER,
+    TCP_PROBE,
+    UDP_PROBE,
+    Topology,
+    injected,
+)
 from farshore.fabric import names
 from farshore.fabric.model import EndSystem, LinkEnd, Proxy
 from farshore.intent.model import Tenant
 from farshore.port import Port, Protocol
 from farshore.realm import Address
-from farshore.traffic.packet import TCP_ACK, TCP_SYN, Packet
-
-UNOFFERED_PORT = 9
-TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
-UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
-ECHO_PROBE = Port(Protocol.ICMP)
-STRANGER = IPv4Address("198.51.100.77")
+from farshore.traffic.packet import WirePacket
 
 
 def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
@@ -85,7 +87,7 @@ def _connections(tenant: Tenant, host: EndSystem, topology: Topology) -> Iterato
                 yield Check(f"{host.name} connects to {what}, {ip}", Outcome.BLOCK, exchange)
 
 
-def _bad_packets(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+def _bad_packets(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     presents = topology.plan.tenants[tenant.name].presents
     for service, presented in presents.items():
         offered = topology.ports(service)
@@ -110,7 +112,7 @@ def _swapped(offered: tuple[Port, ...]) -> Iterator[Port]:
 
 def _forgeries(
     tenant: Tenant, here: IPv4Address, presented: IPv4Address, port: Port, topology: Topology
-) -> Iterator[tuple[str, Packet]]:
+) -> Iterator[tuple[str, WirePacket]]:
     forged = {
         "its own lake address": topology.appears(tenant.name, Address(tenant.realm, here)).lake.ip,
         "a stranger": STRANGER,
@@ -126,7 +128,7 @@ def _forgeries(
             yield f"forges the source of {who}", injected(port, source, presented)
 
 
-def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     """Yield a packet to an address of the presented range that presents nothing."""
     if tenant.presents is None:
         return
@@ -138,7 +140,7 @@ def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Itera
         yield "tries an address that presents nothing", injected(TCP_PROBE, here, free)
 
 
-def _straight(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+def _straight(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     """Yield packets that leave out the first translation, or both."""
     for service in topology.intent.provider.services.values():
         subscribed = service.name in topology.plan.tenants[tenant.name].presents
@@ -149,7 +151,7 @@ def _straight(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator
             yield f"goes straight to the real address of {whose}", injected(port, here, service.address.ip)
 
 
-def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     other = topology.next_tenant(tenant)
     if other is None:
         return
@@ -161,7 +163,7 @@ def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> It
             yield f"tries {other.name} by its real address", injected(port, here, victim.ip)
 
 
-def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, Packet]]:
+def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     """Yield packets to the provider's hosts that may call: they are called by nobody."""
     for name, presented in topology.plan.tenants[tenant.name].callers.items():
         offered = topology.ports(name) if name in topology.plan.tenants[tenant.name].presents else ()
@@ -171,34 +173,6 @@ def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> It
     for name, caller in topology.plan.callers.items():
         if name not in topology.plan.services:
             yield f"goes straight to the lake address of {name}", injected(TCP_PROBE, here, caller.lake.ip)
-
-
-def unasked(tenant: Tenant, topology: Topology) -> Iterator[Check]:
-    """Yield what the provider's side might try on a tenant without having been asked."""
-    host = topology.hosts[tenant.name][0].address
-    seen = topology.appears(tenant.name, host)
-    at_lake = tenant.name in topology.lake
-    shown = (seen.provider if at_lake and seen.provider is not None else seen.lake).ip
-    services = topology.intent.provider.services.values()
-    speakers = [(service.name, service.address.ip, service.ports[0].number) for service in services]
-    speakers += [(own.name, own.address.ip, INJECTED_SOURCE_PORT) for own in topology.intent.provider.hosts]
-    reachable = {ip for _, ip, _ in speakers}
-    for name, here, answering in speakers:
-        node = names.service(name)
-        packets = [
-            injected(TCP_PROBE, here, shown),
-            injected(UDP_PROBE, here, shown),
-            injected(ECHO_PROBE, here, shown),
-            injected(TCP_PROBE, here, seen.lake.ip),
-            injected(TCP_PROBE, here, host.ip),
-            Packet(Protocol.TCP, here, shown, answering, UNOFFERED_PORT, TCP_ACK),
-        ]
-        for packet in packets:
-            # Inside the provider's network, a tenant's real address may well be one of the provider's own.
-            if packet.destination not in reachable and not topology.may_call(tenant.name, name, packet):
-                kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
-                what = f"{node} calls {tenant.name} unasked{kind}: {packet}"
-                yield Check(what, Outcome.BLOCK, Injection(node, "provider", packet))
 
 
 def owns(tenant: Tenant, ip: IPv4Address) -> bool:

@@ -1,53 +1,104 @@
-"""Send somebody into a lab to make the attempts, and hear what comes of them."""
+"""Make checks in a world: first every exchange at the same moment, then every injection at once."""
 
 from __future__ import annotations
 
-import json
-import pickle
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
-from farshore.conformance.attempts import attempt_all, say
-from farshore.conformance.check import Check, Outcome, Result
+from farshore.conformance.check import Check, Exchange, Injection, Outcome, Result
+from farshore.conformance.exchanges import exchange_all
 from farshore.errors import MachineError
-from farshore.fabric.model import Fabric
-from farshore.lab.registry import Record
-from farshore.machine import world as worlds
+from farshore.fabric.model import Fabric, LinkEnd
+from farshore.machine.inside import Channel, running
+from farshore.machine.world import World
+from farshore.port import Protocol
+from farshore.traffic.capture import Batch, Capture, CapturedPacket, RawPacket, TooBusyError
+from farshore.traffic.packet import TCP_ACK, TCP_SYN, decode, encode
+
+_TOKEN = b"farshore injects "
+_TOKEN_DIGITS = 8
+_FIRST_SEQUENCE = 0x5EA0_0000  # from here an injection's sequence number tells its own where a proxy answers
 
 
-def visit(record: Record, checks: Sequence[Check], fabric: Fabric) -> Iterator[Result]:
-    """Make every attempt in a lab that is up and yield the results as they come.
+def run_checks(world: World, checks: Sequence[Check], fabric: Fabric) -> Iterator[Result]:
+    """Make every check in a world that holds the fabric, and yield the results as they come.
 
-    Raises MachineError where not every check was answered.
+    Raises MachineError where the world ends, or is too busy for a complete capture.
     """
-    command = [sys.executable, "-m", "farshore.conformance.run_checks"]
-    task = pickle.dumps((record, tuple(checks), fabric))
-    answered = 0
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as visitor:
-        assert visitor.stdin is not None  # noqa: S101 - started with pipes
-        assert visitor.stdout is not None  # noqa: S101
-        visitor.stdin.write(task)
-        visitor.stdin.close()
-        try:
-            for line in visitor.stdout:
-                said = json.loads(line)
-                answered += 1
-                yield Result(said["name"], Outcome(said["expected"]), said["observed"])
-        except BaseException:
-            visitor.kill()  # somebody wants to stop, and waiting for all the answers would not be stopping
-            raise
-    if visitor.returncode != 0 or answered != len(checks):
-        raise MachineError(f"only {answered} of {len(checks)} checks could be made: see the message above")
+    with running(world, making_checks, tuple(checks), fabric) as process:
+        yield from process
 
 
-def main() -> None:
-    """Read a task from standard input, enter the lab, and make the attempts."""
-    # The bytes come from the command that started this very process, over its own pipe.
-    record, checks, fabric = pickle.loads(sys.stdin.buffer.read())  # noqa: S301
-    worlds.enter(record)
-    attempt_all(checks, fabric, say)
+def making_checks(caller: Channel[Result, None], checks: Sequence[Check], fabric: Fabric) -> None:
+    """Make every check and send each result, inside the world."""
+    make_checks(checks, fabric, caller.send)
 
 
-if __name__ == "__main__":
-    main()
+def make_checks(checks: Sequence[Check], fabric: Fabric, report: Callable[[Result], None]) -> None:
+    """Make every check and report each result, inside the world. Raises MachineError as :func:`run_checks`."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    exchanging = [(check, check.attempt) for check in checks if isinstance(check.attempt, Exchange)]
+
+    def report_exchange(number: int, observed: str) -> None:
+        check, _ = exchanging[number]
+        report(Result(check.name, check.expected, observed))
+
+    exchange_all([exchange for _, exchange in exchanging], report_exchange)
+    injecting = [(check, check.attempt) for check in checks if isinstance(check.attempt, Injection)]
+    received = _inject_all([injection for _, injection in injecting], fabric)
+    for number, (check, injection) in enumerate(injecting):
+        receivers = sorted(received.get(number, set()) - {injection.node})
+        report(Result(check.name, check.expected, _observed(injection, receivers)))
+
+
+def _observed(injection: Injection, receivers: Sequence[str]) -> str:
+    if not receivers:
+        return Outcome.BLOCK
+    if injection.target is not None and set(receivers) - {injection.owner} != {injection.target}:
+        return f"reached {', '.join(receivers)} instead of {injection.target}"
+    return Outcome.REACH
+
+
+def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, set[str]]:
+    """Inject every packet and return which nodes received which, by the injections' numbers.
+
+    End systems receive what arrives. A proxy has received what it answers.
+    """
+    proxies = {proxy.name for proxy in fabric.proxies}
+    capture = Capture(fabric, only={node.name for node in fabric.end_systems} | proxies)
+    packets = tuple(_numbered(number, injection) for number, injection in enumerate(injections))
+    try:
+        captured = capture.run(Batch(packets))
+    except TooBusyError as error:
+        raise MachineError(f"the links are too busy for a complete capture: {error}") from error
+    received: dict[int, set[str]] = {}
+    for packet in captured:
+        answers = packet.end.node in proxies
+        number = _answered(packet) if answers else _named(packet)
+        if number is not None and packet.leaving is answers:
+            received.setdefault(number, set()).add(packet.end.node)
+    return received
+
+
+def _numbered(number: int, injection: Injection) -> RawPacket:
+    packet = replace(injection.packet, sequence=_FIRST_SEQUENCE + number)
+    content = encode(packet, _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode())
+    return RawPacket(LinkEnd(injection.node, injection.interface), content)
+
+
+def _named(captured: CapturedPacket) -> int | None:
+    """Return the number of the injection that a packet's payload names."""
+    _, found, rest = captured.content.partition(_TOKEN)
+    return int(rest[:_TOKEN_DIGITS]) if found else None
+
+
+def _answered(captured: CapturedPacket) -> int | None:
+    """Return the number of the injection that a proxy's packet answers: it accepts a connection, or sends it back.
+
+    Where it accepts another's connection, no injection has that number.
+    """
+    packet = decode(captured.content)
+    accepts = packet is not None and packet.protocol is Protocol.TCP and packet.tcp_flags == TCP_SYN | TCP_ACK
+    return packet.acknowledgment - 1 - _FIRST_SEQUENCE if packet is not None and accepts else _named(captured)

@@ -12,7 +12,7 @@ from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol
 from farshore.realm import Address, RealmKind
-from farshore.traffic.packet import TCP_SYN, Packet
+from farshore.traffic.packet import TCP_SYN, WirePacket
 
 # The same for everybody: ports must not be what tells tenants apart.
 SHARED_SOURCE_PORT = 41641
@@ -21,10 +21,16 @@ INJECTED_SOURCE_PORT = 41642
 # One more for connections that must fail, and for a second packet that must not be taken for the first again.
 CONNECTING_SOURCE_PORT = 41643
 _ANY_PORT = (1, 65535)
+# A port that no service offers (RFC 863, discard), and what a check sends to find out whether anything is open.
+UNOFFERED_PORT = 9
+TCP_PROBE = Port(Protocol.TCP, UNOFFERED_PORT)
+UDP_PROBE = Port(Protocol.UDP, UNOFFERED_PORT)
+ECHO_PROBE = Port(Protocol.ICMP)
+STRANGER = IPv4Address("198.51.100.77")  # documentation (RFC 5737): it belongs to no tenant and to no provider
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class AppearsAs:
     """How a service sees a host: its source, the ports that it may have where it does not keep its own.
 
     ``introduced`` is the tenant as which it is introduced, None where the service asks for no introduction.
@@ -93,19 +99,19 @@ class Topology:
             raise LookupError(f"{host} is not carried into the lake")
         return carried
 
-    def seen(self, tenant: str, host: Address, service: str) -> Seen:
+    def seen(self, tenant: str, host: Address, service: str) -> AppearsAs:
         """Return how a service sees a host of a tenant."""
         box = self.boxes[tenant, service]
         if isinstance(box, Proxy):
             introduced = self.intent.provider.services[service].caller_identity is not None
-            return Seen(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
+            return AppearsAs(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
         if isinstance(box, Device) and not box.source_nat:
-            return Seen(host.ip)
+            return AppearsAs(host.ip)
         appears = self.appears(tenant, host)
         # Only the lake has a far shore, which may translate once more.
         again = appears.provider if box.name == names.tenant_nat(tenant) else None
         ports = (appears.ports.first_port, appears.ports.last_port) if appears.ports else None
-        return Seen((again or appears.lake).ip, ports)
+        return AppearsAs((again or appears.lake).ip, ports)
 
     def carries(self, tenant: str, service: str, port: Port) -> bool:
         """Tell whether what stands between a tenant and a service carries this sort of port."""
@@ -115,7 +121,7 @@ class Topology:
         """Return the ports on which the provider's hosts reach a tenant's: only the lake carries that."""
         return self.intent.reached(tenant) if tenant in self.lake else ()
 
-    def may_call(self, tenant: str, caller: str, packet: Packet) -> bool:
+    def may_call(self, tenant: str, caller: str, packet: WirePacket) -> bool:
         """Tell whether a packet to a tenant is one by which a host of the provider may open a flow."""
         port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
         opens = packet.tcp_flags == TCP_SYN or packet.protocol is not Protocol.TCP
@@ -151,6 +157,6 @@ def _door(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
     return LinkEnd(router.name, route.interface)
 
 
-def injected(port: Port, source: IPv4Address, destination: IPv4Address) -> Packet:
+def injected(port: Port, source: IPv4Address, destination: IPv4Address) -> WirePacket:
     """Return a made-up packet to a port."""
-    return Packet(port.protocol, source, destination, INJECTED_SOURCE_PORT, port.number)
+    return WirePacket(port.protocol, source, destination, INJECTED_SOURCE_PORT, port.number)

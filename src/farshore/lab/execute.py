@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 import shutil
-from collections.abc import Sequence
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from farshore.errors import MachineError, UsageError
 from farshore.lab.registry import Record
-from farshore.machine import world as worlds
+from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
 
 NOT_FOUND = 127  # as a shell says it
+_LONGEST_HOSTNAME = 64  # of Linux
 
 
 def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
     """Become the program, in the node's network, with this process's standard input and output.
 
-    Exits as the program does. Raises UsageError where there is no such node or program, MachineError where
-    the lab is gone.
+    The program's hostname, and the prompt of an interactive shell, tell the node. Exits as the program does. Raises
+    UsageError where there is no such node or program, MachineError where the lab is gone.
     """
     if node not in record.nodes:
         near = difflib.get_close_matches(node, record.nodes, n=1)
@@ -28,16 +33,41 @@ def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
         raise UsageError(f"lab {record.name!r} has no node {node!r}; {hint}")
     program = shutil.which(command[0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     if program is None:
-        raise ProgramNotFoundError(f"{command[0]}: there is no such program on this machine")
-    worlds.enter(record)
+        raise ProgramNotFoundError(f"{command[0]}: this program is not installed on this machine")
+    variables = prompt(node, command, terminal=sys.stdin.isatty())
+    record.world.enter(terminal=bool(variables))
     ip = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if ip is None:
         raise MachineError("ip is not installed: run sudo apt-get install --yes iproute2")
+    namespace.unshare(namespace.CLONE_NEWUTS)
+    socket.sethostname(hostname(node))
     # "ip netns exec" also shows the node's own interfaces below /sys, where some programs look.
-    os.execv(ip, [ip, "netns", "exec", namespace_name(node), program, *command[1:]])  # noqa: S606 - no shell is wanted
+    words = [ip, "netns", "exec", namespace_name(node), program, *command[1:]]
+    os.execve(ip, words, os.environ | variables)  # noqa: S606 - no shell is wanted
 
 
 class ProgramNotFoundError(UsageError):
     """The program to run is not on this machine."""
 
     exit_status = NOT_FOUND
+
+
+def hostname(node: str) -> str:
+    """Return a node's hostname. It has no dot, so that a prompt's short form tells all of it."""
+    return node.replace("/", "-")[:_LONGEST_HOSTNAME]
+
+
+def prompt(node: str, command: Sequence[str], *, terminal: bool) -> Mapping[str, str]:
+    """Return the environment variables by which the prompt of an interactive shell tells the node.
+
+    Bash takes its prompt from the user's own files, and then runs PROMPT_COMMAND; other shells take PS1. A shell that
+    runs a script or a command, or at no terminal, has no prompt, and gets no variables.
+    """
+    shell, options = Path(command[0]).name, command[1:]
+    if not terminal or any(not option.startswith("-") or "c" in option.lstrip("-")[:1] for option in options):
+        return {}
+    if shell == "bash":
+        return {"PROMPT_COMMAND": f"PS1={shlex.quote(f'({node}) ')}$PS1; unset PROMPT_COMMAND"}
+    if shell in ("sh", "dash", "ash"):
+        return {"PS1": f"({node}) {'#' if os.geteuid() == 0 else '$'} "}
+    return {}

@@ -1,128 +1,145 @@
-"""The keeper: the first process of a lab. It builds the fabric, answers as its services, and stays.
+"""The first process of a lab: it builds the fabric, answers as its services, and stays.
 
-Until it is told to stay, it is tied to the command that started it by a pipe: if that command dies, however
-it dies, the keeper ends, and the kernel ends the lab with it.
+Until the command that started it detaches it, it is tied to that command: when the command ends, however it ends,
+this process ends too, and the kernel ends the lab with it.
 """
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import json
-import os
+import base64
+import logging
 import signal
-import sys
 import threading
-import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
+from farshore.caller_identity import CallerIdentity, SignedHeader
+from farshore.engine.haproxy.configuration import key_variable
 from farshore.engine.haproxy.process import Appliance
 from farshore.engine.nftables.apply import apply
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.errors import EXIT_MACHINE, FarshoreError
-from farshore.lab.job import LENGTH, STAY, Job, decode
-from farshore.lab.keys import introductions, variables
-from farshore.lab.registry import LabEntry, Record, start_time
-from farshore.machine import world as worlds
+from farshore.errors import MachineError
+from farshore.fabric import names
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import NodeName
+from farshore.machine.inside import Channel
 from farshore.machine.placement import namespace_name
 from farshore.reporter import Reporter
 from farshore.traffic import servers
 
-# Below the lab's own /run, which nobody outside sees.
+# Below the lab's own /run, which only its own processes see.
 _PROXY_FOLDER = Path("/run/farshore")
+_SHORTEST_KEY = 16  # bytes: half of what HMAC-SHA256 makes good use of
+
+_logger = logging.getLogger(__name__)
 
 
-def _read_exactly(length: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < length:
-        part = os.read(0, length - len(parts))
-        if not part:
-            os._exit(EXIT_MACHINE)  # the command that started us is gone
-        parts += part
-    return bytes(parts)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be built.
+
+    Attributes:
+        name: the lab's name.
+        fabric: the fabric that is built.
+        keys: of the services that receive the caller's identity in a signed header, by the names of their nodes.
+        own_servers: the nodes of services that something else answers as.
+    """
+
+    name: str
+    fabric: Fabric
+    keys: Mapping[NodeName, bytes] = field(default_factory=dict)
+    own_servers: frozenset[str] = frozenset()
 
 
-def main() -> None:
-    """Read a job from standard input and become a lab. Events go to standard output, a JSON line each."""
+class Begin(Enum):
+    """What the command sends once the lab is on record, so that "down" finds whatever is built."""
+
+    BEGIN = "begin"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of the fabric is built."""
+
+    done: int
+    total: int
+    item: str
+
+
+def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
+    """Be the first process of a lab: send progress and, when the lab is up, None.
+
+    Raises MachineError or OSError where the lab cannot be built.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    command.receive()
     try:
-        length = int.from_bytes(_read_exactly(LENGTH), "big")
-        job = decode(_read_exactly(length))
-        worlds.leave()
-        go_read, go_write = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(go_write)
-            # The record must stand before anything is built, so that "down" finds whatever there is.
-            if os.read(go_read, 1) != b"g":
-                os._exit(EXIT_MACHINE)
-            os.close(go_read)
-            _first_process(job)
-        started = start_time(child)
-        if started is None:
-            raise ChildProcessError("the lab's first process has ended at once")
-        created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-        nodes = tuple(job.fabric.nodes)
-        record = Record(job.name, child, started, job.fabric.design, job.intent, created, nodes)
-        LabEntry(job.name, Path(job.folder)).write(record)
-        os.write(go_write, b"g")
-    except (FarshoreError, OSError) as error:
-        _fail(error)
-    # The child holds the pipes; the process that made it is not needed any more.
-    os._exit(0)
-
-
-def _first_process(job: Job) -> None:
-    threading.Thread(target=_watch_tie, daemon=True).start()
-    try:
-        worlds.furnish()
-        apply(compile_fabric(job.fabric), _Progress())
-        answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
-        servers.serve(answering, introductions(job.fabric), job.keys)
-        for proxy in job.fabric.proxies:
-            appliance = Appliance(_PROXY_FOLDER / namespace_name(proxy.name))
-            appliance.apply(proxy, variables(job.keys))
-    except (FarshoreError, OSError) as error:
-        _fail(error)
-    # The first process inherits the orphans of the lab; ignoring their end, it has the kernel bury them.
+        _build(command, job)
+    except Exception:
+        _logger.exception("lab %s cannot be built", job.name)
+        raise
+    # The first process inherits the lab's orphans. Where it ignores their end, the kernel reaps them.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    _say("ready")
+    _logger.info("lab %s is up", job.name)
+    command.send(None)
     threading.Event().wait()
 
 
-class _Progress(Reporter):
+def _build(command: Channel[Progress | None, Begin], job: Job) -> None:
+    _logger.info("building lab %s: %d nodes, design %s", job.name, len(job.fabric.nodes), job.fabric.design)
+    apply(compile_fabric(job.fabric), _Passing(command))
+    answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
+    servers.serve(answering, caller_identities(job.fabric), job.keys)
+    for proxy in job.fabric.proxies:
+        appliance = Appliance(_PROXY_FOLDER / namespace_name(proxy.name))
+        appliance.apply(proxy, proxy_environment(job.keys))
+
+
+class _Passing(Reporter):
     """Passes the engine's progress on to the command that waits for the lab."""
 
+    def __init__(self, command: Channel[Progress | None, Begin]) -> None:
+        self._command = command
+
     def advanced(self, done: int, total: int, item: str = "") -> None:
-        _say("progress", done=done, total=total, item=item)
+        self._command.send(Progress(done, total, item))
 
 
-def _watch_tie() -> None:
-    told = b""
-    while told != STAY:
-        part = os.read(0, len(STAY))
-        if not part:
-            os._exit(EXIT_MACHINE)
-        told += part
-    with contextlib.suppress(BrokenPipeError):  # the command is gone, but it has told us to stay
-        _say("stays")
-    # Nobody reads any more; a write would end in a broken pipe.
-    silence = os.open(os.devnull, os.O_RDWR)
-    os.dup2(silence, 0)
-    os.dup2(silence, 1)
-    os.close(silence)
+# --- the services' keys ----------------------------------------------------------------------------
 
 
-def _say(event: str, **details: object) -> None:
-    line = json.dumps({"event": event, **details}) + "\n"
-    os.write(1, line.encode())
+def caller_identities(fabric: Fabric) -> Mapping[NodeName, CallerIdentity]:
+    """Return how services receive the caller's identity, by the names of their nodes."""
+    fronts = (front for proxy in fabric.proxies for front in proxy.fronts)
+    return {
+        names.service(front.service): front.caller_identity for front in fronts if front.caller_identity is not None
+    }
 
 
-def _fail(error: Exception) -> None:
-    _say("failed", message=str(error))
-    with contextlib.suppress(OSError):  # the log is on a full disk: what matters has been said
-        traceback.print_exception(error, file=sys.stderr)
-    os._exit(EXIT_MACHINE)
+def read_keys(fabric: Fabric, intent: Path) -> Mapping[NodeName, bytes]:
+    """Read the keys that a fabric needs; their files are named relative to the intent's.
+
+    Raises MachineError where one cannot be read, or is too short to be a secret.
+    """
+    found = {}
+    for node, identity in caller_identities(fabric).items():
+        if isinstance(identity, SignedHeader):
+            path = intent.parent / identity.key_file
+            fix = f"make one: (umask 077; head -c 32 /dev/urandom > {path})"
+            try:
+                key = path.read_bytes()
+            except OSError as error:
+                raise MachineError(f"the key of {node}, {path}, cannot be read ({error.strerror}); {fix}") from error
+            if len(key) < _SHORTEST_KEY:
+                raise MachineError(
+                    f"the key of {node}, {path}, has {len(key)} bytes of at least {_SHORTEST_KEY}; {fix}"
+                )
+            found[node] = key
+    return found
 
 
-if __name__ == "__main__":
-    main()
+def proxy_environment(keys: Mapping[NodeName, bytes]) -> Mapping[str, str]:
+    """Return the environment variables in which a proxy finds the keys."""
+    return {key_variable(node.local): base64.b64encode(key).decode() for node, key in keys.items()}

@@ -1,7 +1,7 @@
-"""Where a lab is known on the machine: one folder with a lock and a record, gone when the lab is.
+"""The labs of a user: one folder each, with a lock, a record and a log, gone when the lab is.
 
-The lock is held by every process that the lab needs, and the kernel drops it when the last of them dies,
-however it dies. So "is it up" never depends on anyone having cleaned up.
+The lock is held by every process that the lab needs, and the kernel releases it when the last of them ends, however
+it ends. So whether a lab is up never depends on a clean-up.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from farshore.errors import MachineError, UsageError
+from farshore.machine.world import World
 
 DEFAULT_NAME = "lab"
 FOLDER_VARIABLE = "FARSHORE_LABS"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder: no way out of ours may be a name
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder, and must not lead out of ours
 _PRIVATE = 0o700
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is remembered of a lab. ``pid`` is its first process; ``started`` tells it from a later namesake."""
+    """What is remembered of a lab. ``pid`` and ``started`` are those of its :class:`World`."""
 
     name: str
     pid: int
@@ -36,6 +37,17 @@ class Record:
     intent: str
     created: str
     nodes: tuple[str, ...]
+
+    @property
+    def world(self) -> World:
+        """Return the world of the lab, which may be gone."""
+        gone = f"lab {self.name!r} is no longer up; remove the rest of it with: farshore lab down --name {self.name}"
+        return World(self.pid, self.started, gone)
+
+    @property
+    def is_up(self) -> bool:
+        """Return whether the lab's first process lives."""
+        return self.world.is_alive()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class LabEntry:
 
     @property
     def lock_path(self) -> Path:
-        """Return the file whose lock means that the lab is up."""
+        """Return the file that is locked while the lab is up."""
         return self.folder / "lock"
 
     @property
@@ -57,7 +69,7 @@ class LabEntry:
 
     @property
     def log_path(self) -> Path:
-        """Return the file that takes what the lab's processes complain of."""
+        """Return the file that the lab's processes log to."""
         return self.folder / "log"
 
     def write(self, record: Record) -> None:
@@ -75,7 +87,7 @@ class LabEntry:
             return None
 
     def is_locked(self) -> bool:
-        """Tell whether some process of the lab lives."""
+        """Return whether a process of the lab lives."""
         try:
             with self.lock_path.open("r") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -93,14 +105,14 @@ class LabEntry:
             self.folder.rmdir()
         with contextlib.suppress(OSError):  # another lab lives there: the folder is still wanted
             self.folder.parent.rmdir()
-            if FOLDER_VARIABLE not in os.environ:  # what stands above a folder of the user's own is not ours
+            if FOLDER_VARIABLE not in os.environ:  # what is above a folder of the user's choice is not ours
                 self.folder.parent.parent.rmdir()
 
 
 def root() -> Path:
     """Return the folder of this user's labs, whether it exists or not.
 
-    Raises MachineError where somebody else owns it.
+    Raises MachineError where another user owns it.
     """
     if override := os.environ.get(FOLDER_VARIABLE):
         return Path(override)
@@ -112,12 +124,12 @@ def root() -> Path:
 
 
 def entry(name: str) -> LabEntry:
-    """Return the place of the lab with this name, whether there is one or not."""
+    """Return the entry of the lab with this name, whether there is one or not."""
     return LabEntry(name, root() / name)
 
 
 def all_entries() -> tuple[LabEntry, ...]:
-    """Return the places of all labs of this user, sorted by name."""
+    """Return the entries of all labs of this user, sorted by name."""
     try:
         names = sorted(entry.name for entry in root().iterdir() if entry.is_dir())
     except FileNotFoundError:
@@ -145,7 +157,7 @@ def _these(known: dict[str, LabEntry]) -> str:
 
 @contextlib.contextmanager
 def claimed(name: str) -> Iterator[tuple[LabEntry, int]]:
-    """Make the lab's folder and hold its lock in the body; yields the place and the lock's descriptor.
+    """Make the lab's folder and hold its lock in the body; yields the entry and the lock's descriptor.
 
     The descriptor may be given to other processes, which then hold the lock too. Raises UsageError where
     the lab is up already, or cannot have this name.
@@ -178,21 +190,4 @@ def _make_private(folder: Path) -> None:
     for path in (folder, folder.parent):
         status = path.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise MachineError(f"{path} belongs to somebody else; set {FOLDER_VARIABLE} to a folder of your own")
-
-
-def start_time(pid: int) -> int | None:
-    """Return when a process started, in clock ticks since boot, None where there is no such process."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    # The second field is the program's name in brackets and may hold spaces and brackets itself.
-    fields = text.rpartition(")")[2].split()
-    zombie = fields[0] == "Z"
-    return None if zombie else int(fields[19])
-
-
-def is_alive(record: Record) -> bool:
-    """Tell whether the lab's first process lives."""
-    return start_time(record.pid) == record.started
+            raise MachineError(f"{path} is not a folder of your own; set {FOLDER_VARIABLE} to one that is")

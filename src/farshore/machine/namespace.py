@@ -17,6 +17,7 @@ from farshore.errors import MachineError
 DIRECTORY = Path("/run/netns")
 
 CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
@@ -97,6 +98,14 @@ def entered(name: str) -> Iterator[None]:
             yield
     finally:
         os.close(target)
+
+
+@contextlib.contextmanager
+def unnamed() -> Iterator[None]:
+    """Run the body in a new network namespace, which lasts as long as the sockets that it opens. Raises OSError."""
+    with _returning():
+        unshare(CLONE_NEWNET)
+        yield
 
 
 @contextlib.contextmanager

@@ -1,23 +1,26 @@
-"""A world of its own for a lab: user, mount, process and network namespaces, and the way into them.
+"""A world: user, mount, process and network namespaces of its own, and the way into them.
 
-Whatever runs in a lab is a descendant of the first process in its process namespace, so when that one dies,
+Whatever runs in a world is a descendant of the first process in its process namespace. When that process ends,
 the kernel ends all the others, and with them go their mounts and networks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import select
 import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from farshore.errors import MachineError
-from farshore.lab.registry import Record, is_alive
 from farshore.machine import namespace
 
 MS_PRIVATE_ALL = 0x4000 | 0x40000  # MS_REC | MS_PRIVATE
 _PR_SET_PDEATHSIG = 1
-_WORLDS = (
+_KINDS = (
     ("user", namespace.CLONE_NEWUSER),
     ("mnt", namespace.CLONE_NEWNS),
     ("pid", namespace.CLONE_NEWPID),
@@ -26,29 +29,161 @@ _WORLDS = (
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 
 
-def leave() -> None:
-    """Leave the machine's namespaces for new ones; the next fork's child is their first process.
+@dataclass(frozen=True, slots=True)
+class World:
+    """A world that has been made.
 
-    Raises MachineError where the machine does not let this user.
+    Attributes:
+        pid: its first process, as the machine numbers it.
+        started: when that process started, in clock ticks since boot: it tells the process from a later one with
+            the same number.
+        gone: what to say where the process has ended.
+    """
+
+    pid: int
+    started: int
+    gone: str
+
+    def is_alive(self) -> bool:
+        """Return whether the first process lives."""
+        return start_time(self.pid) == self.started
+
+    def wait(self, seconds: float, *, kill: bool) -> bool:
+        """Wait for the first process to end, which it does after all others, and return whether it has ended.
+
+        With ``kill`` it is killed first.
+        """
+        with self._first_process() as handle:
+            if handle is None:
+                return True
+            if kill:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+            ended, _, _ = select.select([handle], [], [], seconds)
+            return bool(ended)
+
+    @contextlib.contextmanager
+    def _first_process(self) -> Iterator[int | None]:
+        """Yield a handle on the first process, None where it has ended: another may have its number now."""
+        try:
+            handle = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            yield None
+            return
+        try:
+            yield handle if self.is_alive() else None
+        finally:
+            os.close(handle)
+
+    def enter(self, *, terminal: bool = False) -> None:
+        """Go on inside the world, in a child process; the caller waits here for its end and exits as it did.
+
+        Must be called before any thread has been started. With ``terminal`` the child is in a process group of its
+        own, to which the terminal at standard input belongs for as long as it lives: a shell that manages jobs needs
+        a group that it can see. Raises MachineError where the world is gone.
+        """
+        try:
+            where = str(Path.cwd())
+        except FileNotFoundError:
+            where = "/"  # the working directory has been removed
+        for door, kind in self._doors():
+            if not _is_here(door, kind):
+                namespace.setns(door, kind)
+            os.close(door)
+        try:
+            os.chdir(where)
+        except OSError:
+            os.chdir("/")  # what the machine has below /run does not exist in the world
+        foreground = os.tcgetpgrp(0) if terminal else None
+        child = os.fork()
+        if child != 0:
+            _exit_as(child, foreground)
+        die_with_parent()
+        if terminal:
+            os.setpgid(0, 0)
+            _give_terminal(os.getpgrp())
+
+    def _doors(self) -> list[tuple[int, int]]:
+        """Open all namespaces before the first is entered, for behind it the others cannot be seen."""
+        doors = []
+        if self.is_alive():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                for name, kind in _KINDS:
+                    doors.append((os.open(f"/proc/{self.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC), kind))
+        # The process may have ended, and another have its number, between the first look and the last door.
+        if len(doors) < len(_KINDS) or not self.is_alive():
+            raise MachineError(self.gone)
+        return doors
+
+
+def _is_here(door: int, kind: int) -> bool:
+    """Return whether a namespace is the one we are in: a user namespace cannot be entered twice."""
+    name = next(name for name, number in _KINDS if number == kind)
+    here, there = Path(f"/proc/self/ns/{name}").stat(), os.fstat(door)
+    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _give_terminal(group: int) -> None:
+    """Give the terminal at standard input to a process group. From the background that is a reason to be stopped."""
+    before = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+    os.tcsetpgrp(0, group)
+    signal.signal(signal.SIGTTOU, before)
+
+
+def _exit_as(child: int, foreground: int | None) -> None:
+    # The terminal's interrupt reaches the child too: the child decides, and this process reports how it ended.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    _, status = os.waitpid(child, 0)
+    if foreground is not None:
+        with contextlib.suppress(OSError):  # the terminal has been closed
+            _give_terminal(foreground)
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
+
+
+def start_time(pid: int) -> int | None:
+    """Return when a process started, in clock ticks since boot, None where there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The second field is the program's name in brackets and may hold spaces and brackets itself.
+    fields = text.rpartition(")")[2].split()
+    zombie = fields[0] == "Z"
+    return None if zombie else int(fields[19])
+
+
+# --- making one ------------------------------------------------------------------------------------
+
+
+def leave() -> None:
+    """Leave the machine's namespaces for new ones; the next fork's child is the first process of a world.
+
+    Raises MachineError where this user may not.
     """
     uid, gid = os.geteuid(), os.getegid()
     own = namespace.CLONE_NEWNS | namespace.CLONE_NEWPID | namespace.CLONE_NEWNET
     try:
         namespace.unshare(own if uid == 0 else own | namespace.CLONE_NEWUSER)
         if uid != 0:
-            # Root inside is this user outside: no right over anything that is not the lab's.
+            # Root inside is this user outside: without rights over anything but the world's own.
             Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
             Path("/proc/self/uid_map").write_text(f"0 {uid} 1", encoding="ascii")
             Path("/proc/self/gid_map").write_text(f"0 {gid} 1", encoding="ascii")
         namespace.mount("none", "/", "none", MS_PRIVATE_ALL)
     except OSError as error:
-        raise MachineError(f"this machine does not let a lab have its own namespaces ({error}); {_fix()}") from error
+        raise MachineError(f"this user may not create namespaces ({error}); {_fix()}") from error
 
 
 def furnish() -> None:
-    """Give the lab a /run of its own, below which stand the names of networks and the locks of tools.
+    """Give this world a /run of its own, for the names of networks and the locks of tools.
 
-    From here on what the machine has below /run cannot be seen, the lab's own folder included.
+    From here on what the machine has below /run cannot be seen.
     """
     namespace.mount("tmpfs", "/run", "tmpfs", 0)
 
@@ -59,51 +194,3 @@ def _fix() -> str:
     if os.geteuid() == 0:
         return "run it where root holds CAP_SYS_ADMIN (a container needs --privileged)"
     return "run: sudo sysctl -w user.max_user_namespaces=10000"
-
-
-def enter(record: Record) -> None:
-    """Go on inside the lab, in a child process; the caller waits here for its end and exits as it did.
-
-    Must be called before any thread has been started. Raises MachineError where the lab is gone.
-    """
-    if not is_alive(record):
-        raise MachineError(f"lab {record.name!r} is no longer up; run: farshore lab down --name {record.name}")
-    try:
-        where = str(Path.cwd())
-    except FileNotFoundError:
-        where = "/"  # the folder that we stand in has been removed
-    # All doors are opened before the first is gone through, for behind it the others cannot be seen.
-    doors = [(os.open(f"/proc/{record.pid}/ns/{name}", os.O_RDONLY), kind) for name, kind in _WORLDS]
-    for door, kind in doors:
-        if not _is_here(door, kind):
-            namespace.setns(door, kind)
-        os.close(door)
-    try:
-        os.chdir(where)
-    except OSError:
-        os.chdir("/")  # what the machine has below /run is not in the lab
-    child = os.fork()
-    if child != 0:
-        _exit_as(child)
-    die_with_parent()
-
-
-def _is_here(door: int, kind: int) -> bool:
-    """Tell whether a namespace is the one we are in: a user namespace cannot be entered twice."""
-    name = next(name for name, number in _WORLDS if number == kind)
-    here, there = Path(f"/proc/self/ns/{name}").stat(), os.fstat(door)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _exit_as(child: int) -> None:
-    # The terminal's interrupt goes to the child too: it decides, and we report how it ended.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGQUIT, signal.SIG_IGN)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 - code)

@@ -1,27 +1,23 @@
-"""Throw packets into a lab that is up and see what becomes of each on every wire."""
+"""Inject packets into a world and observe what becomes of each on every wire."""
 
 from __future__ import annotations
 
 import contextlib
-import pickle
 import secrets
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
+from typing import NoReturn
 
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, LinkEnd
-from farshore.lab.registry import Record
+from farshore.machine.inside import Channel, Child, running
+from farshore.machine.world import World
 from farshore.port import Protocol
 from farshore.semantics.packet import Kind, Packet
 from farshore.traffic import packet as wire
-from farshore.traffic.capture import LENGTH, Cast, Sight, Task, Volley, framed
+from farshore.traffic.capture import Batch, Capture, CapturedPacket, RawPacket, TooBusyError
 
-SILENCE = 0.3  # seconds without any arrival after which nothing more is expected
-PATIENCE = 10.0  # seconds in which all must have arrived, though others keep the wires busy
 _TOKEN_LENGTH = 8
 _SERIES_LENGTH = 12
 _KINDS = {
@@ -58,17 +54,17 @@ class Form:
         return cls(packet.protocol, packet.source.ip, packet.destination.ip, *ports, packet.kind, quoted)
 
     @classmethod
-    def seen(cls, packet: wire.Packet) -> Form:
+    def observed(cls, packet: wire.WirePacket) -> Form:
         """Return the form of a packet that was read from a wire."""
         kind = _KINDS.get(packet.icmp_type) if packet.protocol is Protocol.ICMP else Kind.DATA
-        quoted = cls.seen(packet.quoted) if packet.quoted is not None else None
+        quoted = cls.observed(packet.quoted) if packet.quoted is not None else None
         ports = (packet.source_port, packet.destination_port)
         return cls(packet.protocol, packet.source, packet.destination, *ports, kind, quoted)
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
-    """A packet leaving a node by an interface, or arriving at it."""
+class Observation:
+    """What was observed of a packet that left a node by an interface, or arrived at it."""
 
     end: LinkEnd
     leaving: bool
@@ -76,84 +72,75 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Injected:
+class InjectedPacket:
     """A made-up packet and the interface behind which it is put on the wire."""
 
     end: LinkEnd
-    packet: wire.Packet
+    packet: wire.WirePacket
 
 
 class Observer:
-    """The process in a lab that injections and sees, for as long as it is wanted."""
+    """The senders and receivers in a world, for as long as they are wanted."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        """Take over a process that has been given its task."""
+    def __init__(self, process: Child[list[CapturedPacket] | TooBusyError | None, Batch, NoReturn]) -> None:
+        """Take over a process that runs :func:`capturing` and has said that it is ready."""
         self._process = process
-        # Nobody else's packets carry it, nor those of an earlier observer.
+        # No packet of another carries it, nor one of an earlier observer.
         self._series = secrets.token_hex(_SERIES_LENGTH // 2).encode()
 
-    def injection(self, injections: Sequence[Injected], silence: float = SILENCE) -> list[tuple[Sighting, ...]]:
-        """Throw packets at once and return what was seen of each: its own copies, on every wire.
+    def inject(self, injections: Sequence[InjectedPacket]) -> list[tuple[Observation, ...]]:
+        """Inject packets at once and return what was observed of each: its own copies, on every wire.
 
         Errors that devices send about a packet are packets of their own and are left out.
         """
-        casts = tuple(
-            Cast(injection.end, wire.encode(injection.packet, self._token(number)))
+        packets = tuple(
+            RawPacket(injection.end, wire.encode(injection.packet, self._token(number)))
             for number, injection in enumerate(injections)
         )
-        mine: list[list[Sighting]] = [[] for _ in injections]
-        for sight in self.sights(Volley(casts, (self._series,), silence, PATIENCE)):
-            _, _, rest = sight.content.partition(self._series)
+        observed: list[list[Observation]] = [[] for _ in injections]
+        for captured in self.capture(Batch(packets, (self._series,))):
+            _, _, rest = captured.content.partition(self._series)
             number = int(rest[:_TOKEN_LENGTH])
-            packet = wire.decode(sight.content)
+            packet = wire.decode(captured.content)
             if packet is None:
                 continue
-            form = Form.seen(packet)
+            form = Form.observed(packet)
             if form.kind is Kind.ERROR and injections[number].packet.quoted is None:
                 continue
-            mine[number].append(Sighting(sight.end, sight.leaving, form))
-        return [tuple(sightings) for sightings in mine]
+            observed[number].append(Observation(captured.end, captured.leaving, form))
+        return [tuple(observations) for observations in observed]
 
-    def sights(self, volley: Volley) -> list[Sight]:
-        """Send a volley and return everything that was seen of it. Raises MachineError where that cannot be."""
-        self.tell(volley)
-        seen = self.hear()
-        if isinstance(seen, Exception):
-            raise MachineError(f"the lab's wires are too busy to be watched: {seen}") from seen
-        assert isinstance(seen, list)  # noqa: S101 - what the process answers to a volley
-        return seen
-
-    def tell(self, value: object) -> None:
-        """Hand a value to the process."""
-        assert self._process.stdin is not None  # noqa: S101 - started with pipes
-        with contextlib.suppress(BrokenPipeError):  # it has ended, which hear will find out
-            self._process.stdin.write(framed(value))
-            self._process.stdin.flush()
-
-    def hear(self) -> Any:
-        """Return the process's next value. Raises MachineError where it has ended instead."""
-        assert self._process.stdout is not None  # noqa: S101 - started with pipes
-        length = self._process.stdout.read(LENGTH)
-        content = self._process.stdout.read(int.from_bytes(length, "big"))
-        if not content:
-            raise MachineError("nothing could be observed in the lab: see the message above")
-        # The bytes come from a process that we started ourselves, over its own pipe.
-        return pickle.loads(content)  # noqa: S301
+    def capture(self, batch: Batch) -> list[CapturedPacket]:
+        """Send a batch and return everything that was captured of it. Raises MachineError where that is not all."""
+        self._process.send(batch)
+        captured = self._process.receive()
+        if isinstance(captured, list):
+            return captured
+        raise MachineError(f"the lab's links are too busy for a complete capture: {captured}")
 
     def _token(self, number: int) -> bytes:
         return self._series + str(number).zfill(_TOKEN_LENGTH).encode()
 
 
 @contextlib.contextmanager
-def observing(record: Record, fabric: Fabric, *, mute: bool = False) -> Iterator[Observer]:
-    """Watch all wires of a lab that is up, in the body.
+def observing(world: World, fabric: Fabric, *, mute: bool = False) -> Iterator[Observer]:
+    """Capture on all wires of a world that holds a fabric, in the body.
 
-    With ``mute`` its end systems never again answer by themselves. Raises MachineError where the lab cannot
-    be entered.
+    With ``mute`` its end systems never again answer by themselves. Raises MachineError where the world is gone.
     """
-    command = [sys.executable, "-m", "farshore.traffic.capture"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        observer = Observer(process)
-        observer.tell(Task(record, fabric, mute))
-        observer.hear()
-        yield observer
+    with running(world, capturing, fabric, mute=mute) as process:
+        process.receive()
+        yield Observer(process)
+
+
+def capturing(
+    caller: Channel[list[CapturedPacket] | TooBusyError | None, Batch], fabric: Fabric, *, mute: bool
+) -> NoReturn:
+    """Send None when all receivers are open, then for each batch what was captured of it."""
+    capture = Capture(fabric, mute=mute)
+    caller.send(None)
+    while True:
+        try:
+            caller.send(capture.run(caller.receive()))
+        except TooBusyError as error:
+            caller.send(error)

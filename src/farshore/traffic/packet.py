@@ -1,4 +1,4 @@
-"""IPv4 packets as bytes, made and read by hand: what no honest program would send is what must be refused."""
+"""IPv4 packets as bytes, made and read by hand, for many that must be dropped are ones that no program sends."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _TCP_WINDOW = 65535
 
 
 @dataclass(frozen=True, slots=True)
-class Packet:
-    """What is to be sent, or was seen. For ICMP echo the source port is the identifier.
+class WirePacket:
+    """A packet to send, or one that was captured. For ICMP echo the source port is the identifier.
 
-    An ICMP error, told by its ``icmp_type``, has a ``quoted`` packet, and ``next_mtu`` where it says that
+    An ICMP error, known by its ``icmp_type``, has a ``quoted`` packet, and ``next_mtu`` where it says that
     fragmentation is needed.
     """
 
@@ -47,7 +47,7 @@ class Packet:
     icmp_type: int = ECHO_REQUEST
     icmp_code: int = 0
     next_mtu: int = 0
-    quoted: Packet | None = None
+    quoted: WirePacket | None = None
 
     def __str__(self) -> str:
         """Return ``tcp 10.1.1.1:40000 > 10.2.2.1:443``."""
@@ -56,7 +56,7 @@ class Packet:
         return f"{self.protocol} {self.source}:{self.source_port} > {self.destination}:{self.destination_port}"
 
 
-def encode(packet: Packet, payload: bytes) -> bytes:
+def encode(packet: WirePacket, payload: bytes) -> bytes:
     """Return the whole IPv4 packet, checksums included (RFC 791, 792, 768, 9293).
 
     The payload of an ICMP error is that of the packet it quotes.
@@ -71,7 +71,7 @@ def encode(packet: Packet, payload: bytes) -> bytes:
     return _ip_header(packet, len(body)) + body
 
 
-def _ip_header(packet: Packet, body_length: int) -> bytes:
+def _ip_header(packet: WirePacket, body_length: int) -> bytes:
     def header(checksum: int) -> bytes:
         return struct.pack(
             "!BBHHHBBH4s4s",
@@ -90,7 +90,7 @@ def _ip_header(packet: Packet, body_length: int) -> bytes:
     return header(checksum(header(0)))
 
 
-def _icmp(packet: Packet, payload: bytes) -> bytes:
+def _icmp(packet: WirePacket, payload: bytes) -> bytes:
     if packet.quoted is None:
         rest = struct.pack("!HH", packet.source_port, 1) + payload
     else:
@@ -102,7 +102,7 @@ def _icmp(packet: Packet, payload: bytes) -> bytes:
     return message(checksum(message(0)))
 
 
-def _udp(packet: Packet, payload: bytes) -> bytes:
+def _udp(packet: WirePacket, payload: bytes) -> bytes:
     def datagram(check: int) -> bytes:
         ports_and_length = (packet.source_port, packet.destination_port, 8 + len(payload))
         return struct.pack("!HHHH", *ports_and_length, check) + payload
@@ -111,7 +111,7 @@ def _udp(packet: Packet, payload: bytes) -> bytes:
     return datagram(checksum(_pseudo_header(packet, 8 + len(payload)) + datagram(0)) or 0xFFFF)
 
 
-def _tcp(packet: Packet, payload: bytes) -> bytes:
+def _tcp(packet: WirePacket, payload: bytes) -> bytes:
     def segment(check: int) -> bytes:
         return (
             struct.pack(
@@ -132,7 +132,7 @@ def _tcp(packet: Packet, payload: bytes) -> bytes:
     return segment(checksum(_pseudo_header(packet, 20 + len(payload)) + segment(0)))
 
 
-def _pseudo_header(packet: Packet, length: int) -> bytes:
+def _pseudo_header(packet: WirePacket, length: int) -> bytes:
     return struct.pack(
         "!4s4sBBH", packet.source.packed, packet.destination.packed, 0, _NUMBERS[packet.protocol], length
     )
@@ -150,7 +150,7 @@ def checksum(data: bytes) -> int:
 # --- reading ---------------------------------------------------------------------------------------
 
 
-def decode(content: bytes) -> Packet | None:
+def decode(content: bytes) -> WirePacket | None:
     """Read an IPv4 packet, None where it is none, or of no protocol that services offer.
 
     Eight bytes of its body suffice, as in what ICMP errors quote; what is not there is read as zero.
@@ -165,20 +165,20 @@ def decode(content: bytes) -> Packet | None:
     first, second = struct.unpack_from("!HH", body)
     match protocol:
         case Protocol.UDP:
-            return Packet(protocol, source, destination, first, second)
+            return WirePacket(protocol, source, destination, first, second)
         case Protocol.TCP:
             sequence, acknowledgment, flags = struct.unpack_from("!IIxB", body.ljust(_IP_HEADER, b"\0"), 4)
-            return Packet(protocol, source, destination, first, second, flags, sequence, acknowledgment)
+            return WirePacket(protocol, source, destination, first, second, flags, sequence, acknowledgment)
         case Protocol.ICMP:
             return _decode_icmp(source, destination, body)
 
 
-def _decode_icmp(source: IPv4Address, destination: IPv4Address, body: bytes) -> Packet:
+def _decode_icmp(source: IPv4Address, destination: IPv4Address, body: bytes) -> WirePacket:
     kind, code = body[0], body[1]
     identifier, last = struct.unpack_from("!HH", body, 4)
     if kind in ICMP_ERRORS:
         mtu = last if (kind, code) == (DESTINATION_UNREACHABLE, FRAGMENTATION_NEEDED) else 0
         quoted = decode(body[_LEAST_BODY:])
         icmp = {"icmp_type": kind, "icmp_code": code, "next_mtu": mtu}
-        return Packet(Protocol.ICMP, source, destination, 0, 0, **icmp, quoted=quoted)
-    return Packet(Protocol.ICMP, source, destination, identifier, identifier, icmp_type=kind, icmp_code=code)
+        return WirePacket(Protocol.ICMP, source, destination, 0, 0, **icmp, quoted=quoted)
+    return WirePacket(Protocol.ICMP, source, destination, identifier, identifier, icmp_type=kind, icmp_code=code)

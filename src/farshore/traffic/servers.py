@@ -1,7 +1,6 @@
 """The services of a lab: TCP ports answer HTTP with the service's name and the source they saw, UDP ports echo.
 
-A service that is to be told who is calling says so in its answer, and answers nobody who does not come from the
-proxy.
+A service that receives the caller's identity repeats it in its answer, and answers only what comes from the proxy.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import logging
 import socket
 import threading
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,9 @@ from farshore.fabric.names import NodeName
 from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
-from farshore.traffic.introductions import Caller, ForgedError, read_proxy_header, read_signed
+from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header, read_signed
+
+_logger = logging.getLogger(__name__)
 
 _BACKLOG = 4096
 _LARGEST_DATAGRAM = 65535
@@ -28,19 +30,22 @@ _PATIENCE = 30.0  # seconds for a request
 
 
 def serve(
-    end_systems: Iterable[EndSystem], introductions: Mapping[NodeName, CallerIdentity], keys: Mapping[NodeName, bytes]
+    end_systems: Iterable[EndSystem], identities: Mapping[NodeName, CallerIdentity], keys: Mapping[NodeName, bytes]
 ) -> None:
     """Open every port of every end system in its namespace and answer on it for as long as the process lives.
 
-    ``introductions`` say of services, by the names of their nodes, how they are told who is calling; ``keys`` are
-    those of the ones that are told by a signed header. All ports are open when this returns. Raises OSError where
-    one cannot be opened.
+    All ports are open when this returns. Raises OSError where one cannot be opened.
+
+    Args:
+        end_systems: the nodes that answer.
+        identities: how services receive the caller's identity, by the names of their nodes.
+        keys: of the services that receive it in a signed header.
     """
     for node in end_systems:
         with namespace.entered(namespace_name(node.name)):
             for port in node.listens:
                 if port.protocol is Protocol.TCP:
-                    server = _http_server(node, port.number, introductions.get(node.name), keys.get(node.name, b""))
+                    server = _http_server(node, port.number, identities.get(node.name), keys.get(node.name, b""))
                     _start(server.serve_forever)
                 elif port.protocol is Protocol.UDP:
                     _start(_echo, _udp_socket(node, port.number))
@@ -55,6 +60,9 @@ class _Server(http.server.ThreadingHTTPServer):
     request_queue_size = _BACKLOG
     daemon_threads = True
 
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002 - socketserver's
+        _logger.exception("a request from %s failed", client_address)
+
     def server_bind(self) -> None:
         # HTTPServer would look its own name up in the DNS, which a lab does not have.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -62,31 +70,33 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 def _http_server(
-    node: EndSystem, port: int, introduction: CallerIdentity | None, key: bytes
+    node: EndSystem, port: int, identity: CallerIdentity | None, key: bytes
 ) -> http.server.ThreadingHTTPServer:
     name = node.name.local
 
     class Handler(http.server.BaseHTTPRequestHandler):
         server_version = "farshore-lab"
         timeout = _PATIENCE
-        caller: Caller | None = None
+        caller: CallerClaim | None = None
 
         def handle(self) -> None:
-            if isinstance(introduction, ProxyProtocol):
+            if isinstance(identity, ProxyProtocol):
                 try:
                     self.caller = read_proxy_header(self.rfile)
-                except (ForgedError, OSError):
+                except (ForgedError, OSError) as error:
+                    _logger.debug("%s dropped a connection from %s: %s", name, self.client_address[0], error)
                     return
-            # A health check hangs up as soon as it has seen that somebody is there.
+            # A health check closes the connection as soon as it stands.
             with contextlib.suppress(ConnectionError):
                 super().handle()
 
         def do_GET(self) -> None:
-            if isinstance(introduction, SignedHeader):
+            if isinstance(identity, SignedHeader):
                 try:
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     self.caller = read_signed(key, self.command, self.path, headers)
                 except ForgedError as error:
+                    _logger.debug("%s refused a request from %s: %s", name, self.client_address[0], error)
                     self.send_error(http.HTTPStatus.FORBIDDEN, explain=str(error))
                     return
             source, source_port = self.client_address
@@ -101,7 +111,7 @@ def _http_server(
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in http.server
-            """Keep quiet: a lab that is asked a million times must not fill the disk."""
+            """Log no requests: a million of them must not fill the disk."""
 
     return _Server((str(node.address.ip), port), Handler)
 

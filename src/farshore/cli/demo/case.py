@@ -9,11 +9,10 @@ from typing import Any
 
 from farshore.cli.demo.picture import Call, Marks
 from farshore.cli.inputs import read_built
-from farshore.conformance.answer import Fetched
 from farshore.conformance.check import Check, Exchange, Injection, Result
+from farshore.conformance.exchanges import Fetched
 from farshore.conformance.expectations import expectations
-from farshore.conformance.refusals import UNOFFERED_PORT
-from farshore.conformance.topology import Topology
+from farshore.conformance.topology import UNOFFERED_PORT, Topology
 from farshore.fabric import names
 from farshore.fabric.model import EndSystem, Fabric, LinkEnd
 from farshore.intent.model import Intent

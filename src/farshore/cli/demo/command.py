@@ -66,17 +66,17 @@ def _tell(case: Case) -> Findings:
 def _try(case: Case) -> Findings:
     """Make a lab of the case and try everything in it."""
     from farshore.cli.demo.case import Findings
-    from farshore.conformance.run_checks import visit
+    from farshore.conformance.exchanges import fetch
+    from farshore.conformance.run_checks import run_checks
     from farshore.lab.lifecycle import passing
-    from farshore.traffic.fetch import fetch
 
     checks = (case.honest, *(refusal.check for refusal in case.refusals))
     results = {}
     name = f"demo-{os.getpid()}"
     with progress() as reporter, passing(name, Path(case.intent.file), case.fabric, reporter) as record:
-        fetched = fetch(record, case.fetches)
+        fetched = fetch(record.world, case.fetches)
         reporter.started("checks")
-        for result in visit(record, checks, case.fabric):
+        for result in run_checks(record.world, checks, case.fabric):
             results[result.name] = result
             reporter.advanced(len(results), len(checks))
         reporter.finished("checks")

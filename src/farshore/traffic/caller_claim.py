@@ -1,4 +1,4 @@
-"""What a service is told of who is calling: the PROXY header, version 2, and the signed HTTP headers.
+"""How a service receives the caller's identity: the PROXY header, version 2, and the signed HTTP headers.
 
 The header's form is that of HAProxy's proxy-protocol.txt, section 2.2.
 """
@@ -25,19 +25,19 @@ _WINDOW = 60  # seconds by which a signed time may differ from ours
 
 
 class Readable(Protocol):
-    """What bytes can be read from, waiting for as many as are asked for."""
+    """A stream of bytes that waits for as many as are asked for."""
 
     def read(self, size: int, /) -> bytes:
         """Return so many bytes, fewer only at the end."""
 
 
 class ForgedError(Exception):
-    """Whoever says this is not the proxy."""
+    """The claim does not come from the proxy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is calling; None each where the proxy says so little. A check of the proxy's own calls for nobody."""
+class CallerClaim:
+    """Who calls, as the proxy claims; None where it says nothing, as in a health check of its own."""
 
     tenant: str | None
     namespace: str | None
@@ -45,11 +45,11 @@ class Caller:
     client_port: int | None
 
 
-NOBODY = Caller(None, None, None, None)
+NO_CALLER = CallerClaim(None, None, None, None)
 
 
-def read_proxy_header(stream: Readable) -> Caller:
-    """Read a PROXY header off the beginning of a connection. Raises ForgedError where there is none."""
+def read_proxy_header(stream: Readable) -> CallerClaim:
+    """Read the PROXY header at the beginning of a connection. Raises ForgedError where there is none."""
     start = stream.read(_HEADER.size)
     if len(start) < _HEADER.size:
         raise ForgedError("no PROXY header")
@@ -59,13 +59,13 @@ def read_proxy_header(stream: Readable) -> Caller:
     if signature != _SIGNATURE or version_and_command & 0xF0 != _VERSION or len(rest) < length:
         raise ForgedError("no PROXY header")
     if command == _LOCAL:
-        return NOBODY
+        return NO_CALLER
     if command != _PROXY or family != _TCP_OVER_IPV4 or length < _ADDRESSES.size:
-        raise ForgedError("a PROXY header of no TCP connection")
+        raise ForgedError("a PROXY header that is not of a TCP connection")
     source, _, source_port, _ = _ADDRESSES.unpack_from(rest)
-    told = dict(_tlvs(rest[_ADDRESSES.size :]))
-    name, namespace = told.get(_UNIQUE_ID), told.get(_NAMESPACE)
-    return Caller(_text(name), _text(namespace), str(IPv4Address(source)), source_port)
+    claimed = dict(_tlvs(rest[_ADDRESSES.size :]))
+    name, namespace = claimed.get(_UNIQUE_ID), claimed.get(_NAMESPACE)
+    return CallerClaim(_text(name), _text(namespace), str(IPv4Address(source)), source_port)
 
 
 def _tlvs(content: bytes) -> list[tuple[int, bytes]]:
@@ -82,16 +82,16 @@ def _text(content: bytes | None) -> str | None:
     return content.decode("ascii") if content is not None and content.isascii() else None
 
 
-def read_signed(key: bytes, method: str, target: str, headers: Mapping[str, str]) -> Caller:
+def read_signed(key: bytes, method: str, target: str, headers: Mapping[str, str]) -> CallerClaim:
     """Return who is calling by the signed headers of a request, whose names are in lower case.
 
-    Raises ForgedError where they are not the proxy's.
+    Raises ForgedError where the proxy has not signed them.
     """
     tenant, client, when, signature = (headers.get(f"x-farshore-{name}", "") for name in _SIGNED)
-    said = f"{tenant} {client} {when} {method} {target}".encode()
-    if not hmac.compare_digest(hmac.digest(key, said, "sha256").hex().encode(), signature.encode()):
-        raise ForgedError("no good signature")
+    signed = f"{tenant} {client} {when} {method} {target}".encode()
+    if not hmac.compare_digest(hmac.digest(key, signed, "sha256").hex().encode(), signature.encode()):
+        raise ForgedError("wrong signature")
     if not when.isdecimal() or abs(time.time() - int(when)) > _WINDOW:
-        raise ForgedError("a signature of another time")
+        raise ForgedError("signature expired")
     address, _, port = client.rpartition(":")
-    return Caller(tenant, None, address, int(port))
+    return CallerClaim(tenant, None, address, int(port))

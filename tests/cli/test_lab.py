@@ -133,7 +133,7 @@ def test_exec_of_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
         run("exec", "customer-a/alice", "--", "no-such-program", "--with", "-x")
     assert (raised.value.exit_status, str(raised.value)) == (
         127,
-        "no-such-program: there is no such program on this machine",
+        "no-such-program: this program is not installed on this machine",
     )
 
 

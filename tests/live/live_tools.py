@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import functools
 import json
 import mmap
+import os
 import select
 import socket
 import struct
@@ -25,8 +28,10 @@ from farshore.machine.placement import namespace_name
 from farshore.port import Protocol
 from farshore.traffic import servers
 from farshore.traffic.packet import checksum
+from farshore.traffic.settling import Settling
 
-PATIENCE = 5.0  # seconds for what must come
+PATIENCE = 60.0  # seconds for what must come: a safety net, for what is lost is known by what else has settled
+_GLANCE = 0.02  # seconds for what usually comes, before everything under way is waited for
 _ETH_P_ALL = 0x0003
 _ETH_P_IP = 0x0800
 IP_MTU_DISCOVER = 10
@@ -47,10 +52,11 @@ def build(fabric: Fabric) -> list[str]:
     return [str(change) for change in apply(compile_fabric(fabric))]
 
 
-def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float = PATIENCE) -> list[Result]:
-    """Make the attempts of a lab in this world; its services must serve."""
+def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float | None = None) -> list[Result]:
+    """Make checks in this world; its services must serve. ``patience`` is for exchanges that are known to fail."""
     results: list[Result] = []
-    exchanges._PATIENCE = patience
+    if patience is not None:
+        exchanges._PATIENCE = patience
     run_checks.make_checks(list(checks), fabric, results.append)
     return results
 
@@ -69,14 +75,59 @@ def open_socket(node: str, kind: int, protocol: int = 0, family: int = socket.AF
         return socket.socket(family, kind, protocol)
 
 
+@functools.cache
+def _settling() -> Settling:
+    return Settling()
+
+
+def settle() -> None:
+    """Return when nothing that has been sent is under way any more, and our echo servers have answered it."""
+    _settling().settle()
+    for receiver, answering in _echoing:
+        _answer_all(receiver, answering)
+    _settling().settle()
+
+
+def comes(own: socket.socket) -> bool:
+    """Return whether something can be read, now or when everything under way has arrived."""
+    if not select.select([own], [], [], _GLANCE)[0]:
+        settle()
+    return bool(select.select([own], [], [], 0)[0])
+
+
+def receive(own: socket.socket) -> tuple[bytes, tuple[str, int]]:
+    """Return a datagram and its source. Raises TimeoutError where none is under way."""
+    if not comes(own):
+        raise TimeoutError("everything has arrived, and this has not")
+    data, source = own.recvfrom(_LARGEST)
+    return data, source
+
+
 def tcp(node: str, source: str, source_port: int, destination: str, port: int) -> socket.socket:
-    """Connect from a node. Raises OSError."""
+    """Connect from a node. Raises OSError, TimeoutError where the first packet or its answer is lost."""
     own = open_socket(node, socket.SOCK_STREAM)
-    own.settimeout(PATIENCE)
+    own.setblocking(False)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    own.bind((source, source_port))
-    own.connect((destination, port))
+    try:
+        own.bind((source, source_port))
+        _connect(own, (destination, port))
+    except OSError:
+        own.close()
+        raise
+    own.settimeout(PATIENCE)
     return own
+
+
+def _connect(own: socket.socket, where: tuple[str, int]) -> None:
+    failure = own.connect_ex(where)
+    if failure == errno.EINPROGRESS:
+        if not select.select([], [own], [], _GLANCE)[1]:
+            settle()
+        if not select.select([], [own], [], 0)[1]:
+            raise TimeoutError("the connection's first packet, or its answer, is lost")
+        failure = own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
 
 
 def udp(node: str, source: str, source_port: int, destination: str | None = None, port: int = 0) -> socket.socket:
@@ -103,7 +154,10 @@ def serve_echo(fabric: Fabric) -> None:
             elif port.protocol is Protocol.UDP:
                 receiver = open_socket(node.name, socket.SOCK_DGRAM)
                 receiver.bind(here)
-                threading.Thread(target=_answer, args=(receiver,), daemon=True).start()
+                receiver.setblocking(False)
+                answering = threading.Lock()
+                _echoing.append((receiver, answering))
+                threading.Thread(target=_answer, args=(receiver, answering), daemon=True).start()
 
 
 def _accept(listener: socket.socket) -> None:
@@ -119,17 +173,37 @@ def _echo(connection: socket.socket, peer: tuple[str, int]) -> None:
             connection.sendall(part)
 
 
-def _answer(receiver: socket.socket) -> None:
+# The sockets of our UDP echoes, and what each is held by while it answers.
+_echoing: list[tuple[socket.socket, threading.Lock]] = []
+
+
+def _answer(receiver: socket.socket, answering: threading.Lock) -> None:
     while True:
-        with contextlib.suppress(OSError):
-            data, peer = receiver.recvfrom(_LARGEST)
-            receiver.sendto(json.dumps(peer).encode() + b"\n" + data, peer)
+        select.select([receiver], [], [])
+        _answer_all(receiver, answering)
+
+
+def _answer_all(receiver: socket.socket, answering: threading.Lock) -> None:
+    """Answer everything that has arrived. Afterwards nothing that had arrived before is without its answer."""
+    with answering:
+        while True:
+            try:
+                data, peer = receiver.recvfrom(_LARGEST)
+                receiver.sendto(json.dumps(peer).encode() + b"\n" + data, peer)
+            except BlockingIOError:
+                return
+            except OSError:
+                continue
 
 
 def ask(own: socket.socket, data: bytes) -> tuple[str, int, bytes]:
-    """Ask a UDP echo; return the address and port it saw, and the echo. Raises OSError."""
+    """Ask a UDP echo of ours; return the address and port it saw, and the echo.
+
+    Raises OSError, TimeoutError where the question or the answer is lost.
+    """
     own.send(data)
-    seen, _, echo = own.recv(_LARGEST).partition(b"\n")
+    answer, _ = receive(own)
+    seen, _, echo = answer.partition(b"\n")
     address, port = json.loads(seen)
     return address, port, echo
 
@@ -198,15 +272,12 @@ class Pinger:
         check = struct.pack("!H", checksum(message))
         self.socket.sendto(message[:2] + check + message[4:], (destination, 0))
 
-    def receive(self, wanted: Callable[[Icmp], bool] = lambda _message: True, seconds: float = PATIENCE) -> Icmp | None:
-        """Return the first message that is wanted and no request, None where none comes."""
-        deadline = time.monotonic() + seconds
-        while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([self.socket], [], [], left)
-            if ready:
-                message = read_icmp(self.socket.recv(_LARGEST))
-                if message.kind != ECHO_REQUEST and wanted(message):
-                    return message
+    def receive(self, wanted: Callable[[Icmp], bool] = lambda _message: True) -> Icmp | None:
+        """Return the first message that is wanted and no request, None where none is under way."""
+        while comes(self.socket):
+            message = read_icmp(self.socket.recv(_LARGEST))
+            if message.kind != ECHO_REQUEST and wanted(message):
+                return message
         return None
 
     def ping(self, destination: str, identifier: int, **options: object) -> Icmp | None:

@@ -161,7 +161,6 @@ def test_who_does_not_come_through_the_proxy_gets_no_answer(world: World) -> Non
 def too_many(whole: Fabric) -> tuple[int, int]:
     """Open more connections than Bill may have, and some of Alice's meanwhile: how many of each were opened."""
     started(whole)
-    live_tools.PATIENCE = 1.0
     opened: dict[str, int] = {ALICE: 0, BILL: 0}
     with contextlib.ExitStack() as stack:
         for node in (BILL, ALICE):
@@ -176,10 +175,11 @@ def test_a_limit_is_one_tenants_own(world: World) -> None:
     assert world.call(too_many, fabric()) == (8, 5)
 
 
-def too_quickly(whole: Fabric) -> tuple[int, int]:
-    """Begin many connections at the same moment, Carl's first: how many of Alice's and of his are opened at once."""
+def too_quickly(whole: Fabric) -> tuple[int, int, float]:
+    """Begin many connections at once, Carl's first: how many of Alice's and of his are opened, in so many seconds."""
     started(whole)
     opened: dict[str, int] = {}
+    begin = time.monotonic()
     with contextlib.ExitStack() as stack:
         begun: dict[str, list[socket.socket]] = {"customer-c/carl": [], ALICE: []}
         for node, destination in (("customer-c/carl", "10.2.2.1"), (ALICE, PLAIN)):
@@ -190,7 +190,7 @@ def too_quickly(whole: Fabric) -> tuple[int, int]:
                 begun[node].append(own)
         live_tools.until(lambda: connected(begun[ALICE]) == len(begun[ALICE]))
         opened = {node: connected(flows) for node, flows in begun.items()}
-    return opened[ALICE], opened["customer-c/carl"]
+    return opened[ALICE], opened["customer-c/carl"], time.monotonic() - begin
 
 
 def connected(flows: list[socket.socket]) -> int:
@@ -204,10 +204,10 @@ def connected(flows: list[socket.socket]) -> int:
 
 
 def test_a_rate_is_one_tenants_own(world: World) -> None:
-    alices, carls = world.call(too_quickly, fabric())
+    alices, carls, seconds = world.call(too_quickly, fabric())
     assert alices == 40
     # Two at once; and two more for each second that a slow machine may take.
-    assert 2 <= carls < 20
+    assert 2 <= carls <= 2 + 2 * (seconds + 1)
 
 
 # --- what a service is told --------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def introductions_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
     listener = live_tools.open_socket("provider/portal", socket.SOCK_STREAM)
     listener.bind(("10.1.1.1", 80))
     listener.listen()
-    listener.settimeout(20)
+    listener.settimeout(live_tools.PATIENCE)
     Appliance(Path("/run/farshore/test")).apply(whole.proxies[0], proxy_environment(KEYS))
     checks = []
     for _ in range(3):
@@ -237,7 +237,7 @@ def introductions_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
 
 def until_the_end(caller: socket.socket) -> bytes:
     said = b""
-    caller.settimeout(20)
+    caller.settimeout(live_tools.PATIENCE)
     with contextlib.suppress(ConnectionError):  # a check may end with a reset
         while part := caller.recv(65535):
             said += part
@@ -325,7 +325,7 @@ def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
     same = appliance.process_number == number and ask(ALICE, PORTAL).seen is not None
     assert number is not None
     os.kill(number, signal.SIGKILL)
-    return said, same, live_tools.until(lambda: ask(ALICE, PORTAL).seen is not None, 30)
+    return said, same, live_tools.until(lambda: ask(ALICE, PORTAL).seen is not None)
 
 
 def test_what_cannot_start_is_never_put_in_position(world: World) -> None:
@@ -380,7 +380,7 @@ def killed(whole: Fabric) -> bool:
     number = appliance.process_number
     assert number is not None
     os.kill(number, signal.SIGKILL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + live_tools.PATIENCE
     while (ask(ALICE, PORTAL).seen is None or appliance.process_number == number) and time.monotonic() < deadline:
         time.sleep(0.05)
     return ask(ALICE, PORTAL).seen is not None and appliance.process_number != number
@@ -399,7 +399,6 @@ def without_proxy(whole: Fabric) -> dict[str, int]:
             ears[node.name] = live_tools.open_socket(node.name, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
             ears[node.name].bind(("provider", 0x0800))
             ears[node.name].setblocking(False)
-    live_tools.PATIENCE = 0.3
     for destination in (PORTAL, NEWS, "10.1.1.2", "100.64.0.1"):
         with contextlib.suppress(OSError):
             live_tools.tcp(ALICE, HERE, 0, destination, 80).close()

@@ -33,6 +33,7 @@ from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
 from farshore.fabric.names import NodeName
 from farshore.machine import namespace, settings
+from farshore.machine.links import wait_until_up
 from farshore.machine.netlink import Kernel
 from farshore.reporter import SILENT, Reporter
 
@@ -65,8 +66,16 @@ def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, .
                 batch = finished.result()
                 done += len(batch)
                 reporter.advanced(done, len(changes), batch[0].node)
+    _wait_for_links(desired, changes)
     reporter.finished("configuration")
     return changes
+
+
+def _wait_for_links(desired: DesiredState, changes: Iterable[Change]) -> None:
+    configured = (change for change in changes if isinstance(change, ConfigureInterface))
+    for name, of_node in itertools.groupby(configured, key=lambda change: change.node):
+        with _blaming(name, "waiting for its links"):
+            wait_until_up(desired.nodes[name].namespace, [change.interface.name for change in of_node])
 
 
 def read_all(desired: DesiredState) -> dict[NodeName, ActualNode | None]:

@@ -12,7 +12,6 @@ from rich.text import Text
 from farshore.cli.console import Cell, Row, cell, say, table
 from farshore.cli.demo.case import Case, url
 from farshore.cli.demo.picture import ascii_picture, path, picture
-from farshore.conformance.answer import Fetched
 from farshore.conformance.check import Result
 from farshore.conformance.exchanges import Fetched
 from farshore.fabric.model import EndSystem

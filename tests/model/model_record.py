@@ -179,7 +179,7 @@ def difference(scene: Scene, recorded: Recorded) -> str | None:
             scene.fabric, profile_of(None), injection.end, injection.packet, memory, choices=choices
         )
         memory = followed.memory
-        predicted = [sighting for leg in legs(scene.fabric, followed) for sighting in leg.sightings()]
+        predicted = [sighting for leg in legs(scene.fabric, followed) for sighting in leg.observations()]
         if Counter(predicted) != Counter(injection.seen):
             return "\n".join(_told(scene, recorded, number, predicted))
     return None

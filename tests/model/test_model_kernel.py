@@ -46,7 +46,7 @@ LEAST_CASES = 100  # of each lab
 # Where so many cases caught a wrong model, some must, whatever another version of Hypothesis draws.
 SURE = 5
 # What is said where it is the machine that lacks something.
-LACKING = ("does not let a lab have its own namespaces", "is not installed")
+LACKING = ("may not create namespaces", "is not installed")
 
 
 def _golden(file: Path, design: str) -> Path:

@@ -247,7 +247,7 @@ class _Oracle:
 def _ways(holding: list[Route], realm: Realm) -> set[str]:
     """Return the interfaces that a packet may leave by.
 
-    A table knows no realms and takes the first of the longest; the article takes the one that is meant: of
+    A table knows no realms and takes the first of the longest; the walk by default takes the intended one: of
     the longest the first of the destination's own realm, or else the longest of that realm's.
     """
     lengths = [route.destination.network.prefixlen for route in holding]
@@ -255,6 +255,6 @@ def _ways(holding: list[Route], realm: Realm) -> set[str]:
     own = [route for route in holding if route.destination.realm == realm]
     own.sort(key=lambda route: -route.destination.network.prefixlen)
     table = longest[:1]
-    meant = own[:1] or table
-    # Where all of the longest lead where the right one does, nobody sees a difference.
-    return {route.interface for route in (*table, *meant) if route.interface is not None}
+    intended = own[:1] or table
+    # Where all of the longest lead where the right one does, there is no difference.
+    return {route.interface for route in (*table, *intended) if route.interface is not None}

@@ -17,7 +17,7 @@ from farshore.plan.model import Plan
 from farshore.proof.prove import Proof, prove
 
 ARTICLE = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
-# Every design in one fabric, everybody at the same address, and a host of the provider that calls.
+# Every design in one fabric, every host at the same address, and a host of the provider that calls.
 MIXED = """\
 version: 1
 provider:

@@ -1,8 +1,8 @@
 """Whether two fabrics do the same to every packet, by the proof's own engine.
 
-Anything at all is put on every wire that packets come from. Compared are all packets that get into another realm
-or arrive there, with what they were and have become, and those whose replies do not come back. Two things are left
-out. What stays in its own realm is nothing to anybody else. And nobody listens in the lake: a packet that one box
+Every possible packet is injected on every link that packets come from. Compared are all packets that enter another
+realm or arrive there, with what they were and have become, and those without a reply. Two things are left
+out. What stays in its own realm concerns no other. And no node listens in the lake: a packet that one box
 no longer refuses, and the next one does, has got nowhere.
 """
 
@@ -28,7 +28,7 @@ Seen = dict[tuple[str, ...], list[Stream]]
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where packets come from, and which: anything at all, or what a host sends by its own address."""
+    """Where packets come from, and which: every possible packet, or what a host sends by its own address."""
 
     end: LinkEnd
     realm: Realm
@@ -68,7 +68,7 @@ def seen(fabric: Fabric, start: Start) -> Seen:
         if all(realm_at(fabric, LinkEnd(hop.node, hop.passage.egress)) == start.realm for hop in arrival.path):
             continue
         if not arrival.own:
-            continue  # whoever is there does not take it, and how it got into that realm is noted
+            continue  # the node does not take it, and how it got into that realm is noted
         noted.setdefault(("arrives", arrival.node.name), []).append(arrival.stream)
         heard = tuple(
             each._replace(low=port_index, high=port_index)

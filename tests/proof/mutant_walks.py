@@ -28,7 +28,7 @@ from farshore.walk.tell.journey import DEFAULT_SOURCE_PORT
 SAMPLE = 1_000
 # A real table holds one of two equal routes, and takes it.
 AS_TABLES_DO = Choices(held_route, kept_port)
-# Who errors seem to be from: nobody, somebody of the Internet, of the provider, and in the lake.
+# Apparent sources of errors: none, one of the Internet, one of the provider, and one in the lake.
 SIGNERS = (NO_ADDRESS, *map(IPv4Address, ("192.0.2.1", "10.1.1.254", "100.65.1.77")))
 # What is seen of a packet: where, and what stands in its headers.
 Sight = tuple[object, ...]
@@ -54,7 +54,7 @@ class Outcome:
 
 
 def walked(fabric: Fabric, probe: Probe, *, errors: bool) -> Outcome:
-    """Walk a packet and its reply, and the errors that anybody on their way might send."""
+    """Walk a packet and its reply, and the errors that routers on their way might send."""
     request = trace(fabric, profile_of(None), probe.start, probe.packet, {}, choices=AS_TABLES_DO)
     sights = [*_sights(fabric, request, probe.packet.source.realm)]
     traces = [request]
@@ -80,7 +80,7 @@ def _port(packet: Packet) -> Port:
 def _sights(fabric: Fabric, walk: Trace, home: Realm | None) -> Iterator[Sight]:
     """Yield what is seen of a packet where it gets into another realm, and where it arrives.
 
-    As with sets, nobody looks at the lake, but for errors: they have no ``home``.
+    As with sets, packets in the lake are not compared, except errors: they have no ``home``.
     """
     for hop in walk.hops:
         if hop.crossing is None or hop.crossing.egress is None:
@@ -99,9 +99,9 @@ def _headers(packet: Packet) -> tuple[object, ...]:
 
 
 def _errors(fabric: Fabric, request: Trace, reply: Trace) -> Iterator[Trace]:
-    """Walk errors from every wire of a flow's way, about what was on it, in everybody's name.
+    """Walk errors from every wire of a flow's way, about what was on it, from every source.
 
-    In the lake there is nobody but our own boxes, and these have no name to sign with.
+    In the lake there are only the provider's boxes, which have no address to send errors from.
     """
     for walk in (request, reply):
         for hop in walk.hops:

@@ -62,7 +62,7 @@ def _shifted(prefix: Prefix, by: int = 1) -> Prefix:
 
 
 def _outsides(fabric: Fabric) -> Iterator[tuple[str, Prefix]]:
-    """Yield what source translation makes of tenants' addresses, and whose network that is."""
+    """Yield what source translation makes of tenants' addresses, and the network that it belongs to."""
     for device in fabric.devices:
         for nat in device.source_nat:
             outside = nat.outside if isinstance(nat, BasicNat) else Prefix.of(nat.first)

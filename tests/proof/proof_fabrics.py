@@ -116,12 +116,12 @@ def _without_one(guard: Guard, field: str) -> Iterator[Guard]:
 def wires(fabric: Fabric) -> st.SearchStrategy[LinkEnd]:
     """Return an end of any link, most often one where a host stands or a tenant's network ends."""
     ends = list(fabric.far_ends)
-    tenants = tenant_mouths(fabric)
+    tenants = tenant_uplinks(fabric)
     hosts = [end for end in ends if isinstance(fabric.nodes[end.node], EndSystem)]
     return st.sampled_from(tenants) | st.sampled_from(tenants) | st.sampled_from(hosts) | st.sampled_from(ends)
 
 
-def tenant_mouths(fabric: Fabric) -> list[LinkEnd]:
+def tenant_uplinks(fabric: Fabric) -> list[LinkEnd]:
     """Return the interfaces by which tenants' networks end at the provider."""
     there = Sources.of(fabric)
     return [uplink for name in there.tenants for uplink in there.site(name).uplinks]
@@ -136,10 +136,10 @@ def packets(fabric: Fabric, start: LinkEnd, streams: Iterable[Stream]) -> st.Sea
     """Return packets between the addresses that a fabric speaks of, or at the edges of sets."""
     realm = realm_at(fabric, start)
     known = sorted({ip for node in fabric.nodes.values() for ip in _addresses(node)})
-    asked = sorted({port_index for node in fabric.nodes.values() for port_index in _places(node)})
+    offered = sorted({port_index for node in fabric.nodes.values() for port_index in _port_indices(node)})
     near = st.sampled_from([0, 0, 0, 1, -1])
     ips = st.builds(lambda ip, by: min(max(ip + by, 0), LAST_ADDRESS), st.sampled_from(known or [0]), near)
-    port_indices = st.builds(lambda at, by: min(max(at + by, 0), EVERY_PORT[1]), st.sampled_from(asked or [80]), near)
+    port_indices = st.builds(lambda at, by: min(max(at + by, 0), EVERY_PORT[1]), st.sampled_from(offered or [80]), near)
     between = st.builds(partial(packet_of, realm), ips, ips, port_indices, st.integers(1, 65535))
     return between | edge_packets(streams, realm) | edge_packets(streams, realm)
 
@@ -163,7 +163,7 @@ def _prefixes(node: Node) -> Iterator[Prefix]:
             yield from (nat.inside, nat.outside if isinstance(nat, BasicNat) else Prefix.of(nat.first))
 
 
-def _places(node: Node) -> Iterator[int]:
+def _port_indices(node: Node) -> Iterator[int]:
     listed: tuple[Port, ...] = ()
     if isinstance(node, EndSystem):
         listed = node.listens

@@ -60,7 +60,7 @@ def test_a_packet_through_a_box(box: Device, profile: Profile, data: st.DataObje
         run: Walks = partial(_through, box, profile, packet, ingress.name)
         outcomes = proven(crossed, packet)
         assert outcomes == walked(run, packet)
-        # And by name the two that anything is told of: the article's way, and a real table's.
+        # And by name the two choices of a walk: the intended route, and that of a real table.
         for found in (run(DEFAULT_CHOICES), run(AS_HELD)):
             assert found.refused or _ends(found) in {(egress, now.source, now.destination) for egress, now in outcomes}
 
@@ -90,7 +90,7 @@ def test_what_passes_arrived_and_a_clear_passage_has_one_answer(
         assert all(p.doubtful for p in through) or len(through) == 1
         rivals = {two.found for two in crossed.two_sided if has(two.stream, packet)}
         found = {event.found for event in run(DEFAULT_CHOICES).events}
-        # Where nothing at all may pass, the proof does not look; where it passes, both look and see the same.
+        # Where nothing may pass, the proof does not look; where it passes, both look and find the same.
         if through:
             assert found.intersection(TWO_SIDED) <= rivals
 

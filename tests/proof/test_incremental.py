@@ -25,7 +25,7 @@ def planned(intent: Intent) -> Plan:
 
 
 def without(intent: Intent, plan: Plan, name: str) -> tuple[Intent, Plan]:
-    """Take a tenant away; everybody else keeps what the plan gave."""
+    """Remove a tenant; all others keep what the plan gave them."""
     provider = intent.provider
     left = replace(provider, reaches=tuple(reach for reach in provider.reaches if reach.tenant != name))
     return (

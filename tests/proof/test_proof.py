@@ -1,4 +1,4 @@
-"""A whole proof: what it says of good intents, and of fabrics that somebody has broken."""
+"""A whole proof: of good intents, and of broken fabrics."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def test_each_design_that_carries_packets_is_proven(intent: Intent) -> None:
         assert failing(proof) == set()
 
 
-def meddled(fabric: Fabric, name: str, change: dict[str, object]) -> Fabric:
+def altered(fabric: Fabric, name: str, change: dict[str, object]) -> Fabric:
     node = fabric.nodes[name]
     nodes = {**fabric.nodes, name: replace(node, **change)}  # type: ignore[arg-type]
     return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
 
 
 def test_a_lost_guard_lets_forged_sources_in() -> None:
-    """Without it a tenant's own lake addresses pass as sources on its WAN, and nobody can tell who it was."""
+    """Without it a tenant's own lake addresses pass as sources on its WAN, and no host can be identified by them."""
     intent, plan = read(ARTICLE)
     fabric = build(intent, plan)
     near = fabric.nodes["customer-a/nat"]
     assert isinstance(near, Device)
-    loose = meddled(fabric, near.name, {"guards": tuple(g for g in near.guards if g.interface != "wan")})
+    loose = altered(fabric, near.name, {"guards": tuple(g for g in near.guards if g.interface != "wan")})
     proof = prove(intent, plan, loose)
     assert {Property.FORGED, Property.ONE_TO_ONE, Property.RETURN_PATH} <= failing(proof)
     (forged, *_) = next(v.refuted for v in proof.results if v.what is Property.FORGED)
@@ -89,7 +89,7 @@ def test_a_tenant_that_is_let_through_to_another_is_found() -> None:
     assert isinstance(router, Device)
     assert router.policy is not None
     # The far shore is a plain router now: whatever is sent to a lake address gets there.
-    loose = meddled(fabric, router.name, {"policy": None, "guards": ()})
+    loose = altered(fabric, router.name, {"policy": None, "guards": ()})
     near = fabric.nodes["customer-a/nat"]
     assert isinstance(near, Device)
     everything = Prefix.of(replace(next(iter(plan.services.values())).lake, ip=IPv4Address(0)))
@@ -100,7 +100,7 @@ def test_a_tenant_that_is_let_through_to_another_is_found() -> None:
         else g
         for g in near.guards
     )
-    proof = prove(intent, plan, meddled(loose, near.name, {"guards": guards, "policy": None}))
+    proof = prove(intent, plan, altered(loose, near.name, {"guards": guards, "policy": None}))
     assert not proof.holds
     assert Property.REACH in failing(proof)
 

@@ -72,11 +72,11 @@ def test_what_arrives_nowhere(source: str, destination: str, port: Port) -> None
     assert arrivals(query, "borealis/bea", source, destination, port) == []
 
 
-def test_a_wire_is_spread_once() -> None:
+def test_a_link_is_spread_once() -> None:
     query = Query.of(built(load(TEN).intent, "lake"), profile_of(None))
     for last in range(3):
         arrivals(query, "aurora/anna", "10.1.1.1", f"10.2.2.{last}", Port(Protocol.TCP, 443))
-    assert [start.node for start, _ in query.wires] == ["aurora/anna"]
+    assert [start.node for start, _ in query.links] == ["aurora/anna"]
 
 
 @settings(max_examples=60)
@@ -134,7 +134,7 @@ def answered(fabric: Fabric, of: ProfileOf, walked: Trace, start: LinkEnd) -> bo
     reply = walked.last_packet.answered()
     back = trace(fabric, of, LinkEnd(server.name, server.interface.name), reply, walked.memory)
     way = [hop.node for hop in walked.hops[:-1]]
-    # A wire in the middle of the fabric has nobody to take the reply: it only has to come by there.
+    # A link in the middle of the fabric has no host that takes the reply: it only has to pass there.
     hops = back.hops[: len(way)]
     crossings = [hop.crossing for hop in hops if hop.crossing is not None]
     if [hop.node for hop in hops] != way[::-1] or any(event.wrong for each in crossings for event in each.events):

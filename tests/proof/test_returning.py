@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from both_ways import TWO_SIDED, has, port_index
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_mouths
+from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_uplinks
 
 from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
 from farshore.proof.sets.intervals import of_port
@@ -30,7 +30,7 @@ profiles = st.none() | st.sampled_from(list(PROFILES.values()))
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A request that arrived where somebody listens, the proof's arrival of it, and what that spread remembers."""
+    """A request that arrived at a node that listens, the proof's arrival of it, and what that spread remembers."""
 
     start: LinkEnd
     packet: Packet
@@ -72,7 +72,7 @@ def _is_doubtful(hop: Hop) -> bool:
 
 def requests(fabric: Fabric, profile: ProfileOf, terrain: Terrain, data: st.DataObject) -> list[Query]:
     """Draw packets from a wire where a tenant's network ends, and keep those that are taken by who listens."""
-    start = data.draw(st.sampled_from(tenant_mouths(fabric)))
+    start = data.draw(st.sampled_from(tenant_uplinks(fabric)))
     realm = realm_at(fabric, start)
     found = spread(terrain, start, Stream(every_source(realm), every_target(realm)))
     taken = [arrival for arrival in found.arrivals if arrival.own and arrival.path]

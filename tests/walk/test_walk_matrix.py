@@ -11,7 +11,7 @@ from farshore.semantics.profile import PROFILES, FilterView, Grade, Profile, Ret
 from farshore.walk.tell.journey import Walk
 
 STEPS = {"single-nat": 7, "lake": 10, "last-hop": 8, "last-hop-plain": 8, "appliance": 8}
-# The article's: one NAT with the same addresses on both of its sides.
+# The worst case: one NAT with the same addresses on both of its sides.
 SINGLE_NAT_WITH_EQUAL_ADDRESSES = {
     # These translate before they route, both ways.
     "linux": (3, 6),
@@ -62,7 +62,7 @@ def packet(packet: Packet) -> str:
     return f"{packet.source} > {packet.destination}"
 
 
-# Where, and the packet after it: the article's two tables, with its a.b.c.1 and its lake addresses filled in.
+# The node, and the packet after it: both tables of "Multi-Tenant WAN Access to Shared Resources", with addresses.
 ALICE, PORTAL = "10.1.1.1 (customer-a)", "10.1.1.1 (provider)"
 CALLED = "10.2.2.1 (customer-a)"
 FIRST_TABLE = [

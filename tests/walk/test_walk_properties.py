@@ -1,4 +1,4 @@
-"""What holds for every intent: whoever is subscribed gets there and back over the lake, on any make of box."""
+"""For every intent a subscribed host reaches its service over the lake and gets its reply, on any make of box."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def planned(intent: Intent) -> tuple[Plan, Fabric]:
 
 
 def probes(intent: Intent, plan: Plan, source_port: int) -> Iterator[Probe]:
-    """Yield everything that the intent lets anybody do."""
+    """Yield every flow that the intent allows."""
     for tenant in intent.tenants.values():
         # Where only named hosts may cross and none is named, the one that stands for all may not.
         may = translatable(plan.tenants[tenant.name])

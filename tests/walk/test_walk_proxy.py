@@ -1,4 +1,4 @@
-"""A proxy ends one connection and opens another: whose, from where, and back to whom. And calls from the provider."""
+"""A proxy terminates one connection, opens another, and relays the reply to its client; calls from the provider."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_other_calls_are_refused_and_none_glitches(origin: str, target: str, by:
 
 
 def test_what_is_one_way_is_not_the_other() -> None:
-    """Nobody's service is reached by the address from which the provider calls."""
+    """No service is reached by the address from which the provider calls."""
     intent, plan = planned(CALLING)
     fabric = build(intent, plan)
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal")

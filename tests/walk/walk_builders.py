@@ -1,4 +1,4 @@
-"""Walks of the article's case, for all tests of walks."""
+"""Walks of the case in examples/article.yaml, for all tests of walks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from farshore.semantics.profile import PROFILES
 from farshore.walk.tell.journey import Walk, walk
 
 ARTICLE = (Path(__file__).parents[2] / "examples" / "article.yaml").read_text(encoding="utf-8")
-# The same with another network inside the provider: nobody's addresses are equal to the portal's.
+# The same with another network inside the provider: no tenant's addresses are equal to the portal's.
 DISTINCT = ARTICLE.replace("networks: [10.1.1.0/24]           #", "networks: [10.9.9.0/24]           #", 1).replace(
     "address: 10.1.1.1 ", "address: 10.9.9.1 "
 )

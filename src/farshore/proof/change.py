@@ -150,7 +150,7 @@ def _moved(subject: str, what: str, was: str, now: str) -> Iterator[Effect]:
 
 # --- who reaches what --------------------------------------------------------------------------------
 
-# What is reached at a node, by destination and place: from which sources.
+# What is reached at a node, by port index: from which sources.
 Relation = Mapping[tuple[NodeName, int], Intervals]
 
 

@@ -1,6 +1,6 @@
 """What the proof says of one packet: where it arrives, from which source, and whether its reply comes back.
 
-Nothing is walked here. Everything that a wire can carry is spread once, as for a proof, and the packet is looked
+Nothing is walked here. Everything that a link can carry is spread once, as for a proof, and the packet is looked
 up in what came of that: so whatever is tried for real can be held against the very sets that a proof judges.
 """
 
@@ -42,7 +42,7 @@ class Arrived(NamedTuple):
 
 
 class _Replied(NamedTuple):
-    """An arrival of all that a wire can carry, and those of it that get no reply."""
+    """An arrival of all that a link can carry, and those of it that get no reply."""
 
     arrival: Arrival
     astray: tuple[Strayed, ...]
@@ -53,7 +53,7 @@ class Query:
     """A fabric that answers queries about single packets. A link is spread at its first query, and only then."""
 
     terrain: Terrain
-    wires: dict[tuple[LinkEnd, Realm], tuple[_Replied, ...]]
+    links: dict[tuple[LinkEnd, Realm], tuple[_Replied, ...]]
 
     @classmethod
     def of(cls, fabric: Fabric, profile_of: ProfileOf) -> Query:
@@ -61,17 +61,17 @@ class Query:
         return cls(Terrain(fabric, profile_of, {}), {})
 
     def arrivals(self, start: LinkEnd, source: IPv4Address, destination: Address, port: Port) -> tuple[Arrived, ...]:
-        """Return where the first packet of a flow arrives that is put on the wire behind an interface.
+        """Return where the first packet of a flow arrives that is sent out of an interface.
 
         The destination's realm is what its sender means: it tells which of two rival routes is the right one.
         """
-        wire = self.wires.get((start, destination.realm))
-        if wire is None:
-            wire = self.wires[start, destination.realm] = tuple(self._everything(start, destination.realm))
+        found = self.links.get((start, destination.realm))
+        if found is None:
+            found = self.links[start, destination.realm] = tuple(self._everything(start, destination.realm))
         sent, target, port_index = int(source), int(destination.ip), of_port(port)
         return tuple(
             _arrived(each, sender, answered=not _among(each.astray, sent, target, port_index))
-            for each in wire
+            for each in found
             if _holds(each.arrival.stream.targets, target, port_index)
             for sender in _those(each.arrival.stream.senders, sent)
         )

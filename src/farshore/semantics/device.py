@@ -226,7 +226,7 @@ def _guard(device: Device, interface: str, direction: Direction) -> Guard | None
 
 
 def _passes(guard: Guard, packet: Packet) -> bool:
-    """Judge by address alone, for that is all there is on the wire; an error by its destination alone."""
+    """Judge by addresses only, as a guard sees the packet on the link; an error by its destination only."""
     source_is_good = packet.kind is Kind.ERROR or _holds(guard.sources, packet.source.ip)
     return source_is_good and _holds(guard.destinations, packet.destination.ip)
 

@@ -58,7 +58,7 @@ class Refuted(NamedTuple):
     packets: Packets | None = None
 
 
-# Of targets: the first and the last address, the first and the last place on the line of ports.
+# Of targets: the first and the last address, the first and the last port index.
 Bounds = tuple[int, int, int, int]
 
 
@@ -90,7 +90,7 @@ class Print(NamedTuple):
 
 
 class Reached(NamedTuple):
-    """What is reached at a node from a wire: which sources that were sent, and which targets, as bounds.
+    """What is reached at a node from a link: which sources that were sent, and which targets, as bounds.
 
     ``seen`` are the addresses by which the node knows the sources.
     """

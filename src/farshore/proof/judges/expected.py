@@ -25,7 +25,7 @@ _PLAIN = "last-hop-plain"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One service for one tenant: who may send to which address, at which places on the line of ports.
+    """One service for one tenant: who may send to which address, at which port indices.
 
     ``seen`` are the tenant's sources as the service should see them.
     """
@@ -45,7 +45,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Calls:
-    """What the provider's hosts may open to one tenant's: to which addresses, at which places.
+    """What the provider's hosts may open to one tenant's: to which addresses, at which port indices.
 
     ``known`` are the tenant's addresses as those that are called, and ``hosts`` the named ones, by node, with the
     address by which each is called. ``shown`` are the addresses by which the tenant's side sees the callers.
@@ -69,7 +69,7 @@ class Calls:
         return all(some.first - some.at == target.at - target.first for some in found if some is not None)
 
     def offers(self, low: int, high: int) -> bool:
-        """Tell whether all of these places may be called."""
+        """Tell whether all of these port indices may be called."""
         return _all_in(self.port_indices, low, high)
 
 
@@ -178,7 +178,7 @@ def _calls(intent: Intent, plan: Plan, tenant: Tenant, known: tuple[Senders, ...
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the Internet may reach: by node and address, at which places; ``abroad`` are the addresses that it has."""
+    """What the Internet may reach: port indices by node and address; ``abroad`` are the addresses that it has."""
 
     port_indices: Mapping[tuple[NodeName, int], frozenset[int]]
     abroad: Intervals

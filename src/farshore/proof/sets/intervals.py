@@ -18,7 +18,7 @@ Intervals = tuple[Interval, ...]
 
 NOTHING: Intervals = ()
 EVERY_ADDRESS: Intervals = ((0, (1 << 32) - 1),)
-# Protocols side by side on one line: TCP's ports, then UDP's, then ICMP echo, which has none.
+# Port indices number the ports of all protocols: TCP's, then UDP's, then ICMP echo, which has none.
 FIRST_PORT_OF = {Protocol.TCP: 0, Protocol.UDP: 1 << 16, Protocol.ICMP: 1 << 17}
 EVERY_PORT: Interval = (0, 1 << 17)
 _PORTS = 1 << 16
@@ -37,12 +37,12 @@ def of_prefixes(prefixes: Iterable[Prefix]) -> Intervals:
 
 
 def of_port(port: Port) -> int:
-    """Return a port's place on the line of all protocols' ports."""
+    """Return a port's index among the ports of all protocols."""
     return FIRST_PORT_OF[port.protocol] + port.number
 
 
 def port_at(port_index: int) -> Port:
-    """Return the port at a place of that line."""
+    """Return the port with an index."""
     protocol = Protocol.TCP if port_index < _PORTS else Protocol.UDP if port_index < 2 * _PORTS else Protocol.ICMP
     return Port(protocol, port_index - FIRST_PORT_OF[protocol])
 

@@ -56,7 +56,7 @@ class Layers(Generic[Value]):
 
 def _cut(table: Iterable[tuple[Interval, Value]]) -> Iterator[Stretch[Value]]:
     ordered = sorted((first, -last, number, value) for number, ((first, last), value) in enumerate(table))
-    holding: list[tuple[int, int, Value]] = []  # last address, place in the table, entry; the widest first
+    holding: list[tuple[int, int, Value]] = []  # last address, position in the table, entry; the widest first
     here = 0
     for first, minus_last, number, value in ordered:
         while holding and holding[-1][0] < first:
@@ -77,8 +77,8 @@ def _stretch(first: int, last: int, holding: list[tuple[int, int, Value]]) -> It
     if len(holding) == 1:
         yield Stretch(first, last, (holding[0][2],))
         return
-    yield Stretch(first, last, tuple(each[2] for each in sorted(holding, key=_place)))
+    yield Stretch(first, last, tuple(each[2] for each in sorted(holding, key=_position)))
 
 
-def _place(each: tuple[int, int, Value]) -> int:
+def _position(each: tuple[int, int, Value]) -> int:
     return each[1]

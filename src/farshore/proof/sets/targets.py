@@ -14,7 +14,7 @@ class Targets(NamedTuple):
     """Destinations that were translated alike, with the ports asked for. A named tuple, for there are millions.
 
     They were ``first`` to ``last`` when they were sent, and the first is ``at`` now. ``low`` to ``high`` are
-    places on the line of all protocols' ports. ``realm`` is where the addresses that they have now mean something.
+    port indices. ``realm`` is where the addresses that they have now mean something.
     """
 
     first: int

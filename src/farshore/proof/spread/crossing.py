@@ -28,7 +28,7 @@ from farshore.translation import SourceTranslation
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A set of packets on a wire: every one of these senders to every one of these targets."""
+    """A set of packets on a link: every one of these senders to every one of these targets."""
 
     senders: tuple[Senders, ...]
     targets: tuple[Targets, ...]

@@ -1,4 +1,4 @@
-"""How far a set of packets gets through a fabric: every wire that it is seen on, and where it arrives."""
+"""How far a set of packets gets through a fabric: every link that it is seen on, and where it arrives."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Arrival:
     """Packets at an end system, and the devices that they came through.
 
     Without a ``path`` they never met one. ``own`` tells whether they are addressed to it; what is not, it does
-    not take, but it was on its wire.
+    not take, but it was on its link.
     """
 
     node: EndSystem
@@ -43,7 +43,7 @@ class Arrival:
     own: bool
 
     def listening(self, target: Targets) -> tuple[int, ...]:
-        """Return the places of a target that the end system listens at: nothing else is answered."""
+        """Return the port indices of a target that the end system listens on: nothing else is answered."""
         return tuple(
             port_index for port_index in map(of_port, self.node.listens) if target.low <= port_index <= target.high
         )

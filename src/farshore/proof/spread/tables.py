@@ -19,7 +19,7 @@ Value = TypeVar("Value")
 
 
 class Pass(NamedTuple):
-    """What a permit lets through once the address is right: a place on the line of ports, into a realm."""
+    """What a permit lets through once the address is right: a port index, into a realm."""
 
     egress: Realm
     port: int
@@ -82,7 +82,7 @@ class DeviceTables:
             device,
             profile,
             {interface.name: interface.realm for interface in device.interfaces},
-            # Of two guards at one place the first counts, as in the walk.
+            # Of two guards on one interface and direction the first counts, as in the walk.
             {(guard.interface, guard.direction): guard for guard in reversed(device.guards)},
             Layers((of_prefix(route.destination), route) for route in device.routes),
             _by_realm((nat.inside.realm.name, of_prefix(nat.inside), nat) for nat in device.destination_nat),
@@ -103,7 +103,7 @@ class DeviceTables:
 
 
 class Answering(NamedTuple):
-    """A front as sets: the place on the line of ports, who may connect, and the interface toward the server."""
+    """A front as sets: the port index, who may connect, and the interface toward the server."""
 
     front: Front
     port_index: int

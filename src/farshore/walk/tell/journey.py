@@ -78,7 +78,7 @@ class Probe:
     """What is to be walked: from which host to which service, by the address at which the host knows it.
 
     Where the service is not ``presented`` to the host, the destination is only worth trying. With ``interface``
-    it is a packet that is made up and put on the wire there, with any ``source``, by a host or a router.
+    it is a packet that is injected there, with any ``source``, by a host or a router.
     """
 
     origin: NodeName
@@ -128,7 +128,7 @@ def walk(fabric: Fabric, profile: Profile | None, probe: Probe, *, choices: Choi
 
 
 def _as_far_as(origin: str, reply: Trace) -> tuple[Trace, Hop | None]:
-    """Return a reply until it comes to the router that the packet was put on the wire of, and its hop there."""
+    """Return a reply until it comes to the router that the packet was injected at, and its hop there."""
     for number, hop in enumerate(reply.hops):
         if hop.node == origin and hop.crossing is not None:
             return Trace(reply.hops[:number], reply.memory, None), hop

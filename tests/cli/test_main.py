@@ -82,6 +82,18 @@ def test_the_first_help_says_of_a_command_what_the_command_says(name: str) -> No
     assert " ".join(command.help.partition("\n\n")[0].split()) == COMMANDS[name][1]
 
 
+def test_the_log_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
+    quiet = farshore(tmp_path, "check", ARTICLE)
+    asked = farshore(tmp_path, "--log", "debug", "check", ARTICLE)
+    by_environment = farshore(tmp_path, "check", ARTICLE, FARSHORE_LOG="debug")
+    line = f"DEBUG farshore.cli: farshore {__version__}"
+    assert line not in quiet.stderr
+    assert line in asked.stderr
+    assert line in by_environment.stderr
+    assert quiet.stdout == asked.stdout == by_environment.stdout
+    assert line not in farshore(tmp_path, "--log", "info", "check", ARTICLE).stderr
+
+
 def test_version(tmp_path: Path) -> None:
     done = farshore(tmp_path, "--version")
     assert (done.returncode, done.stdout) == (0, f"farshore, version {__version__}\n")

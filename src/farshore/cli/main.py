@@ -101,12 +101,24 @@ class LazyGroup(Group):
     },
 )
 @click.version_option(__version__, prog_name=PROGRAM)
-def cli() -> None:
+@click.option(
+    "--log",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    envvar="FARSHORE_LOG",
+    help="Write log messages of this level and above to stderr; also by FARSHORE_LOG.",
+)
+def cli(log: str | None) -> None:
     """Let tenants with the same addresses reach a provider's shared services.
 
     One YAML file, the intent, lists services and the tenants that use them. farshore plans the addresses, translates
     twice over a lake of addresses that no one else uses, proves the result, and runs it on Linux.
     """
+    if log is not None:
+        import logging
+
+        form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+        logging.basicConfig(stream=sys.stderr, level=log.upper(), format=form)
+        logging.getLogger("farshore.cli").debug("farshore %s, Python %s", __version__, sys.version.split()[0])
 
 
 def main() -> None:

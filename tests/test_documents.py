@@ -190,3 +190,11 @@ def test_no_registry_is_named() -> None:
         if path.suffix in TEXT and "__pycache__" not in path.parts:
             text = path.read_text(encoding="utf-8", errors="replace")
             assert not [host for host in REGISTRIES if host in text], short(path)
+
+
+def test_the_article_is_named_where_it_is_spoken_of() -> None:
+    files = [*DOCUMENTS, *EXAMPLES, *SOURCE.rglob("*.py"), *SOURCE.rglob("*.yaml")]
+    for path in files:
+        text = " ".join(path.read_text(encoding="utf-8").split())
+        if re.search(r"\bthe article\b", text, flags=re.I):
+            assert "Multi-Tenant WAN Access to Shared Resources: Part 2 - A Solution" in text, short(path)

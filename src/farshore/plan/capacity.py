@@ -46,9 +46,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Remedy:
-    """Another mode for one tenant network. ``or_pool`` is a pool that would suffice as well, 0 for none."""
+    """Another mode for one tenant network. ``or_pool`` is a pool that would suffice as well, 0 for none.
 
-    position: int
+    ``index`` is that of the demand, in file order.
+    """
+
+    index: int
     demand: Demand
     mode: Mode
     needed: int
@@ -70,14 +73,14 @@ def source_room(intent: Intent) -> Room:
 def fewest_remedies(room: Room, demands: Sequence[Demand]) -> tuple[Remedy, ...]:
     """Return the fewest changes of mode that make the demands fit, largest saving first; none where none do."""
     remedies = sorted(
-        (remedy for position, demand in enumerate(demands) if (remedy := _remedy(room, position, demand))),
-        key=lambda remedy: (room.takes(remedy.needed) - room.takes(remedy.demand.needed), -remedy.position),
+        (remedy for index, demand in enumerate(demands) if (remedy := _remedy(room, index, demand))),
+        key=lambda remedy: (room.takes(remedy.needed) - room.takes(remedy.demand.needed), -remedy.index),
     )
 
     def fits(count: int) -> bool:
         needed = [demand.needed for demand in demands]
         for remedy in islice(remedies, count):
-            needed[remedy.position] = remedy.needed
+            needed[remedy.index] = remedy.needed
         return room.fits(needed)
 
     if not fits(len(remedies)):
@@ -116,7 +119,7 @@ def source_full(intent: Intent, demands: Sequence[Demand]) -> Diagnostic:
     return Diagnostic(intent.file, intent.provider.source_position, DiagnosticCode.SOURCE_FULL, problem, fix)
 
 
-def _remedy(room: Room, position: int, demand: Demand) -> Remedy | None:
+def _remedy(room: Room, index: int, demand: Demand) -> Remedy | None:
     """Return the mode that would save addresses: host where hosts are named, else the smallest pool."""
     takes_now = room.takes(demand.needed)
     size = demand.network.prefix.network.num_addresses
@@ -125,9 +128,9 @@ def _remedy(room: Room, position: int, demand: Demand) -> Remedy | None:
     if hosts and demand.network.mode is not Mode.HOST and room.takes(hosts) < takes_now:
         # In a single range whatever takes no more fits as well, so a pool is an equal remedy.
         or_pool = pool if len(room.ranges) == 1 and pool and room.takes(pool) <= room.takes(hosts) else 0
-        return Remedy(position, demand, Mode.HOST, hosts, or_pool)
+        return Remedy(index, demand, Mode.HOST, hosts, or_pool)
     if pool and room.takes(pool) < takes_now:
-        return Remedy(position, demand, Mode.POOL, pool)
+        return Remedy(index, demand, Mode.POOL, pool)
     return None
 
 

@@ -39,11 +39,11 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """A made-up packet, put on the wire behind a node's interface; nobody but ``target`` may get it.
+    """A made-up packet, put on the wire behind a node's interface; only ``target`` may receive it.
 
     It reaches where any end system but the one that sent it receives it, or where a proxy, through which no
     packet goes, answers it. ``target`` is set in the checks that must reach: they show that the others are
-    blocked and not merely lost. ``owner`` is the node whose address it has as its source, which may hear the
+    blocked and not merely lost. ``owner`` is the node whose address it has as its source, which may receive the
     answer.
     """
 

@@ -1,4 +1,4 @@
-"""A walk held against a lab: the real packet is sent, the real service answers, and every wire is watched."""
+"""A walk compared with a network that runs: the packet is sent, the service answers, every wire is captured."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def live(observer: Observer, fabric: Fabric, profile: Profile | None, probes: Se
 
 
 def _distinct(probe: Probe) -> Probe:
-    """Return the probe with a source port that is not its destination port: so a reply is told from a request."""
+    """Return the probe with a source port that is not its destination port: so a reply differs from a request."""
     return probe if probe.source_port != probe.port.number else replace(probe, source_port=probe.source_port + 1)
 
 
@@ -95,7 +95,7 @@ class _Request:
         ports = (first.source_port, first.destination_port)
         packet = wire.WirePacket(first.protocol, first.source.ip, first.destination.ip, *ports, sequence=sequence)
         if walked.delivered and any(isinstance(fabric.nodes[hop.node], Proxy) for hop in walked.traces[0].hops):
-            # A proxy opens its own connection only for one that stands: the mark is asked for, and told again.
+            # A proxy opens its own connection only for one that stands: request and answer carry the mark.
             mark = secrets.token_hex(_MARK_BYTES).encode()
             return cls(LinkEnd(node.name, node.interfaces[0].name), packet, mark, proxied=True)
         payload = b"" if first.protocol is Protocol.TCP else secrets.token_bytes(_MARK_BYTES)
@@ -200,10 +200,10 @@ def _held(fabric: Fabric, walked: Walk, seen: _Observed) -> Live:
     strays: list[Observation] = []
     traces = dict(zip(Phase, walked.traces, strict=False))
     for phase in Phase:
-        told = [step for step in walked.steps if step.phase is phase]
+        predicted = [step for step in walked.steps if step.phase is phase]
         crossed = legs(fabric, traces[phase]) if phase in traces else ()
         observations = seen.of(phase)
-        for step, own in zip(told, _owned(told, crossed), strict=True):
+        for step, own in zip(predicted, _owned(predicted, crossed), strict=True):
             steps.append(_held_step(step, own, observations))
         expected = {observation for leg in crossed for observation in leg.observations()}
         strays += [observation for observation in observations if observation not in expected]

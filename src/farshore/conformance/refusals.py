@@ -164,7 +164,7 @@ def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> It
 
 
 def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
-    """Yield packets to the provider's hosts that may call: they are called by nobody."""
+    """Yield packets to the provider's hosts that may call tenants, and that no tenant may call."""
     for name, presented in topology.plan.tenants[tenant.name].callers.items():
         offered = topology.ports(name) if name in topology.plan.tenants[tenant.name].presents else ()
         for port in dict.fromkeys((TCP_PROBE, *topology.reached(tenant.name))):

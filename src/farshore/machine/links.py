@@ -57,4 +57,4 @@ def _operational_state(kernel: socket.socket, interface: str) -> int:
         if attribute == _IFLA_OPERSTATE:
             return answer[start + _ATTRIBUTE.size]
         start += (size + 3) & ~3
-    raise OSError(f"interface {interface}: its state is not told")
+    raise OSError(f"interface {interface}: the kernel's answer has no operational state")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from farshore.design.catalogue import build
 from farshore.design.lake import provider_sources
-from farshore.engine.nftables.ruleset import ruleset
+from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Device, Direction, Fabric, LinkEnd, NodeKind
 from farshore.fabric.names import PROVIDER_NAT
 from farshore.intent.model import Intent
@@ -58,7 +58,7 @@ def test_every_interface_of_a_nat_device_is_guarded_both_ways(intent: Intent) ->
             wanted = {(i.name, direction) for i in box.interfaces for direction in Direction}
             assert sorted(wanted) == sorted((guard.interface, guard.direction) for guard in box.guards)
             assert box.policy is not None
-            assert ruleset(box) is not None
+            assert device_ruleset(box) is not None
 
 
 @anything

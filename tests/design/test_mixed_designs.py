@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from farshore.design.catalogue import build
-from farshore.engine.nftables.ruleset import ruleset
+from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, Proxy
 from farshore.fabric.names import PROVIDER_LAST_HOP, PROVIDER_NAT, PROVIDER_PROXY, PROVIDER_ROUTER, ce, tenant_nat
 from farshore.intent.model import DesignName, Intent
@@ -56,7 +56,7 @@ def test_every_interface_is_linked_once_and_every_box_can_be_run(intent: Intent)
     there = {LinkEnd(node.name, interface.name) for node in fabric.nodes.values() for interface in node.interfaces}
     assert sorted(ends, key=str) == sorted(there, key=str)
     for box in fabric.devices:
-        assert (ruleset(box) is not None) is (box.policy is not None)
+        assert (device_ruleset(box) is not None) is (box.policy is not None)
 
 
 @anything

@@ -8,10 +8,10 @@ import engine_cases
 import pytest
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from farshore.engine.nftables import requests
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.state import NEXT_HOP, DesiredRoute, DesiredState
 from farshore.fabric.model import EndSystem, Fabric
+from farshore.machine import netlink as requests
+from farshore.machine.desired import NEXT_HOP, DesiredRoute, DesiredState
 
 FABRICS = [engine_cases.article(), engine_cases.modes()]
 

@@ -15,17 +15,17 @@ from farshore.engine.nftables import nft
 from farshore.engine.nftables.actual import ActualInterface, ActualNode
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.engine.nftables.difference import difference
-from farshore.engine.nftables.state import DesiredNode, DesiredRoute
+from farshore.machine.desired import DesiredNode, DesiredRoute
 
 DESIRED = compile_fabric(engine_cases.article())
 ALICE, CE, NAT = "customer-a/alice", "customer-a/ce", "customer-a/nat"
 ORDER = (
-    "CreateNamespace",
-    "LoadRuleset",
-    "MakeSetting",
-    "RemoveInterface",
-    "CreateLink",
-    ("ConfigureInterface", "RemoveRoute", "AddRoute"),
+    "create namespace",
+    "load rule set",
+    "set kernel setting",
+    "remove interface",
+    "create link",
+    ("configure interface", "remove route", "add route"),
 )
 
 Actual = dict[str, ActualNode | None]
@@ -88,12 +88,12 @@ def test_from_nothing_to_everything_what_filters_comes_before_what_flows() -> No
     assert phases == sorted(phases)
     assert len(changes) == len(set(changes))
     made = [change.action for change in changes]
-    assert made.count("CreateNamespace") == len(DESIRED.nodes)
-    assert made.count("LoadRuleset") == sum(node.ruleset is not None for node in DESIRED.nodes.values())
-    assert made.count("CreateLink") == len(DESIRED.links)
-    assert made.count("AddRoute") == sum(len(node.routes) for node in DESIRED.nodes.values())
-    assert "RemoveInterface" not in made
-    assert "RemoveRoute" not in made
+    assert made.count("create namespace") == len(DESIRED.nodes)
+    assert made.count("load rule set") == sum(node.ruleset is not None for node in DESIRED.nodes.values())
+    assert made.count("create link") == len(DESIRED.links)
+    assert made.count("add route") == sum(len(node.routes) for node in DESIRED.nodes.values())
+    assert "remove interface" not in made
+    assert "remove route" not in made
 
 
 @pytest.mark.parametrize(
@@ -102,36 +102,48 @@ def test_from_nothing_to_everything_what_filters_comes_before_what_flows() -> No
         (
             CE,
             lambda n: replace(n, routes=n.routes - {DesiredRoute(IPv4Network("10.2.2.0/28"), "nat")}),
-            ["AddRoute: 10.2.2.0/28 is not there"],
+            ["add route: 10.2.2.0/28 is missing"],
         ),
         (
             CE,
             lambda n: replace(n, routes=n.routes | {DesiredRoute(IPv4Network("10.9.0.0/16"), None)}),
-            ["RemoveRoute: 10.9.0.0/16 is not wanted there"],
+            ["remove route: 10.9.0.0/16 is not a desired route"],
         ),
         (
             CE,
             lambda n: replace(n, settings={**n.settings, "net/ipv4/ip_forward": "0"}),
-            ["MakeSetting: net/ipv4/ip_forward is to be 1"],
+            ["set kernel setting: net/ipv4/ip_forward: desired value 1"],
         ),
         (
             NAT,
             lambda n: replace(n, ruleset=replace(n.ruleset, present="other")),
-            ["LoadRuleset: somebody has changed it"],
+            ["load rule set: modified by another program"],
         ),
-        (NAT, lambda n: replace(n, ruleset=replace(n.ruleset, wanted="other")), ["LoadRuleset: another is wanted"]),
-        (NAT, lambda n: replace(n, ruleset=nft.Remembered(None, None, "")), ["LoadRuleset: none is loaded"]),
-        (CE, lambda n: with_interface(n, "nat", far_mac=None), ["ConfigureInterface: it is not as wanted"]),
+        (
+            NAT,
+            lambda n: replace(n, ruleset=replace(n.ruleset, wanted="other")),
+            ["load rule set: the desired rule set has changed"],
+        ),
+        (NAT, lambda n: replace(n, ruleset=nft.Remembered(None, None, "")), ["load rule set: no rule set is loaded"]),
+        (
+            CE,
+            lambda n: with_interface(n, "nat", far_mac=None),
+            ["configure interface: differs from the desired configuration"],
+        ),
         (
             CE,
             lambda n: with_interface(n, "nat", up=False),
-            ["ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"],
+            ["configure interface: differs from the desired configuration", "add route: 10.2.2.0/28 is missing"],
         ),
-        (ALICE, lambda n: with_interface(n, "wan", addresses=frozenset()), ["ConfigureInterface: it is not as wanted"]),
+        (
+            ALICE,
+            lambda n: with_interface(n, "wan", addresses=frozenset()),
+            ["configure interface: differs from the desired configuration"],
+        ),
         (
             ALICE,
             lambda n: with_interface(n, "wan", addresses=frozenset({IPv4Address("10.1.1.9")})),
-            ["ConfigureInterface: it is not as wanted", "AddRoute: 0.0.0.0/0 is not there"],
+            ["configure interface: differs from the desired configuration", "add route: 0.0.0.0/0 is missing"],
         ),
     ],
 )
@@ -145,13 +157,13 @@ def test_one_drift_is_one_change_with_its_reason(
 def test_a_link_that_is_not_as_wanted_is_made_anew(changed: dict[str, object]) -> None:
     lines = drifted(CE, lambda n: with_interface(n, "nat", **changed))
     assert lines == [
-        f"{CE}: RemoveInterface: it is not wanted, or not as wanted",
-        f"{NAT}: RemoveInterface: the far end of its link is not as wanted",
-        f"{CE}: CreateLink: it is not there",
-        f"{CE}: ConfigureInterface: its link is new",
-        f"{CE}: AddRoute: 10.2.2.0/28 is not there",
-        f"{NAT}: ConfigureInterface: its link is new",
-        f"{NAT}: AddRoute: 10.1.1.0/24 is not there",
+        f"{CE}: remove interface: not part of the fabric, or configured otherwise",
+        f"{NAT}: remove interface: the far end of its link is replaced",
+        f"{CE}: create link: missing",
+        f"{CE}: configure interface: its link is new",
+        f"{CE}: add route: 10.2.2.0/28 is missing",
+        f"{NAT}: configure interface: its link is new",
+        f"{NAT}: add route: 10.1.1.0/24 is missing",
     ]
 
 
@@ -165,14 +177,14 @@ def test_an_interface_that_nobody_wants_goes_with_its_routes() -> None:
             routes=node.routes | {DesiredRoute(IPv4Network("10.9.0.0/16"), "stray")},
         )
 
-    assert drifted(CE, with_a_stray) == [f"{CE}: RemoveInterface: it is not wanted, or not as wanted"]
+    assert drifted(CE, with_a_stray) == [f"{CE}: remove interface: not part of the fabric, or configured otherwise"]
 
 
 @given(st.sets(st.sampled_from(list(DESIRED.nodes))))
 def test_what_is_missing_is_made_and_what_is_there_is_left_alone(absent: set[str]) -> None:
     actual = {name: None if name in absent else node for name, node in all_as_wanted().items()}
     changes = difference(DESIRED, actual)
-    created = {change.node for change in changes if change.action == "CreateNamespace"}
+    created = {change.node for change in changes if change.action == "create namespace"}
     assert created == absent
     neighbours = {
         end.node
@@ -181,7 +193,9 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(absent: set[str
         if {link.left.node, link.right.node} & absent
     }
     assert {change.node for change in changes} <= absent | neighbours
-    assert not any(change.action in ("LoadRuleset", "MakeSetting") for change in changes if change.node not in absent)
+    assert not any(
+        change.action in ("load rule set", "set kernel setting") for change in changes if change.node not in absent
+    )
 
 
 @given(st.data())
@@ -198,5 +212,5 @@ def test_every_route_that_is_there_in_the_end_is_wanted(data: st.DataObject) -> 
     for change in difference(DESIRED, actual):
         route = getattr(change, "route", None)
         assert route is not None
-        (routes.add if change.action == "AddRoute" else routes.remove)(route)
+        (routes.add if change.action == "add route" else routes.remove)(route)
     assert routes == wanted

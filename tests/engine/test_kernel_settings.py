@@ -5,7 +5,7 @@ from __future__ import annotations
 import engine_cases
 import pytest
 
-from farshore.engine.nftables.kernel_settings import kernel_settings
+from farshore.engine.nftables.desired import settings_of
 
 FORWARDING = "net/ipv4/ip_forward"
 FILTERING = {"customer-a/nat", "customer-b/nat", "provider/nat", "provider/edge"}
@@ -14,7 +14,7 @@ FILTERING = {"customer-a/nat", "customer-b/nat", "provider/nat", "provider/edge"
 @pytest.mark.parametrize("node", list(engine_cases.article().nodes))
 def test_settings(node: str) -> None:
     made = engine_cases.article().nodes[node]
-    settings = kernel_settings(made)
+    settings = settings_of(made)
     found = dict(settings)
     assert len(found) == len(settings)
     # Nothing is forwarded before everything else is as it should be.

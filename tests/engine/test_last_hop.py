@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.state import MAIN_TABLE, DesiredRoute, DesiredRule, RuleAction
 from farshore.fabric.model import Device, Interface
+from farshore.machine.desired import MAIN_TABLE, DesiredRoute, DesiredRule, RuleAction
 from farshore.realm import PROVIDER, tenant_realm
 
 NODE = compile_fabric(engine_cases.last_hop()).nodes["provider/last-hop"]

@@ -10,8 +10,8 @@ from pathlib import Path
 import engine_cases
 import pytest
 
-from farshore.engine.nftables.ruleset import FILTER_TABLE, ruleset
-from farshore.engine.nftables.ruleset_update import exchange
+from farshore.engine.nftables.ruleset import FILTER_TABLE, device_ruleset
+from farshore.engine.nftables.ruleset_update import update
 from farshore.fabric.model import Device, Fabric
 from farshore.fabric.names import PROVIDER_LAST_HOP, PROVIDER_NAT
 
@@ -28,7 +28,7 @@ FILTERING = [
 def test_golden(name: str, made: Callable[[], Fabric], node: str, request: pytest.FixtureRequest) -> None:
     box = made().nodes[node]
     assert isinstance(box, Device)
-    text = ruleset(box)
+    text = device_ruleset(box)
     assert text is not None
     golden = GOLDEN / f"{name}.nft"
     if request.config.getoption("--update-goldens"):
@@ -44,7 +44,7 @@ def test_a_router_has_no_rules() -> None:
     for name in ("customer-a/ce", "provider/router"):
         box = engine_cases.article().nodes[name]
         assert isinstance(box, Device)
-        assert ruleset(box) is None
+        assert device_ruleset(box) is None
 
 
 @pytest.mark.parametrize("spoil", [lambda guards: guards[1:], lambda guards: (*guards, guards[0])])
@@ -52,14 +52,14 @@ def test_every_interface_needs_its_guards(spoil: Callable[[tuple[object, ...]], 
     box = engine_cases.article().nodes["customer-a/nat"]
     assert isinstance(box, Device)
     with pytest.raises(ValueError, match="every interface needs one guard in each direction"):
-        ruleset(replace(box, guards=spoil(box.guards)))  # type: ignore[arg-type]
+        device_ruleset(replace(box, guards=spoil(box.guards)))  # type: ignore[arg-type]
 
 
 def test_what_hooks_in_drops_unless_it_translates() -> None:
     for _, made, node in FILTERING:
         box = made().nodes[node]
         assert isinstance(box, Device)
-        for line in (ruleset(box) or "").splitlines():
+        for line in (device_ruleset(box) or "").splitlines():
             if " hook " in line:
                 # What tells connections apart lets all pass to where it is judged.
                 tells = "priority -290" in line or "priority -150" in line
@@ -94,15 +94,15 @@ def test_a_tenant_that_goes_touches_no_rule_of_others(design: str, source: str, 
     box, after = all_of_them.nodes[name], fewer.nodes[name]
     assert isinstance(box, Device)
     assert isinstance(after, Device)
-    touched = _touched(ruleset(box) or "", ruleset(after) or "")
-    back = _touched(ruleset(after) or "", ruleset(box) or "")
+    touched = _touched(device_ruleset(box) or "", device_ruleset(after) or "")
+    back = _touched(device_ruleset(after) or "", device_ruleset(box) or "")
     assert touched
     assert [line for line in (*touched, *back) if gone not in line and not _is_own_block(line, box, after)] == []
 
 
 def _touched(before: str, after: str) -> list[str]:
     """Return what is taken from the filter. The rules that translate concern a flow's first packet alone."""
-    lines = exchange(before, after).splitlines()
+    lines = update(before, after).splitlines()
     return [line for line in lines if line.startswith(("flush", "delete")) and FILTER_TABLE in line]
 
 

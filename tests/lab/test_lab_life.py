@@ -154,7 +154,7 @@ def _twice(fabric: Fabric) -> Fabric:
     return Fabric.of(fabric.design, tuple(nodes.values()), fabric.links)
 
 
-@pytest.mark.parametrize(("broken", "why"), [(_narrow, "CreateLink"), (_twice, "in use")])
+@pytest.mark.parametrize(("broken", "why"), [(_narrow, "create link"), (_twice, "in use")])
 def test_a_lab_that_fails_half_way_cleans_up_and_says_why(labs: Path, broken: object, why: str) -> None:
     assert callable(broken)
     with pytest.raises(MachineError, match=why) as raised:

@@ -307,7 +307,7 @@ def refused_configuration(whole: Fabric) -> tuple[str, bool]:
 
 def test_what_haproxy_refuses_is_never_put_in_position(world: World) -> None:
     words, runs = world.call(refused_configuration, fabric())
-    assert words.startswith("haproxy refuses its configuration")
+    assert words.startswith("HAProxy refuses its configuration")
     assert runs
 
 
@@ -330,7 +330,7 @@ def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
 
 def test_what_cannot_start_is_never_put_in_position(world: World) -> None:
     said, same, back = world.call(cannot_start, fabric())
-    assert said.startswith("haproxy has ended right after its start")
+    assert said.startswith("HAProxy ended right after its start")
     assert same
     assert back
 

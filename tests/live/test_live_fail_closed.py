@@ -211,7 +211,7 @@ def test_without_its_rules_a_device_lets_nothing_pass(world: World, node: str, c
     assert before
     assert not after
     assert arrived == []
-    assert healed == [f"{node}: LoadRuleset: somebody has changed it"]
+    assert healed == [f"{node}: load rule set: modified by another program"]
     assert at_last
 
 

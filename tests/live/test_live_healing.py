@@ -22,31 +22,35 @@ pytestmark = pytest.mark.kernel
 
 ALICE, CE, NAT, FAR = "customer-a/alice", "customer-a/ce", "customer-a/nat", "provider/nat"
 LINK_BACK = {
-    f"{CE}: RemoveInterface: it is not wanted, or not as wanted",
-    f"{NAT}: RemoveInterface: the far end of its link is not as wanted",
-    f"{CE}: CreateLink: it is not there",
-    f"{CE}: ConfigureInterface: its link is new",
-    f"{NAT}: ConfigureInterface: its link is new",
-    f"{CE}: AddRoute: 10.2.2.0/28 is not there",
-    f"{NAT}: AddRoute: 10.1.1.0/24 is not there",
+    f"{CE}: remove interface: not part of the fabric, or configured otherwise",
+    f"{NAT}: remove interface: the far end of its link is replaced",
+    f"{CE}: create link: missing",
+    f"{CE}: configure interface: its link is new",
+    f"{NAT}: configure interface: its link is new",
+    f"{CE}: add route: 10.2.2.0/28 is missing",
+    f"{NAT}: add route: 10.1.1.0/24 is missing",
 }
 
 DRIFTS = {
-    "rule deleted": (NAT, "nft flush chain inet farshore_filter forwarding", {"LoadRuleset: somebody has changed it"}),
+    "rule deleted": (
+        NAT,
+        "nft flush chain inet farshore_filter forwarding",
+        {"load rule set: modified by another program"},
+    ),
     "rule added": (
         NAT,
         "nft add rule inet farshore_filter forwarding accept",
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
     "policy changed": (
         NAT,
         "nft add chain inet farshore_filter forwarding { policy accept ; }",
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
     "chain added": (
         NAT,
         "nft add chain inet farshore_filter mine { type filter hook forward priority 7 ; policy drop ; }",
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
     "priority changed": (
         NAT,
@@ -54,52 +58,52 @@ DRIFTS = {
             "nft delete chain inet farshore_filter to_device ; "
             "add chain inet farshore_filter to_device { type filter hook input priority 3 ; }"
         ),
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
     "element deleted": (
         NAT,
         "nft delete element inet farshore_filter guards_in { lake : jump in-lake }",
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
     "element added": (
         FAR,
         "nft add element inet farshore_filter ports_lake_to_provider { 10.3.3.1 . tcp . 22 }",
-        {"LoadRuleset: somebody has changed it"},
+        {"load rule set: modified by another program"},
     ),
-    "table deleted": (FAR, "nft delete table ip farshore_nat", {"LoadRuleset: somebody has changed it"}),
-    "all rules deleted": (FAR, "nft flush ruleset", {"LoadRuleset: none is loaded"}),
-    "route deleted": (CE, "ip route del 10.2.2.0/28", {"AddRoute: 10.2.2.0/28 is not there"}),
+    "table deleted": (FAR, "nft delete table ip farshore_nat", {"load rule set: modified by another program"}),
+    "all rules deleted": (FAR, "nft flush ruleset", {"load rule set: no rule set is loaded"}),
+    "route deleted": (CE, "ip route del 10.2.2.0/28", {"add route: 10.2.2.0/28 is missing"}),
     "route added": (
         CE,
         "ip route add 10.9.9.0/24 via 169.254.0.1 dev nat onlink proto static",
-        {"RemoveRoute: 10.9.9.0/24 is not wanted there"},
+        {"remove route: 10.9.9.0/24 is not a desired route"},
     ),
-    "blackhole deleted": (NAT, "ip route del blackhole 100.65.0.0/24", {"AddRoute: 100.65.0.0/24 is not there"}),
+    "blackhole deleted": (NAT, "ip route del blackhole 100.65.0.0/24", {"add route: 100.65.0.0/24 is missing"}),
     "setting changed": (
         CE,
         "sysctl -qw net.ipv4.ip_forward=0",
         {
-            "MakeSetting: net/ipv4/ip_forward is to be 1",
+            "set kernel setting: net/ipv4/ip_forward: desired value 1",
             # The kernel sets this one itself when the other changes.
-            "MakeSetting: net/ipv4/conf/all/accept_redirects is to be 0",
+            "set kernel setting: net/ipv4/conf/all/accept_redirects: desired value 0",
         },
     ),
     "neighbour deleted": (
         CE,
         "ip neighbour del 169.254.0.1 dev nat",
-        {"ConfigureInterface: it is not as wanted"},
+        {"configure interface: differs from the desired configuration"},
     ),
     "address deleted": (ALICE, "ip address flush dev wan", None),
     # When an interface loses its last address, the kernel removes its routes.
     "address added": (
         CE,
         "ip address add 10.7.7.7/32 dev nat",
-        {"ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"},
+        {"configure interface: differs from the desired configuration", "add route: 10.2.2.0/28 is missing"},
     ),
     "interface down": (
         CE,
         "ip link set nat down",
-        {"ConfigureInterface: it is not as wanted", "AddRoute: 10.2.2.0/28 is not there"},
+        {"configure interface: differs from the desired configuration", "add route: 10.2.2.0/28 is missing"},
     ),
 }
 
@@ -154,7 +158,7 @@ def test_one_application_heals(shared_world: World, node: str, command: str, cha
     [
         ("ip link set nat mtu 1400", set()),
         ("ip link set nat address 02:00:00:00:00:01", set()),
-        ("ip link del nat", {f"{CE}: RemoveInterface", f"{NAT}: RemoveInterface"}),
+        ("ip link del nat", {f"{CE}: remove interface", f"{NAT}: remove interface"}),
     ],
 )
 def test_a_changed_link_is_made_anew(shared_world: World, command: str, spared: set[str]) -> None:
@@ -177,13 +181,13 @@ def test_a_wanted_route_is_all_that_changes(shared_world: World) -> None:
 
     fabric = case(DISTINCT).fabric
     first, second = shared_world.call(wanted_otherwise, fabric, with_device(fabric, FAR, with_one_more))
-    assert first == [f"{FAR}: AddRoute: 100.99.0.0/16 is not there"]
+    assert first == [f"{FAR}: add route: 100.99.0.0/16 is missing"]
     assert second == []
 
 
 def test_a_wanted_mtu_makes_one_link_anew(shared_world: World) -> None:
     fabric = case(DISTINCT).fabric
     first, second = shared_world.call(wanted_otherwise, fabric, with_mtu(fabric, CE, NAT, 1400))
-    both = {f"{node}: RemoveInterface: it is not wanted, or not as wanted" for node in (CE, NAT)}
-    assert set(first) == both | {line for line in LINK_BACK if "RemoveInterface" not in line}
+    both = {f"{node}: remove interface: not part of the fabric, or configured otherwise" for node in (CE, NAT)}
+    assert set(first) == both | {line for line in LINK_BACK if "remove interface" not in line}
     assert second == []

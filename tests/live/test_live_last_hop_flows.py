@@ -20,7 +20,7 @@ from test_live_addresses import BELONGS, Heard, Listening, closed_ports, short_l
 
 from farshore.design.catalogue import build
 from farshore.engine.nftables import last_hop, nft
-from farshore.engine.nftables.ruleset import ruleset
+from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
@@ -91,7 +91,7 @@ def talk_through_reloads(fabric: Fabric, texts: list[str], times: int) -> tuple[
 def test_the_comings_and_goings_of_others_lose_no_packet(world: World) -> None:
     whole = case(DISTINCT + MORE)
     # Their blocks are no neighbours, so what is left of them is a list.
-    texts = [ruleset(device(boxed(whole, less), BOX)) for less in ("customer-c", "customer-e")]
+    texts = [device_ruleset(device(boxed(whole, less), BOX)) for less in ("customer-c", "customer-e")]
     asked, lost, ports = world.call(talk_through_reloads, boxed(whole), texts, 100)
     assert asked > OFTEN
     assert lost == 0
@@ -121,7 +121,7 @@ def exchanged_numbers(fabric: Fabric, weaken: Callable[[str], str]) -> tuple[lis
             before.append(f"{data.decode()} {seen[0]}")
         box = device(fabric, BOX)
         one, other = last_hop.numbers(box).values()
-        text = weaken(_exchanged(ruleset(box) or "", one, other))
+        text = weaken(_exchanged(device_ruleset(box) or "", one, other))
         with namespace.entered(namespace_name(BOX)):
             nft.load(text, in_use=True)
         after = []

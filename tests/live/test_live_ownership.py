@@ -103,7 +103,7 @@ def test_a_pool_that_changes_is_attributed_by_its_new_plan(world: World) -> None
     before, after = case(POOLED.replace("{pool: 2}", "{pool: 1}")), case(POOLED)
     world.call(live_tools.build, before.fabric)
     changes = world.call(live_tools.build, after.fabric)
-    assert "customer-a/nat: LoadRuleset: another is wanted" in changes
+    assert "customer-a/nat: load rule set: the desired rule set has changed" in changes
     assert wrongly_attributed(after, world.call(sightings, after.fabric)) == []
     listed = world.call(live_tools.rules_in, "customer-a/nat")
     assert len(re.findall(r" : 100\S+ \. \d+-\d+", listed)) == 256  # one block a host, none of the old ones

@@ -13,7 +13,7 @@ from live_world import World
 
 from farshore.conformance.check import Check, Outcome
 from farshore.conformance.expectations import expectations
-from farshore.engine.nftables.ruleset import ruleset
+from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Device, Fabric, Permit, Policy
 from farshore.port import Port, Protocol
 from farshore.realm import LAKE, PROVIDER, Address, Prefix, tenant_realm
@@ -104,13 +104,13 @@ def test_meddling_is_seen(world: World) -> None:
     # Alice's own router does not know the lake: she goes by way of its wire to the near shore.
     found = named(whole, "customer-a/ce goes straight to the lake address of portal")
     for name in ("customer-a/nat", "provider/nat"):
-        text = ruleset(device(whole.fabric, name))
+        text = device_ruleset(device(whole.fabric, name))
         assert text is not None
         opened = "flush ruleset\n" + text.replace("policy drop", "policy accept").replace("\t\tdrop\n", "\t\taccept\n")
         world.call(live_tools.nft_in, name, opened)
     assert {r.observed for r in world.call(live_tools.make_checks, found, whole.fabric)} == {Outcome.REACH}
     healed = world.call(live_tools.build, whole.fabric)
-    assert healed == [f"{n}: LoadRuleset: none is loaded" for n in ("customer-a/nat", "provider/nat")]
+    assert healed == [f"{n}: load rule set: no rule set is loaded" for n in ("customer-a/nat", "provider/nat")]
     assert {r.observed for r in world.call(live_tools.make_checks, found, whole.fabric)} == {Outcome.BLOCK}
 
 

@@ -16,7 +16,7 @@ from live_world import World
 
 from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
-from farshore.engine.nftables.ruleset import ruleset
+from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
 from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
@@ -85,8 +85,8 @@ def test_changes_of_another_tenant_lose_no_packet(world: World) -> None:
     assert sent >= 20
     assert len(seen) == 1
     assert changes[0] == [
-        "customer-a/nat: LoadRuleset: another is wanted",
-        "provider/nat: LoadRuleset: another is wanted",
+        "customer-a/nat: load rule set: the desired rule set has changed",
+        "provider/nat: load rule set: the desired rule set has changed",
     ]
     assert all(step for step in changes)
     assert not any(line.startswith("customer-b/") for step in changes for line in step)
@@ -124,7 +124,7 @@ def test_rules_are_exchanged_at_full_speed_without_a_loss(world: World) -> None:
     """Rules that were deleted and loaded anew lost a packet in one of twenty exchanges, at this speed."""
     whole = case(DISTINCT)
     fabrics = (without_tenant(whole, "customer-a"), whole.fabric)
-    texts = [ruleset(device(fabric, "provider/nat")) for fabric in fabrics]
+    texts = [device_ruleset(device(fabric, "provider/nat")) for fabric in fabrics]
     asked, lost = world.call(talk_through_reloads, whole.fabric, texts, 50)
     assert asked > OFTEN
     assert lost == 0

@@ -1,1 +1,6 @@
 """Engines: what makes a fabric run on a machine."""
+
+import logging
+
+# A library writes to no terminal by itself: whoever runs it attaches a handler.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -1,4 +1,4 @@
-"""Talking to the kernel over route netlink: one request at a time, each answered by yes or by an error.
+"""Route netlink: requests as the bytes that the kernel takes, and the socket that sends them, one at a time.
 
 pyroute2 knows the messages; its sockets, each with an event loop of its own, would take more time than
 everything else that is done for a node.
@@ -9,13 +9,168 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from collections.abc import Mapping
+from ipaddress import IPv4Address
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+from pyroute2.netlink.rtnl.fibmsg import fibmsg
+from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
+from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+from pyroute2.netlink.rtnl.ndmsg import ndmsg
+from pyroute2.netlink.rtnl.rtmsg import rtmsg
+
+from farshore.machine.desired import NEXT_HOP, DesiredInterface, DesiredRoute, DesiredRule, RuleAction
+
+AF_INET = 2
+NUD_PERMANENT = 0x80
+IFF_UP = 1
+
+RTN_UNICAST = 1
+RTN_BLACKHOLE = 6
+RT_TABLE_UNSPEC = 0
+RT_TABLE_MAIN = 254
+RTPROT_STATIC = 4  # set by an administrator: told apart from the routes that the kernel makes by itself
+_RT_SCOPE_UNIVERSE = 0
+_RT_SCOPE_NOWHERE = 255  # in a removal: whatever the scope
+_RTNH_F_ONLINK = 4
+
+_RTM_NEWLINK, _RTM_DELLINK = 16, 17
+_RTM_NEWADDR, _RTM_DELADDR = 20, 21
+_RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
+_RTM_NEWNEIGH = 28
+_RTM_NEWRULE, _RTM_DELRULE = 32, 33
+# FR_ACT_TO_TBL, FR_ACT_GOTO and FR_ACT_UNREACHABLE of linux/fib_rules.h.
+RULE_ACTIONS = {RuleAction.LOOK_UP: 1, RuleAction.GO_TO: 2, RuleAction.UNREACHABLE: 7}
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ERROR = struct.Struct("=i")
 _NLMSG_ERROR = 2
 _LARGEST_ANSWER = 65536
+
+_CHANGE = 0x005  # NLM_F_REQUEST | NLM_F_ACK
+_ADD = _CHANGE | 0x600  # NLM_F_CREATE | NLM_F_EXCL
+_REPLACE = _CHANGE | 0x500  # NLM_F_CREATE | NLM_F_REPLACE
+
+
+def veth_pair(left: DesiredInterface, left_descriptor: int, right: DesiredInterface, right_descriptor: int) -> bytes:
+    """Return the request that makes both ends at once, each in its namespace, so that no end is ever elsewhere."""
+    peer = {"attrs": _new_link(right, right_descriptor)}
+    kind = [("IFLA_INFO_KIND", "veth"), ("IFLA_INFO_DATA", {"attrs": [("VETH_INFO_PEER", peer)]})]
+    attributes = [*_new_link(left, left_descriptor), ("IFLA_LINKINFO", {"attrs": kind})]
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _ADD, {}, attributes)
+
+
+def _new_link(interface: DesiredInterface, descriptor: int) -> list[tuple[str, Any]]:
+    return [
+        ("IFLA_IFNAME", interface.name),
+        ("IFLA_ADDRESS", interface.mac),
+        ("IFLA_MTU", interface.mtu),
+        ("IFLA_NET_NS_FD", descriptor),
+    ]
+
+
+def link_up(index: int) -> bytes:
+    """Return the request that sets an interface up."""
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": IFF_UP, "change": IFF_UP})
+
+
+def remove_link(index: int) -> bytes:
+    """Return the request that removes an interface."""
+    return _encoded(ifinfmsg(), _RTM_DELLINK, _CHANGE, {"index": index})
+
+
+def neighbour(interface: DesiredInterface, index: int) -> bytes:
+    """Return the request for the permanent neighbour at the far end of a link."""
+    fields = {"family": AF_INET, "ifindex": index, "state": NUD_PERMANENT}
+    attributes = [("NDA_DST", str(NEXT_HOP)), ("NDA_LLADDR", interface.far_mac)]
+    return _encoded(ndmsg(), _RTM_NEWNEIGH, _REPLACE, fields, attributes)
+
+
+def address(ip: IPv4Address, index: int) -> bytes:
+    """Return the request for an address of an interface, alone in its prefix."""
+    own = str(ip)
+    fields = {"family": AF_INET, "index": index, "prefixlen": 32}
+    return _encoded(ifaddrmsg(), _RTM_NEWADDR, _REPLACE, fields, [("IFA_LOCAL", own), ("IFA_ADDRESS", own)])
+
+
+def remove_address(ip: IPv4Address, index: int) -> bytes:
+    """Return the request that takes an address from an interface."""
+    own = str(ip)
+    fields = {"family": AF_INET, "index": index, "prefixlen": 32}
+    return _encoded(ifaddrmsg(), _RTM_DELADDR, _CHANGE, fields, [("IFA_LOCAL", own), ("IFA_ADDRESS", own)])
+
+
+def add_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
+    """Return the request for a route, in place of any other to the same prefix.
+
+    ``indexes`` are the interfaces' numbers by name.
+    """
+    return _route(route, indexes, _RTM_NEWROUTE, _REPLACE, _RT_SCOPE_UNIVERSE)
+
+
+def remove_route(route: DesiredRoute, indexes: Mapping[str, int]) -> bytes:
+    """Return the request that removes a route; ``indexes`` are the interfaces' numbers by name."""
+    return _route(route, indexes, _RTM_DELROUTE, _CHANGE, _RT_SCOPE_NOWHERE)
+
+
+def _route(route: DesiredRoute, indexes: Mapping[str, int], kind: int, flags: int, scope: int) -> bytes:
+    fields = {
+        "family": AF_INET,
+        "dst_len": route.destination.prefixlen,
+        # The field has eight bits; the attribute tells the table.
+        "table": route.table if route.table <= RT_TABLE_MAIN else RT_TABLE_UNSPEC,
+        "proto": RTPROT_STATIC,
+        "scope": scope,
+        "type": RTN_BLACKHOLE,
+    }
+    attributes: list[tuple[str, Any]] = [
+        ("RTA_DST", str(route.destination.network_address)),
+        ("RTA_TABLE", route.table),
+    ]
+    if route.interface is not None:
+        # On unnumbered links nothing vouches for the next hop but the link itself.
+        fields |= {"type": RTN_UNICAST, "flags": _RTNH_F_ONLINK}
+        attributes += [("RTA_GATEWAY", str(NEXT_HOP)), ("RTA_OIF", indexes[route.interface])]
+    return _encoded(rtmsg(), kind, flags, fields, attributes)
+
+
+def add_rule(rule: DesiredRule) -> bytes:
+    """Return the request for a rule of the routing policy."""
+    return _rule(rule, _RTM_NEWRULE, _ADD)
+
+
+def remove_rule(rule: DesiredRule) -> bytes:
+    """Return the request that removes a rule of the routing policy."""
+    return _rule(rule, _RTM_DELRULE, _CHANGE)
+
+
+def _rule(rule: DesiredRule, kind: int, flags: int) -> bytes:
+    fields = {"family": AF_INET, "action": RULE_ACTIONS[rule.action]}
+    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority)]
+    match rule.action:
+        case RuleAction.LOOK_UP:
+            attributes.append(("FRA_TABLE", rule.target))
+        case RuleAction.GO_TO:
+            attributes.append(("FRA_GOTO", rule.target))
+        case RuleAction.UNREACHABLE:
+            pass
+    if rule.mask:
+        attributes += [("FRA_FWMARK", rule.mark), ("FRA_FWMASK", rule.mask)]
+    if rule.interface is not None:
+        attributes.append(("FRA_IIFNAME", rule.interface))
+    return _encoded(fibmsg(), kind, flags, fields, attributes)
+
+
+def _encoded(
+    message: Any, kind: int, flags: int, fields: Mapping[str, int], attributes: list[tuple[str, Any]] | None = None
+) -> bytes:
+    for name, value in fields.items():
+        message[name] = value
+    message["attrs"] = attributes or []
+    message["header"] = {"type": kind, "flags": flags, "sequence_number": 0, "pid": 0}
+    message.encode()
+    return bytes(message.data)
 
 
 class Kernel:

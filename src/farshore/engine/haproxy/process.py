@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import pwd
 import select
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -20,6 +20,8 @@ from farshore.errors import MachineError
 from farshore.fabric.model import Proxy
 from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+
+_logger = logging.getLogger(__name__)
 
 _START_SECONDS = 20.0
 _POLL = 0.01
@@ -42,10 +44,10 @@ def program() -> str:
 
 
 class Appliance:
-    """A proxy at work. It is to be used from one thread; another one watches the process."""
+    """The HAProxy process of a proxy. It is to be used from one thread; another one watches the process."""
 
     def __init__(self, folder: Path) -> None:
-        """Keep what the process needs in a folder, which only we may read."""
+        """Keep what the process needs in a folder that only this user may read."""
         self._folder = folder
         self._lock = threading.Lock()
         self._text: str | None = None
@@ -72,6 +74,7 @@ class Appliance:
             # Only what has started is what the next start finds.
             tried.replace(self._file)
             self._text, self._namespace, self._environment = text, where, dict(keys)
+            _logger.info("HAProxy in namespace %s runs its desired configuration", where)
         return True
 
     def stop(self) -> None:
@@ -110,7 +113,7 @@ class Appliance:
                 command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=_environment(keys), check=False
             )
         if done.returncode != 0:
-            raise MachineError(f"haproxy refuses its configuration: {done.stderr.strip() or done.stdout.strip()}")
+            raise MachineError(f"HAProxy refuses its configuration: {done.stderr.strip() or done.stdout.strip()}")
         return tried
 
     def _start(self, path: Path, where: str, keys: Mapping[str, str]) -> None:
@@ -139,14 +142,14 @@ class Appliance:
         while time.monotonic() < deadline:
             ended, _, _ = select.select([watched], [], [], _POLL)
             if ended:
-                raise MachineError("haproxy has ended right after its start; see the messages above")
+                raise MachineError("HAProxy ended right after its start; its own messages tell why")
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
                 asking.settimeout(_POLL)
                 asking.connect(str(self._socket))
                 asking.sendall(b"show info\n")
                 if _pid_in(asking.makefile().read()) == number:
                     return
-        raise MachineError(f"haproxy does not listen after {_START_SECONDS:.0f} s")
+        raise MachineError(f"HAProxy does not listen after {_START_SECONDS:.0f} s")
 
     def _watch(self, process: subprocess.Popen[bytes], watched: int) -> None:
         """Wait for a process to end, and start another where it was not to."""
@@ -165,17 +168,17 @@ class Appliance:
                 try:
                     self._start(self._file, self._namespace, self._environment)
                 except (MachineError, OSError) as error:
-                    sys.stderr.write(f"the proxy has died and does not start: {error}\n")
+                    _logger.error("HAProxy in namespace %s ended and does not start again: %s", self._namespace, error)  # noqa: TRY400 - the message has the cause
                 else:
-                    sys.stderr.write("the proxy has died and was started again\n")
+                    _logger.warning("HAProxy in namespace %s ended and was started again", self._namespace)
                     return
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def _pid_in(said: str) -> int | None:
+def _pid_in(answer: str) -> int | None:
     """Return the number of the process that answers on the statistics socket."""
-    for line in said.splitlines():
+    for line in answer.splitlines():
         name, _, value = line.partition(":")
         if name == "Pid":
             return int(value)
@@ -187,7 +190,7 @@ def _environment(keys: Mapping[str, str]) -> dict[str, str]:
 
 
 def _surroundings(path: Path) -> Surroundings:
-    """Say as whom the process goes on once it listens: in a lab without root there is nobody else to be."""
+    """Say as whom the process goes on once it listens: in a lab without root there is no other user."""
     first, outside, count = map(int, Path("/proc/self/uid_map").read_text(encoding="ascii").split()[:3])
     everybody = (first, outside, count) == (0, 0, _ALL_USERS)
     if os.geteuid() != 0 or not everybody:

@@ -10,7 +10,9 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from farshore.engine.nftables import nft
-from farshore.engine.nftables.requests import (
+from farshore.machine import namespace, settings
+from farshore.machine.desired import NEXT_HOP, DesiredNode, DesiredRoute, DesiredRule, RuleAction
+from farshore.machine.netlink import (
     AF_INET,
     IFF_UP,
     NUD_PERMANENT,
@@ -19,8 +21,6 @@ from farshore.engine.nftables.requests import (
     RTPROT_STATIC,
     RULE_ACTIONS,
 )
-from farshore.engine.nftables.state import NEXT_HOP, DesiredNode, DesiredRoute, DesiredRule, RuleAction
-from farshore.machine import namespace, settings
 
 _FIRST_OF_THE_KERNEL = 32766  # the rules for the main table and the default one
 

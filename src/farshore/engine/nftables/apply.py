@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from pyroute2.netlink.exceptions import NetlinkError
 
-from farshore.engine.nftables import nft, requests
+from farshore.engine.nftables import nft
 from farshore.engine.nftables.actual import ActualNode, read
 from farshore.engine.nftables.difference import (
     AddRoute,
@@ -28,18 +29,20 @@ from farshore.engine.nftables.difference import (
     RemoveRule,
     difference,
 )
-from farshore.engine.nftables.state import DesiredInterface, DesiredNode, DesiredState
 from farshore.errors import MachineError
 from farshore.fabric.model import LinkEnd
 from farshore.fabric.names import NodeName
-from farshore.machine import namespace, settings
+from farshore.machine import namespace, netlink, settings
+from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.machine.links import wait_until_up
 from farshore.machine.netlink import Kernel
 from farshore.reporter import SILENT, Reporter
 
-LOOPBACK_INDEX = 1
-# Loading rules is mostly waiting until all processors have let go of what stood before, and for nft; reading
-# is half of it. Many nodes can wait at once. All else is work, and more hands would only be in each other's way.
+_logger = logging.getLogger(__name__)
+
+_LOOPBACK_INDEX = 1
+# Loading rules is mostly waiting for nft and until all processors have let go of the old ones, and reading is half
+# that. Many nodes can wait at once. All else is work, which more threads would not speed up.
 _LOADING_AT_ONCE = 16
 _READING_AT_ONCE = 4
 
@@ -50,10 +53,11 @@ Ends = Mapping[LinkEnd, tuple[str, DesiredInterface]]
 def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, ...]:
     """Bring the machine to the desired state and return what was changed, nothing on a second call.
 
-    ``reporter`` hears how many changes of how many are done, and the node at hand. Raises MachineError where
+    ``reporter`` is given the number of changes done, of all, and the node at hand. Raises MachineError where
     the kernel refuses; what had been done until then stays, and another call goes on from there.
     """
     changes = difference(desired, read_all(desired))
+    _logger.info("%d nodes, %d changes", len(desired.nodes), len(changes))
     ends = _ends(desired)
     done = 0
     reporter.started("configuration")
@@ -101,16 +105,17 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextlib.contextmanager
-def _blaming(node: NodeName, what: str) -> Iterator[None]:
+def _naming(node: DesiredNode, what: str) -> Iterator[None]:
     """Turn what the kernel or nft refuses in the body into an error that names the node."""
     try:
         yield
     except (OSError, NetlinkError, MachineError) as error:
-        raise MachineError(f"{node}: {what}: {error}") from error
+        where = f"{node.name} ({node.origin})" if node.origin is not None else node.name
+        raise MachineError(f"{where}: {what}: {error}") from error
 
 
 def _read(node: DesiredNode) -> ActualNode | None:
-    with _blaming(node.name, "reading what is there"):
+    with _naming(node, "read the actual state"):
         return read(node)
 
 
@@ -127,8 +132,10 @@ Phase = Callable[[DesiredNode, Ends, tuple[Any, ...]], None]
 
 def _carry_out(phase: Phase, desired: DesiredState, ends: Ends, batch: tuple[Change, ...]) -> tuple[Change, ...]:
     node = desired.nodes[batch[0].node]
-    with _blaming(node.name, batch[0].action):
+    with _naming(node, batch[0].action):
         phase(node, ends, batch)
+    for change in batch:
+        _logger.debug("%s", change)
     return batch
 
 
@@ -171,7 +178,7 @@ def _remove_interfaces(node: DesiredNode, _ends: Ends, changes: tuple[RemoveInte
         for change in changes:
             # The far end, removed just now, may have taken it away already.
             if change.interface in indexes:
-                kernel.ask(requests.remove_link(indexes[change.interface]))
+                kernel.ask(netlink.remove_link(indexes[change.interface]))
 
 
 def _create_links(node: DesiredNode, ends: Ends, changes: tuple[CreateLink, ...]) -> None:
@@ -180,7 +187,7 @@ def _create_links(node: DesiredNode, ends: Ends, changes: tuple[CreateLink, ...]
         for change in changes:
             (left_namespace, left), (right_namespace, right) = ends[change.link.left], ends[change.link.right]
             with _opened(left_namespace) as left_descriptor, _opened(right_namespace) as right_descriptor:
-                kernel.ask(requests.veth_pair(left, left_descriptor, right, right_descriptor))
+                kernel.ask(netlink.veth_pair(left, left_descriptor, right, right_descriptor))
 
 
 @contextlib.contextmanager
@@ -196,20 +203,20 @@ def _wire(node: DesiredNode, _ends: Ends, changes: tuple[Change, ...]) -> None:
     with namespace.entered(node.namespace), Kernel() as kernel:
         # Without an address of its own a namespace has no local routing table until its loopback is up, and
         # without that table the kernel takes every next hop for a broadcast address and refuses the route.
-        kernel.ask(requests.link_up(LOOPBACK_INDEX))
+        kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
         indexes = _indexes()
         for change in changes:
             match change:
                 case ConfigureInterface(interface=interface):
                     _configure(kernel, change, indexes[interface.name])
                 case RemoveRule(rule=rule):
-                    kernel.ask(requests.remove_rule(rule))
+                    kernel.ask(netlink.remove_rule(rule))
                 case AddRule(rule=rule):
-                    kernel.ask(requests.add_rule(rule))
+                    kernel.ask(netlink.add_rule(rule))
                 case RemoveRoute(route=route):
-                    kernel.ask(requests.remove_route(route, indexes))
+                    kernel.ask(netlink.remove_route(route, indexes))
                 case AddRoute(route=route):
-                    kernel.ask(requests.add_route(route, indexes))
+                    kernel.ask(netlink.add_route(route, indexes))
                 case _:
                     raise TypeError(f"unknown change {change!r}")
 
@@ -221,8 +228,8 @@ def _indexes() -> dict[str, int]:
 
 def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:
     for ip in change.surplus:
-        kernel.ask(requests.remove_address(ip, index))
-    kernel.ask(requests.link_up(index))
-    kernel.ask(requests.neighbour(change.interface, index))
+        kernel.ask(netlink.remove_address(ip, index))
+    kernel.ask(netlink.link_up(index))
+    kernel.ask(netlink.neighbour(change.interface, index))
     for ip in change.interface.addresses:
-        kernel.ask(requests.address(ip, index))
+        kernel.ask(netlink.address(ip, index))

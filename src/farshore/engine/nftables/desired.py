@@ -1,16 +1,22 @@
-"""From a fabric to the desired state: what it means on Linux. Pure."""
+"""From a fabric to the desired state: what each node means on Linux, its rule set included. Pure.
+
+A device or an end system is a namespace. A proxy is one for each realm that it stands in, a routing instance, which
+forwards nothing: the program that runs in the provider's instance listens in all the others and is all that connects
+them, so where it stops, no packet has a way across.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from functools import partial
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 from farshore.engine.nftables import last_hop
-from farshore.engine.nftables.kernel_settings import kernel_settings
-from farshore.engine.nftables.routing_instances import instances
-from farshore.engine.nftables.ruleset import ruleset
-from farshore.engine.nftables.state import (
+from farshore.engine.nftables.ruleset import device_ruleset, provider_instance_ruleset, tenant_instance_ruleset
+from farshore.errors import MachineError
+from farshore.fabric.model import Device, EndSystem, Fabric, Front, Interface, LinkEnd, Proxy
+from farshore.fabric.names import NodeName
+from farshore.machine.desired import (
     EVERYWHERE,
     MAIN_TABLE,
     DesiredInterface,
@@ -21,10 +27,8 @@ from farshore.engine.nftables.state import (
     DesiredState,
     RuleAction,
 )
-from farshore.errors import MachineError
-from farshore.fabric.model import Device, EndSystem, Fabric, Interface, LinkEnd, Proxy
-from farshore.fabric.names import NodeName
-from farshore.machine.placement import instance_ends, namespace_name
+from farshore.machine.placement import instance_ends, instance_name, namespace_name
+from farshore.realm import Realm, RealmKind
 
 # Of every interface: the far end of its link, and the link's size of packets.
 Wires = dict[LinkEnd, tuple[LinkEnd, int]]
@@ -47,7 +51,7 @@ def compile_fabric(fabric: Fabric) -> DesiredState:
     nodes: dict[NodeName, DesiredNode] = {}
     for node in fabric.nodes.values():
         if isinstance(node, Proxy):
-            nodes |= {own.name: own for own in instances(node, partial(_interface, wires, node.name))}
+            nodes |= {own.name: own for own in _routing_instances(node, wires)}
         else:
             nodes[node.name] = _node(node, wires)
     moved = instance_ends(fabric)
@@ -63,7 +67,7 @@ def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
         table = {route.destination.network: route.interface for route in reversed(node.routes)}
         routes = frozenset(DesiredRoute(network, interface) for network, interface in table.items())
         if node.last_hop:
-            routes |= _ways_back(node)
+            routes |= _return_routes(node)
     else:
         routes = frozenset({DesiredRoute(EVERYWHERE, node.interface.name)})
     return DesiredNode(
@@ -71,13 +75,57 @@ def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
         namespace=namespace_name(node.name),
         interfaces=tuple(interfaces),
         routes=routes,
-        settings=kernel_settings(node),
-        ruleset=ruleset(node) if isinstance(node, Device) else None,
+        settings=settings_of(node),
+        ruleset=device_ruleset(node) if isinstance(node, Device) else None,
         rules=_policy_routing(node) if isinstance(node, Device) and node.last_hop else frozenset(),
+        origin=node.origin,
     )
 
 
-def _ways_back(device: Device) -> frozenset[DesiredRoute]:
+def _routing_instances(proxy: Proxy, wires: Wires) -> Iterator[DesiredNode]:
+    """Yield the routing instances of a proxy."""
+    limits = {limit.ingress: limit for limit in proxy.limits}
+    by_tenant: dict[Realm, list[Front]] = {}
+    for front in proxy.fronts:
+        by_tenant.setdefault(front.ingress, []).append(front)
+    for interface in proxy.interfaces:
+        if interface.realm.kind is RealmKind.TENANT:
+            fronts = by_tenant.get(interface.realm, [])
+            addresses = tuple(dict.fromkeys(front.presented.ip for front in fronts))
+            rules = tenant_instance_ruleset(fronts, limits.get(interface.realm))
+        else:
+            addresses = tuple(dict.fromkeys(front.own.ip for front in proxy.fronts))
+            rules = provider_instance_ruleset(proxy.fronts)
+        name = instance_name(proxy, interface.realm)
+        yield DesiredNode(
+            name=name,
+            namespace=namespace_name(name),
+            interfaces=(_interface(wires, proxy.name, interface, addresses),),
+            routes=frozenset({DesiredRoute(EVERYWHERE, interface.name)}),
+            settings=_INSTANCE_SETTINGS,
+            ruleset=rules,
+            origin=proxy.origin,
+        )
+
+
+def _interface(
+    wires: Wires, node: NodeName, interface: Interface, addresses: tuple[IPv4Address, ...]
+) -> DesiredInterface:
+    end = LinkEnd(node, interface.name)
+    far_end, mtu = wires[end]
+    return DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, addresses)
+
+
+def _mac(end: LinkEnd) -> str:
+    """Return a locally administered unicast MAC address that depends on nothing but the interface's place."""
+    digest = hashlib.sha256(f"{end.node} {end.interface}".encode()).digest()
+    return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
+
+
+# --- the last hop: routing by the interface that a flow came in on ---------------------------------------
+
+
+def _return_routes(device: Device) -> frozenset[DesiredRoute]:
     """Return, for a box that answers by the last hop, the one route of each tenant's table."""
     return frozenset(DesiredRoute(EVERYWHERE, name, number) for name, number in last_hop.numbers(device).items())
 
@@ -106,15 +154,57 @@ def _policy_routing(device: Device) -> frozenset[DesiredRule]:
     )
 
 
-def _interface(
-    wires: Wires, node: NodeName, interface: Interface, addresses: tuple[IPv4Address, ...]
-) -> DesiredInterface:
-    end = LinkEnd(node, interface.name)
-    far_end, mtu = wires[end]
-    return DesiredInterface(interface.name, _mac(end), _mac(far_end), mtu, addresses)
+# --- kernel settings: paths below /proc/sys ---------------------------------------------------------------
+
+# A namespace starts with the settings of the machine's own (or the kernel's), whatever they are, so every
+# setting that farshore relies on is set. What the guards say is all that is said of sources: rp_filter is off.
+_EVERY_NODE = (
+    ("net/ipv6/conf/all/disable_ipv6", "1"),
+    ("net/ipv6/conf/default/disable_ipv6", "1"),
+    ("net/ipv4/conf/all/rp_filter", "0"),
+    ("net/ipv4/conf/default/rp_filter", "0"),
+    ("net/ipv4/conf/all/accept_redirects", "0"),
+    ("net/ipv4/conf/default/accept_redirects", "0"),
+    ("net/ipv4/conf/all/send_redirects", "0"),
+    ("net/ipv4/conf/default/send_redirects", "0"),
+    ("net/ipv4/conf/all/accept_source_route", "0"),
+    ("net/ipv4/conf/default/accept_source_route", "0"),
+)
 
 
-def _mac(end: LinkEnd) -> str:
-    """Return a locally administered unicast MAC address that depends on nothing but the interface's place."""
-    digest = hashlib.sha256(f"{end.node} {end.interface}".encode()).digest()
-    return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
+# The box's own answers have the mark of what they answer: by it an ICMP error finds its way.
+_REFLECTED = ("net/ipv4/fwmark_reflect", "1")
+
+
+_FIVE_MINUTES = "300"
+_FOUR_MINUTES = "240"
+# Seconds. The kernel's own values are below what the BEHAVE documents require.
+_FLOW_TIMEOUTS = (
+    # RFC 4787 REQ-5: at least two minutes, five by default.
+    ("net/netfilter/nf_conntrack_udp_timeout", _FIVE_MINUTES),
+    ("net/netfilter/nf_conntrack_udp_timeout_stream", _FIVE_MINUTES),
+    # RFC 5508 REQ-2: at least 60 seconds for a query session.
+    ("net/netfilter/nf_conntrack_icmp_timeout", "60"),
+    # RFC 5382 REQ-5: established at least 2 hours 4 minutes, transitory at least 4 minutes.
+    ("net/netfilter/nf_conntrack_tcp_timeout_established", "7440"),
+    ("net/netfilter/nf_conntrack_tcp_timeout_syn_sent", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_syn_recv", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_fin_wait", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_close_wait", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_last_ack", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_time_wait", _FOUR_MINUTES),
+    ("net/netfilter/nf_conntrack_tcp_timeout_unacknowledged", _FIVE_MINUTES),
+)
+
+
+# Each tenant's connections come to a server from one address: the more ports, the more of them.
+_OWN_PORTS = ("net/ipv4/ip_local_port_range", "1024\t65535")
+_INSTANCE_SETTINGS = (*_EVERY_NODE, *_FLOW_TIMEOUTS, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
+
+
+def settings_of(node: Device | EndSystem) -> tuple[tuple[str, str], ...]:
+    """Return the settings of a node, in the order in which they are to be made: forwarding comes last."""
+    forwarding = ("net/ipv4/ip_forward", "1" if isinstance(node, Device) else "0")
+    reflected = (_REFLECTED,) if isinstance(node, Device) and node.last_hop else ()
+    timeouts = _FLOW_TIMEOUTS if isinstance(node, Device) and node.policy is not None else ()
+    return (*_EVERY_NODE, *timeouts, *reflected, forwarding)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from typing import ClassVar
 
 from farshore.engine.nftables.actual import ActualInterface, ActualNode
-from farshore.engine.nftables.state import (
+from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
+from farshore.machine.desired import (
     DesiredInterface,
     DesiredLink,
     DesiredNode,
@@ -15,13 +18,13 @@ from farshore.engine.nftables.state import (
     DesiredRule,
     DesiredState,
 )
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing to be done to a node, and why. ``str`` is a line for people."""
+    """One thing to be done to a node, and why. ``action`` is what is done, in words, and ``str`` a line for people."""
+
+    action: ClassVar[str]
 
     node: NodeName
     reason: str
@@ -30,20 +33,19 @@ class Change:
         """Return ``node: what: reason``."""
         return f"{self.node}: {self.action}: {self.reason}"
 
-    @property
-    def action(self) -> str:
-        """Return what is done, for people."""
-        return type(self).__name__
-
 
 @dataclass(frozen=True, slots=True)
 class CreateNamespace(Change):
     """Make the node's namespace."""
 
+    action: ClassVar[str] = "create namespace"
+
 
 @dataclass(frozen=True, slots=True)
 class LoadRuleset(Change):
     """Replace the node's rule set, in one transaction; ``in_use`` says that there is one already."""
+
+    action: ClassVar[str] = "load rule set"
 
     text: str
     in_use: bool
@@ -53,6 +55,8 @@ class LoadRuleset(Change):
 class MakeSetting(Change):
     """Write one kernel setting."""
 
+    action: ClassVar[str] = "set kernel setting"
+
     path: str
     value: str
 
@@ -61,6 +65,8 @@ class MakeSetting(Change):
 class RemoveInterface(Change):
     """Remove an interface, and with it the far end of its link."""
 
+    action: ClassVar[str] = "remove interface"
+
     interface: str
 
 
@@ -68,12 +74,16 @@ class RemoveInterface(Change):
 class CreateLink(Change):
     """Make both ends of a link; ``node`` is the left one."""
 
+    action: ClassVar[str] = "create link"
+
     link: DesiredLink
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigureInterface(Change):
     """Give an interface its neighbour and addresses, and set it up. ``surplus`` are the addresses to be taken away."""
+
+    action: ClassVar[str] = "configure interface"
 
     interface: DesiredInterface
     surplus: frozenset[IPv4Address] = frozenset()
@@ -83,12 +93,16 @@ class ConfigureInterface(Change):
 class RemoveRule(Change):
     """Remove a rule of the routing policy."""
 
+    action: ClassVar[str] = "remove routing rule"
+
     rule: DesiredRule
 
 
 @dataclass(frozen=True, slots=True)
 class AddRule(Change):
     """Add a rule of the routing policy."""
+
+    action: ClassVar[str] = "add routing rule"
 
     rule: DesiredRule
 
@@ -97,12 +111,16 @@ class AddRule(Change):
 class RemoveRoute(Change):
     """Remove a route."""
 
+    action: ClassVar[str] = "remove route"
+
     route: DesiredRoute
 
 
 @dataclass(frozen=True, slots=True)
 class AddRoute(Change):
     """Add a route."""
+
+    action: ClassVar[str] = "add route"
 
     route: DesiredRoute
 
@@ -125,11 +143,11 @@ def difference(desired: DesiredState, actual: Mapping[NodeName, ActualNode | Non
     ]
     fresh = {end for link in missing for end in (link.left, link.right)}
     return (
-        *(CreateNamespace(name, "it is not there") for name in desired.nodes if name not in present),
+        *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
         *(change for node in desired.nodes.values() for change in _rules(node, present.get(node.name))),
         *(change for node in desired.nodes.values() for change in _settings(node, present.get(node.name))),
         *_interface_removals(present, doomed, fresh),
-        *(CreateLink(link.left.node, "it is not there", link) for link in missing),
+        *(CreateLink(link.left.node, "missing", link) for link in missing),
         *(change for node in desired.nodes.values() for change in _wiring(node, present.get(node.name), fresh)),
     )
 
@@ -150,26 +168,26 @@ def _interface_removals(
         for interface in node.interfaces:
             end = LinkEnd(name, interface)
             if end in doomed:
-                yield RemoveInterface(name, "it is not wanted, or not as wanted", interface)
+                yield RemoveInterface(name, "not part of the fabric, or configured otherwise", interface)
             elif end in fresh:
-                yield RemoveInterface(name, "the far end of its link is not as wanted", interface)
+                yield RemoveInterface(name, "the far end of its link is replaced", interface)
 
 
 def _rules(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
     if node.ruleset is None:
         return
     if actual is None or actual.ruleset is None or actual.ruleset.wanted is None:
-        yield LoadRuleset(node.name, "none is loaded", node.ruleset, in_use=False)
+        yield LoadRuleset(node.name, "no rule set is loaded", node.ruleset, in_use=False)
     elif not actual.ruleset.holds(node.ruleset):
-        meddled = actual.ruleset.listed != actual.ruleset.present
-        reason = "somebody has changed it" if meddled else "another is wanted"
+        modified = actual.ruleset.listed != actual.ruleset.present
+        reason = "modified by another program" if modified else "the desired rule set has changed"
         yield LoadRuleset(node.name, reason, node.ruleset, in_use=True)
 
 
 def _settings(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
     for path, value in node.settings:
         if actual is None or actual.settings[path] != value:
-            yield MakeSetting(node.name, f"{path} is to be {value}", path, value)
+            yield MakeSetting(node.name, f"{path}: desired value {value}", path, value)
 
 
 def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -> Iterator[Change]:
@@ -181,7 +199,7 @@ def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -
         if before is not None and _is_configured(interface, before):
             continue
         surplus = before.addresses - frozenset(interface.addresses) if before is not None else frozenset()
-        why = "its link is new" if is_new else "it is not as wanted"
+        why = "its link is new" if is_new else "differs from the desired configuration"
         yield ConfigureInterface(node.name, why, interface, surplus)
         if before is None or not before.up or (surplus and not before.addresses - surplus):
             # The kernel removes the routes of an interface that goes away or down, or that loses its last address.
@@ -189,18 +207,18 @@ def _wiring(node: DesiredNode, actual: ActualNode | None, fresh: set[LinkEnd]) -
     standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
     yield from _routing_policy(node, actual)
     for route in sorted(standing - node.routes, key=str):
-        yield RemoveRoute(node.name, f"{route.destination} is not wanted there", route)
+        yield RemoveRoute(node.name, f"{route.destination} is not a desired route", route)
     for route in sorted(node.routes - standing, key=str):
-        yield AddRoute(node.name, f"{route.destination} is not there", route)
+        yield AddRoute(node.name, f"{route.destination} is missing", route)
 
 
 def _routing_policy(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
     standing = actual.rules if actual is not None else frozenset()
     for rule in sorted(standing - node.rules, key=str):
-        yield RemoveRule(node.name, f"rule {rule.priority} is not wanted there", rule)
+        yield RemoveRule(node.name, f"rule {rule.priority} is not a desired route", rule)
     # Those that refuse and those that are gone to come before those that lead there.
     for rule in sorted(node.rules - standing, key=lambda rule: (-rule.priority, str(rule))):
-        yield AddRule(node.name, f"rule {rule.priority} is not there", rule)
+        yield AddRule(node.name, f"rule {rule.priority} is missing", rule)
 
 
 def _is_configured(wanted: DesiredInterface, actual: ActualInterface) -> bool:

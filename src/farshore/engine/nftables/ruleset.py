@@ -1,22 +1,22 @@
-"""One device as one nftables rule set, in text: pure, and applied elsewhere in one transaction.
+"""One node as one nftables rule set, in text: pure, and applied elsewhere in one transaction.
 
 Two tables. ``farshore_nat`` translates. ``farshore_filter`` holds the guards and the policy, drops by
 default, and passes only what was translated: should the NAT table be lost, nothing crosses (nftables then
 unregisters NAT, and packets would pass as they are). Should the filter table be lost, the other shore's
-guards still stand.
+guards still stand. The routing instances of a proxy have a filter table alone, and forward nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
-from farshore.engine.nftables.nat_rules import Way, interfaces_of, nat_lines, outside, pair_name
-from farshore.fabric.model import NO_ADDRESS, Device, Direction, Guard, Limit, Permit, Policy
+from farshore.engine.nftables.nat_table import Way, interfaces_of, nat_lines, outside, pair_name
+from farshore.fabric.model import NO_ADDRESS, Device, Direction, Front, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
-from farshore.realm import Realm, RealmKind
+from farshore.realm import Prefix, Realm, RealmKind
 from farshore.translation import BasicNat, SourceTranslation
 
 FILTER_TABLE = "inet farshore_filter"
@@ -31,7 +31,7 @@ ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-pro
 NO_OPTIONS = "ip hdrlength > 5 drop"
 
 
-def ruleset(device: Device) -> str | None:
+def device_ruleset(device: Device) -> str | None:
     """Return the nftables text for a device, None for a plain router, which has no rules.
 
     The text holds the device's tables as a whole, for whoever loads it to put in place of what is there.
@@ -52,7 +52,7 @@ def _require_guards(device: Device) -> None:
         raise ValueError(f"{device.name}: every interface needs one guard in each direction")
 
 
-# --- filter: guards on the wire, policy in the middle ---------------------------------------------
+# --- guards: what may be on the wire -------------------------------------------------------------------
 
 
 def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
@@ -69,7 +69,7 @@ def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
     if device.last_hop:
         yield from _last_hop_chains(device)
     for limit in policy.limits:
-        yield from cap_chain(limit)
+        yield from _cap_chain(limit)
     yield from _pair_chains(device, policy)
     yield from named("pairs", "ifname . ifname : verdict", _pair_elements(device, policy), "map")
     # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
@@ -122,7 +122,7 @@ def _dispatch(device: Device, direction: Direction) -> Iterator[str]:
         yield f'"{interface.name}" : jump {_guard_name(interface.name, direction)}'
 
 
-# --- policy: a chain for each way from one realm into another ----------------------------------------
+# --- policy: a chain for each way from one realm into another ------------------------------------------
 
 
 def _pairs(device: Device, policy: Policy) -> Iterator[tuple[Realm, Realm]]:
@@ -176,7 +176,7 @@ def _new_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]], *,
     # On its first packet a flow has its destination translated already and its source not yet.
     first = "ct state new ct status dnat" if "ct status dnat" in _translated_states(device, way) else "ct state new"
     # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
-    admitted = f"goto {cap_name(way[0])}" if capped else "accept"
+    admitted = f"goto {_cap_name(way[0])}" if capped else "accept"
     for match in _destination_matches(permits.get(way, []), pair_name(*way), "daddr", "dport", "echo-request"):
         yield f"{first} {match} {admitted}"
 
@@ -247,7 +247,7 @@ def _by_realms(policy: Policy) -> dict[Way, list[Permit]]:
     return grouped
 
 
-def cap_chain(limit: Limit) -> Iterator[str]:
+def _cap_chain(limit: Limit) -> Iterator[str]:
     """Yield the chain that new flows of a realm with a limit go through."""
     # Until it is answered each packet of a flow is new to conntrack, and some flows never are: it counts once.
     rules = ["ct status confirmed accept"]
@@ -256,9 +256,78 @@ def cap_chain(limit: Limit) -> Iterator[str]:
         rules.append(f"limit rate over {limit.rate}/second burst {limit.rate} packets drop")
     if limit.sessions is not None:
         rules.append(f"ct count over {limit.sessions} drop")
-    return chain(cap_name(limit.ingress), None, [*rules, "accept"])
+    return chain(_cap_name(limit.ingress), None, [*rules, "accept"])
 
 
-def cap_name(realm: Realm) -> str:
+def _cap_name(realm: Realm) -> str:
     """Return the name of that chain."""
     return f"capped_{realm}"
+
+
+# --- routing instances: what may come to a proxy, and what may leave it ---------------------------------
+
+
+def tenant_instance_ruleset(fronts: Sequence[Front], limit: Limit | None) -> str:
+    """Return the rule set of a tenant's instance: its own hosts may connect to what is presented there."""
+    return table(FILTER_TABLE, _tenant_lines(fronts, limit)) + "\n"
+
+
+def provider_instance_ruleset(fronts: Sequence[Front]) -> str:
+    """Return the rule set of the provider's instance: the proxy may connect to the servers, and they may answer."""
+    return table(FILTER_TABLE, _provider_lines(fronts)) + "\n"
+
+
+def _tenant_lines(fronts: Sequence[Front], limit: Limit | None) -> Iterator[str]:
+    presented = _hosts(Prefix.of(front.presented) for front in fronts)
+    asking = _hosts(prefix for front in fronts for prefix in front.sources)
+    if fronts:
+        elements = _once(f"{front.presented.ip} . {front.port.number}" for front in fronts)
+        yield from named("fronts", "ipv4_addr . inet_service", elements)
+    arriving = [f"{ICMP_ERRORS} ip daddr {presented} accept", f"ip saddr {asking} ip daddr {presented} accept"]
+    yield from _arriving(arriving if fronts else [])
+    if limit is not None:
+        yield from _cap_chain(limit)
+    admitted = "accept" if limit is None else f"goto {_cap_name(limit.ingress)}"
+    received = [
+        # Every packet is held against the fronts, so that what is revoked stops at once.
+        "ct state established ct direction original ip daddr . tcp dport @fronts accept",
+        f"ct state related {ICMP_ERRORS} accept",
+        f"ct state new ip daddr . tcp dport @fronts {admitted}",
+    ]
+    sent = ["ct state established ct direction reply ip saddr . tcp sport @fronts accept"]
+    yield from _own(received if fronts else [], sent if fronts else [])
+
+
+def _provider_lines(fronts: Sequence[Front]) -> Iterator[str]:
+    servers = _hosts(Prefix.of(front.server) for front in fronts)
+    own = _hosts(Prefix.of(front.own) for front in fronts)
+    if fronts:
+        elements = _once(f"{f.own.ip} . {f.server.ip} . {f.port.number}" for f in fronts)
+        yield from named("servers", "ipv4_addr . ipv4_addr . inet_service", elements)
+    arriving = [f"{ICMP_ERRORS} ip daddr {own} accept", f"ip saddr {servers} ip daddr {own} accept"]
+    yield from _arriving(arriving if fronts else [])
+    received = [
+        "ct state established ct direction reply ip daddr . ip saddr . tcp sport @servers accept",
+        f"ct state related {ICMP_ERRORS} accept",
+    ]
+    sent = ["ct direction original ip saddr . ip daddr . tcp dport @servers accept"]
+    yield from _own(received if fronts else [], sent if fronts else [])
+
+
+def _arriving(rules: list[str]) -> Iterator[str]:
+    yield from chain("arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, *rules])
+
+
+def _own(received: list[str], sent: list[str]) -> Iterator[str]:
+    yield from chain("forwarding", "filter hook forward priority 0; policy drop", [])
+    yield from chain("to_device", "filter hook input priority 0; policy drop", received)
+    yield from chain("from_device", "filter hook output priority 0; policy drop", sent)
+
+
+def _hosts(given: Iterable[Prefix]) -> str:
+    found = tuple(dict.fromkeys(given))
+    return prefixes(found) if found else ""
+
+
+def _once(elements: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(elements))

@@ -5,6 +5,11 @@ lose them. A hooked chain that is deleted has lost its rules a moment before it 
 And the elements of a deleted set, as of a deleted rule's braces, are gone for a packet that came to the rule in the
 old rule set and looks them up an instant later in the new. So chains stay hooked, chains whose rules stay are left
 alone, and sets keep the elements that both rule sets have: loading those again changes nothing.
+
+nft hands a transaction to the kernel as one message. Root may make its buffer as large as it needs; every other user
+is held to net.core.wmem_max, a few thousand elements. There a rule set goes in with its large sets empty, and their
+elements follow in batches. Until a host's element is there its packets find no translation and are dropped at the
+shore: fewer get through for a moment, never other ones.
 """
 
 from __future__ import annotations
@@ -57,7 +62,7 @@ def own_tables(listing: str) -> Iterator[tuple[str, str]]:
             yield table["name"], table.group()
 
 
-def exchange(listing: str, text: str) -> str:
+def update(listing: str, text: str) -> str:
     """Return the transaction that puts ``text`` in place of what ``listing`` says is at work."""
     present = {part.place: part for part in _parts(listing)}
     wanted = {part.place: part for part in _parts(text)}
@@ -100,3 +105,37 @@ def _without(text: str, left_alone: set[tuple[str, str, str]]) -> str:
 
 def _split(elements: str) -> list[str]:
     return re.split(r",\s+", elements)
+
+
+# --- batches ------------------------------------------------------------------------------------------
+
+ELEMENTS_AT_ONCE = 1000
+
+_TABLE_LINE = re.compile(r"table (?P<name>\S+ \S+) \{")
+_SET_LINE = re.compile(r"\t(?:set|map) (?P<name>\S+) \{")
+_ELEMENTS_LINE = re.compile(r"\t\telements = \{ (?P<elements>.*) \}")
+
+
+def batches(text: str) -> Iterator[str]:
+    """Yield the transactions that come to the same as one with the whole text, the rules first."""
+    rules: list[str] = []
+    additions: list[str] = []
+    table = name = ""
+    for line in text.splitlines():
+        if found := _TABLE_LINE.fullmatch(line):
+            table = found["name"]
+        elif found := _SET_LINE.fullmatch(line):
+            name = found["name"]
+        elif found := _ELEMENTS_LINE.fullmatch(line):
+            elements = found["elements"].split(", ")
+            if len(elements) > ELEMENTS_AT_ONCE:
+                additions += _additions(f"{table} {name}", elements)
+                continue
+        rules.append(line)
+    yield "\n".join(rules) + "\n"
+    yield from additions
+
+
+def _additions(where: str, elements: list[str]) -> Iterator[str]:
+    for start in range(0, len(elements), ELEMENTS_AT_ONCE):
+        yield f"add element {where} {{ {', '.join(elements[start : start + ELEMENTS_AT_ONCE])} }}\n"

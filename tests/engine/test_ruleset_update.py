@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from farshore.engine.nftables.ruleset_update import exchange
+from farshore.engine.nftables.ruleset_update import update
 
 WANTED = """\
 table inet farshore_filter {
@@ -43,11 +43,11 @@ LISTED = (
 
 def commands(listed: str, wanted: str = WANTED) -> list[str]:
     """Return what goes before the rule set itself."""
-    return [line for line in exchange(listed, wanted).splitlines() if line.startswith(("flush", "delete"))]
+    return [line for line in update(listed, wanted).splitlines() if line.startswith(("flush", "delete"))]
 
 
 def test_nothing_is_touched_where_nothing_changes() -> None:
-    text = exchange(LISTED, WANTED)
+    text = update(LISTED, WANTED)
     assert commands(LISTED) == []
     assert "saddr" not in text
     # Where chains hook in is said again, and what they do by default.
@@ -88,7 +88,7 @@ def test_nothing_is_touched_where_nothing_changes() -> None:
 def test_what_differs_is_put_right(listed: str, command: str, rule: str) -> None:
     assert listed != LISTED
     assert command in commands(listed)
-    assert rule in exchange(listed, WANTED)
+    assert rule in update(listed, WANTED)
 
 
 def test_jumps_go_before_what_they_jump_to() -> None:
@@ -99,4 +99,4 @@ def test_jumps_go_before_what_they_jump_to() -> None:
 
 
 def test_tables_of_others_are_left_alone() -> None:
-    assert exchange("table inet other {\n\tchain x {\n\t}\n}\n" + LISTED, WANTED) == exchange(LISTED, WANTED)
+    assert update("table inet other {\n\tchain x {\n\t}\n}\n" + LISTED, WANTED) == update(LISTED, WANTED)

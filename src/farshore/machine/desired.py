@@ -8,12 +8,13 @@ permanent neighbours do not count against the kernel's neighbour table, which al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
 from farshore.fabric.model import LinkEnd
 from farshore.fabric.names import NodeName
+from farshore.origin import Origin
 
 NEXT_HOP = IPv4Address("169.254.0.1")
 MAIN_TABLE = 254
@@ -66,7 +67,7 @@ class DesiredRule:
 
 @dataclass(frozen=True, slots=True)
 class DesiredNode:
-    """Everything inside one namespace."""
+    """Everything inside one namespace. ``origin`` is the line of the intent that asks for it, for messages alone."""
 
     name: NodeName
     namespace: str
@@ -75,6 +76,7 @@ class DesiredNode:
     settings: tuple[tuple[str, str], ...]
     ruleset: str | None
     rules: frozenset[DesiredRule] = frozenset()
+    origin: Origin | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

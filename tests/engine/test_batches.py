@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.nftables.batches import ELEMENTS_AT_ONCE, portions
+from farshore.engine.nftables.ruleset_update import ELEMENTS_AT_ONCE, batches
 
 
 def rule_set(sizes: list[int]) -> str:
@@ -22,7 +22,7 @@ def elements(number: int, size: int) -> list[str]:
 
 @given(st.lists(st.sampled_from([1, 2, ELEMENTS_AT_ONCE, ELEMENTS_AT_ONCE + 1, 2500]), max_size=3))
 def test_every_element_is_in_exactly_one_portion(sizes: list[int]) -> None:
-    parts = list(portions(rule_set(sizes)))
+    parts = list(batches(rule_set(sizes)))
     everything = "".join(parts)
     for number, size in enumerate(sizes):
         assert all(everything.count(f" {element}") == 1 for element in elements(number, size)[-3:])
@@ -31,11 +31,11 @@ def test_every_element_is_in_exactly_one_portion(sizes: list[int]) -> None:
 
 def test_small_sets_go_with_the_rules() -> None:
     text = rule_set([ELEMENTS_AT_ONCE])
-    assert list(portions(text)) == [text]
+    assert list(batches(text)) == [text]
 
 
 def test_large_sets_follow_in_portions_that_fit() -> None:
-    first, *rest = portions(rule_set([2 * ELEMENTS_AT_ONCE + 1]))
+    first, *rest = batches(rule_set([2 * ELEMENTS_AT_ONCE + 1]))
     assert "elements" not in first
     assert "chain c {" in first
     assert [part.count(" : ") for part in rest] == [ELEMENTS_AT_ONCE, ELEMENTS_AT_ONCE, 1]

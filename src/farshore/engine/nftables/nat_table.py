@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from ipaddress import IPv4Network
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from farshore.engine.nftables.grammar import chain, named, shortest
 from farshore.fabric.model import Device
@@ -13,9 +14,38 @@ from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
 Way = tuple[Realm, Realm]
 
 
-def outside(translation: SourceTranslation) -> Realm:
-    """Return the realm into which a translation takes a source."""
-    return translation.outside.realm if isinstance(translation, BasicNat) else translation.first.realm
+@dataclass(frozen=True, slots=True)
+class ByRealm:
+    """A device's interfaces and translations by the realms that they are about: a thousand tenants have a thousand.
+
+    ``destinations`` stand by the realm that packets come from, ``ways_in`` are the ways that these lead. ``sources``
+    stand by the way that they lead.
+    """
+
+    interfaces: Mapping[Realm, list[str]]
+    destinations: Mapping[Realm, list[BasicNat]]
+    ways_in: frozenset[Way]
+    sources: Mapping[Way, list[SourceTranslation]]
+
+    @classmethod
+    def of(cls, device: Device) -> ByRealm:
+        """Sort what a device has, keeping its order."""
+        interfaces: dict[Realm, list[str]] = {}
+        for interface in device.interfaces:
+            interfaces.setdefault(interface.realm, []).append(interface.name)
+        destinations: dict[Realm, list[BasicNat]] = {}
+        for nat in device.destination_nat:
+            destinations.setdefault(nat.inside.realm, []).append(nat)
+        sources: dict[Way, list[SourceTranslation]] = {}
+        for translation in device.source_nat:
+            outside = translation.outside.realm if isinstance(translation, BasicNat) else translation.first.realm
+            sources.setdefault((translation.inside.realm, outside), []).append(translation)
+        ways_in = frozenset((nat.inside.realm, nat.outside.realm) for nat in device.destination_nat)
+        return cls(interfaces, destinations, ways_in, sources)
+
+    def pairs(self, ingress: Realm, egress: Realm) -> Iterator[tuple[str, str]]:
+        """Yield the names of the interfaces by which packets come in and leave that go from one realm into another."""
+        return itertools.product(self.interfaces.get(ingress, ()), self.interfaces.get(egress, ()))
 
 
 def pair_name(ingress: Realm, egress: Realm) -> str:
@@ -23,28 +53,24 @@ def pair_name(ingress: Realm, egress: Realm) -> str:
     return f"{ingress}_to_{egress}"
 
 
-def interfaces_of(device: Device, realm: Realm) -> Iterator[str]:
-    """Return the names of the interfaces into a realm."""
-    return (interface.name for interface in device.interfaces if interface.realm == realm)
-
-
-def nat_lines(device: Device) -> Iterator[str]:
+def nat_lines(device: Device, by_realm: ByRealm) -> Iterator[str]:
     """Yield the lines of the table that translates."""
-    block_maps = [t for t in device.source_nat if isinstance(t, PortBlockNapt)]
-    for number, napt in enumerate(block_maps):
+    block_maps = {t: number for number, t in enumerate(t for t in device.source_nat if isinstance(t, PortBlockNapt))}
+    for napt, number in block_maps.items():
         yield from _port_block_map(f"blocks{number}", napt)
-    destinations = list(dict.fromkeys(t.inside.realm for t in device.destination_nat))
-    sources = list(dict.fromkeys((t.inside.realm, outside(t)) for t in device.source_nat))
-    for realm in destinations:
-        pairs = [t for t in device.destination_nat if t.inside.realm == realm]
-        yield from chain(f"destination_{realm}", None, _basic_rules("dnat", "daddr", pairs))
-    for way in sources:
-        yield from chain(f"source_{pair_name(*way)}", None, _source_rules(device, way, block_maps))
+    for realm, nats in by_realm.destinations.items():
+        yield from chain(f"destination_{realm}", None, _basic_rules("dnat", "daddr", nats))
+    for way, translations in by_realm.sources.items():
+        yield from chain(f"source_{pair_name(*way)}", None, _source_rules(translations, block_maps))
     yield from _nat_hook(
         "translate_destination",
         "prerouting priority -100",
         ("iifname", "ifname", "destinations"),
-        [f'"{name}" : jump destination_{realm}' for realm in destinations for name in interfaces_of(device, realm)],
+        [
+            f'"{name}" : jump destination_{realm}'
+            for realm in by_realm.destinations
+            for name in by_realm.interfaces.get(realm, ())
+        ],
     )
     yield from _nat_hook(
         "translate_source",
@@ -52,9 +78,8 @@ def nat_lines(device: Device) -> Iterator[str]:
         ("iifname . oifname", "ifname . ifname", "sources"),
         [
             f'"{entered}" . "{left}" : jump source_{pair_name(ingress, egress)}'
-            for ingress, egress in sources
-            for entered in interfaces_of(device, ingress)
-            for left in interfaces_of(device, egress)
+            for ingress, egress in by_realm.sources
+            for entered, left in by_realm.pairs(ingress, egress)
         ],
     )
 
@@ -68,19 +93,19 @@ def _nat_hook(name: str, hook: str, key: tuple[str, str, str], elements: list[st
     yield from chain(name, f"nat hook {hook}; policy accept", rules)
 
 
-def _source_rules(device: Device, way: Way, block_maps: list[PortBlockNapt]) -> Iterator[str]:
-    own = [t for t in device.source_nat if (t.inside.realm, outside(t)) == way]
+def _source_rules(own: list[SourceTranslation], block_maps: Mapping[PortBlockNapt, int]) -> Iterator[str]:
     yield from _basic_rules("snat", "saddr", [t for t in own if isinstance(t, BasicNat)])
-    for number, napt in enumerate(block_maps):
-        if napt in own:
+    for napt in own:
+        if isinstance(napt, PortBlockNapt):
+            number = block_maps[napt]
             # The ICMP query identifier is to echo what the port is to TCP (RFC 5508 section 3.1).
             yield f"ip saddr {napt.inside.network} meta l4proto {{ tcp, udp }} snat ip to ip saddr map @blocks{number}"
             yield f"ip saddr {napt.inside.network} meta l4proto icmp snat ip to ip saddr map @blocks{number}"
 
 
 def _basic_rules(verb: str, field: str, translations: list[BasicNat]) -> Iterator[str]:
-    single = [t for t in translations if t.inside.network.prefixlen == IPv4Network(0).max_prefixlen]
-    wide = [t for t in translations if t not in single]
+    single = [t for t in translations if t.inside.network.prefixlen == t.inside.network.max_prefixlen]
+    wide = [t for t in translations if t.inside.network.prefixlen < t.inside.network.max_prefixlen]
     if wide:
         elements = ", ".join(f"{t.inside.network} : {t.outside.network}" for t in wide)
         yield f"{verb} ip prefix to ip {field} map {{ {elements} }}"

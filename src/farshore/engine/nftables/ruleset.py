@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
-from farshore.engine.nftables.nat_table import Way, interfaces_of, nat_lines, outside, pair_name
+from farshore.engine.nftables.nat_table import ByRealm, Way, nat_lines, pair_name
 from farshore.fabric.model import NO_ADDRESS, Device, Direction, Front, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Prefix, Realm, RealmKind
@@ -30,6 +30,8 @@ ICMP_ERRORS = "icmp type { destination-unreachable, time-exceeded, parameter-pro
 # An option such as record route holds addresses that no translation reaches (RFC 791; RFC 7126 on dropping them).
 NO_OPTIONS = "ip hdrlength > 5 drop"
 
+_DESTINATION_TRANSLATED = "ct status dnat"
+
 
 def device_ruleset(device: Device) -> str | None:
     """Return the nftables text for a device, None for a plain router, which has no rules.
@@ -41,7 +43,9 @@ def device_ruleset(device: Device) -> str | None:
     if device.policy is None:
         return None
     _require_guards(device)
-    tables = table(FILTER_TABLE, _filter_lines(device, device.policy)), table(NAT_TABLE, nat_lines(device))
+    by_realm = ByRealm.of(device)
+    filtering = table(FILTER_TABLE, _filter_lines(device, device.policy, by_realm))
+    tables = filtering, table(NAT_TABLE, nat_lines(device, by_realm))
     return "\n".join(tables) + "\n"
 
 
@@ -55,7 +59,7 @@ def _require_guards(device: Device) -> None:
 # --- guards: what may be on the wire -------------------------------------------------------------------
 
 
-def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
+def _filter_lines(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator[str]:
     realms = {interface.name: interface.realm for interface in device.interfaces}
     for guard in device.guards:
         yield from _guard_chain(guard, shared=realms[guard.interface].kind is RealmKind.PROVIDER)
@@ -70,8 +74,8 @@ def _filter_lines(device: Device, policy: Policy) -> Iterator[str]:
         yield from _last_hop_chains(device)
     for limit in policy.limits:
         yield from _cap_chain(limit)
-    yield from _pair_chains(device, policy)
-    yield from named("pairs", "ifname . ifname : verdict", _pair_elements(device, policy), "map")
+    yield from _pair_chains(device, policy, by_realm)
+    yield from named("pairs", "ifname . ifname : verdict", _pair_elements(policy, by_realm), "map")
     # RFC 4821 cannot help hosts whose path drops ICMP errors, so no segment is offered that cannot pass.
     clamped = "tcp flags syn / syn,rst tcp option maxseg size set rt mtu"
     rules = [clamped, "iifname . oifname vmap @pairs"]
@@ -125,34 +129,35 @@ def _dispatch(device: Device, direction: Direction) -> Iterator[str]:
 # --- policy: a chain for each way from one realm into another ------------------------------------------
 
 
-def _pairs(device: Device, policy: Policy) -> Iterator[tuple[Realm, Realm]]:
+def _pairs(policy: Policy, by_realm: ByRealm) -> Iterator[tuple[Realm, Realm]]:
     """Yield the ways across: those of new flows, and back."""
     ways = (
         way for permit in policy.permits for way in ((permit.ingress, permit.egress), (permit.egress, permit.ingress))
     )
-    present = {interface.realm for interface in device.interfaces}
-    return (way for way in dict.fromkeys(ways) if present.issuperset(way))
+    return (way for way in dict.fromkeys(ways) if by_realm.interfaces.keys() >= set(way))
 
 
-def _pair_elements(device: Device, policy: Policy) -> Iterator[str]:
-    for ingress, egress in _pairs(device, policy):
-        for entered in interfaces_of(device, ingress):
-            for left in interfaces_of(device, egress):
-                yield f'"{entered}" . "{left}" : goto {pair_name(ingress, egress)}'
+def _pair_elements(policy: Policy, by_realm: ByRealm) -> Iterator[str]:
+    for ingress, egress in _pairs(policy, by_realm):
+        for entered, left in by_realm.pairs(ingress, egress):
+            yield f'"{entered}" . "{left}" : goto {pair_name(ingress, egress)}'
 
 
-def _pair_chains(device: Device, policy: Policy) -> Iterator[str]:
+def _pair_chains(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator[str]:
     permits = _by_realms(policy)
     limited = {limit.ingress for limit in policy.limits}
-    for ingress, egress in _pairs(device, policy):
+    for ingress, egress in _pairs(policy, by_realm):
+        way = ingress, egress
+        # What was translated, for this way and back.
+        states = {each: _translated_states(device, each, by_realm) for each in (way, way[::-1])}
         rules = [
-            *_known_rules(device, (ingress, egress), permits),
-            *_new_rules(device, (ingress, egress), permits, capped=ingress in limited),
+            *_known_rules(way, permits, states),
+            *_new_rules(way, permits, states[way], capped=ingress in limited),
         ]
         yield from chain(pair_name(ingress, egress), None, rules)
 
 
-def _known_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]]) -> Iterator[str]:
+def _known_rules(way: Way, permits: Mapping[Way, list[Permit]], states: Mapping[Way, tuple[str, ...]]) -> Iterator[str]:
     """Yield the rules for packets of flows that were let through, and for the errors about them.
 
     Every packet is held against the permits, not only a flow's first: what is revoked stops at once, though
@@ -160,22 +165,23 @@ def _known_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]]) 
     """
     back = way[::-1]
     if way in permits:
-        known = " ".join(["ct state established", *_translated_states(device, way), "ct direction original"])
+        known = " ".join(["ct state established", *states[way], "ct direction original"])
         for match in _destination_matches(permits[way], pair_name(*way), "daddr", "dport", "echo-request"):
             yield f"{known} {match} accept"
     if back in permits:
-        known = " ".join(["ct state established", *_translated_states(device, back), "ct direction reply"])
+        known = " ".join(["ct state established", *states[back], "ct direction reply"])
         for match in _destination_matches(permits[back], pair_name(*back), "saddr", "sport", "echo-reply"):
             yield f"{known} {match} accept"
-    states = (" ".join(_translated_states(device, each)) for each in (way, back) if each in permits)
-    for translated in dict.fromkeys(states):
+    for translated in dict.fromkeys(" ".join(states[each]) for each in (way, back) if each in permits):
         yield " ".join(part for part in ("ct state related", translated, ICMP_ERRORS, "accept") if part)
 
 
-def _new_rules(device: Device, way: Way, permits: Mapping[Way, list[Permit]], *, capped: bool) -> Iterator[str]:
+def _new_rules(
+    way: Way, permits: Mapping[Way, list[Permit]], states: tuple[str, ...], *, capped: bool
+) -> Iterator[str]:
     # On its first packet a flow has its destination translated already and its source not yet.
-    first = "ct state new ct status dnat" if "ct status dnat" in _translated_states(device, way) else "ct state new"
-    # Only what is permitted counts, so that nobody uses up a tenant's sessions with what is refused.
+    first = f"ct state new {_DESTINATION_TRANSLATED}" if _DESTINATION_TRANSLATED in states else "ct state new"
+    # Only what is permitted counts, so that what is refused uses up no tenant's sessions.
     admitted = f"goto {_cap_name(way[0])}" if capped else "accept"
     for match in _destination_matches(permits.get(way, []), pair_name(*way), "daddr", "dport", "echo-request"):
         yield f"{first} {match} {admitted}"
@@ -191,14 +197,13 @@ def _destination_matches(permits: list[Permit], name: str, address: str, port: s
             yield f"icmp type {echo} ip {address} @{prefix}_{name}"
 
 
-def _translated_states(device: Device, way: Way) -> tuple[str, ...]:
+def _translated_states(device: Device, way: Way, by_realm: ByRealm) -> tuple[str, ...]:
     """Return the matches that hold only for flows which every stage that there is for this way has translated."""
-    destination = any((t.inside.realm, t.outside.realm) == way for t in device.destination_nat)
-    source = any((t.inside.realm, outside(t)) == way for t in device.source_nat)
-    found = [*(("ct status dnat",) if destination else ()), *(("ct status snat",) if source else ())]
-    if device.last_hop and source:
-        # A zone's number may be somebody else's later: nobody ever takes on another's source by that.
-        own = (t for t in device.source_nat if (t.inside.realm, outside(t)) == way)
+    own = by_realm.sources.get(way, ())
+    found = [_DESTINATION_TRANSLATED] if way in by_realm.ways_in else []
+    found += ["ct status snat"] if own else []
+    if device.last_hop and own:
+        # A zone's number may be another tenant's later: by this, none ever takes on another's source.
         found.append(f"ct reply ip daddr {collapsed(network for t in own for network in _addresses(t))}")
     return tuple(found)
 

@@ -43,13 +43,14 @@ def tenant_end(tenant: Tenant, intent: Intent, uplinks: tuple[Uplink, ...]) -> E
 
 def tenant_hosts(tenant: Tenant, intent: Intent) -> tuple[EndSystem, ...]:
     """Return a tenant's named hosts or, where it names none, one that stands for all."""
+    listens = intent.reached(tenant.name)
     return tuple(
         EndSystem(
             name=NodeName.of(tenant.name, host.name),
             kind=NodeKind.HOST,
             interface=Interface("wan", tenant.realm),
             address=host.address,
-            listens=intent.reached(tenant.name),
+            listens=listens,
             origin=origin(intent, host.position),
         )
         for host in tenant.hosts or (_unnamed_host(tenant),)

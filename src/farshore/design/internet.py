@@ -1,4 +1,4 @@
-"""The Internet: one more realm, on the provider's side, that overlaps with nobody.
+"""The Internet: one more realm, on the provider's side, that overlaps with no other.
 
 It reaches what the intent publishes to it through an edge of the provider's own, never the lake.
 """

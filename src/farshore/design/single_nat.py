@@ -3,7 +3,7 @@
     host ── WAN ── CE with NAT ── provider's router ── service
 
 The CE router has the tenant on one side and the provider on the other. Where both use the same addresses, it
-knows two ways to one destination, and after translating it cannot tell which is meant.
+knows two ways to one destination, and after translating it cannot tell which of them is the right one.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class Device:
 
     ``destination_nat`` rewrites the destination of what arrives from a translation's inside realm, and
     ``source_nat`` the source of what leaves into its outside realm; both rewrite the replies back. A NAT
-    device has a guard in both directions on every interface. With ``last_hop`` flows are told apart by the
+    device has a guard in both directions on every interface. With ``last_hop`` flows are distinguished by the
     interface they came in on, and replies leave by it whatever their destination.
     """
 
@@ -165,7 +165,7 @@ class Front:
     """What a proxy answers for a tenant: it ends connections here and opens others to the server.
 
     ``own`` is the proxy's address toward the server, ``sources`` are who may connect. ``caller_identity`` is how
-    the server is told whose connection it is.
+    the server receives the identity of the caller.
     """
 
     ingress: Realm

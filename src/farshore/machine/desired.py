@@ -1,7 +1,7 @@
 """The desired state of a machine, as plain values.
 
 Links are unnumbered. The far end of every link is one permanent neighbour, by the name of NEXT_HOP, which
-stands in routes only and is the address of nobody: no packet ever carries it, no ARP ever asks for it, and
+stands in routes only and is no node's address: no packet ever carries it, no ARP ever asks for it, and
 permanent neighbours do not count against the kernel's neighbour table, which all namespaces share.
 """
 

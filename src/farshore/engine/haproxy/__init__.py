@@ -1,1 +1,1 @@
-"""The engine of proxies: HAProxy's configuration, and one HAProxy process under our supervision."""
+"""The engine of proxies: HAProxy's configuration, and one supervised HAProxy process for each proxy."""

@@ -26,7 +26,7 @@ _CHECK = "check inter 2s fall 3 downinter 200ms rise 1"
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What is not the fabric's to say. ``user`` and ``group`` are None where the machine knows no others."""
+    """What the fabric does not say. ``user`` and ``group`` are None where the machine knows no others."""
 
     socket: str
     user: str | None = None
@@ -117,7 +117,7 @@ def _backend(name: str, front: Front) -> Iterator[str]:
         yield "    mode http"
     introduced = ""
     if isinstance(front.caller_identity, ProxyProtocol):
-        # A check says LOCAL in its header: nobody is calling.
+        # A check says LOCAL in its header: it comes from no caller.
         introduced = " send-proxy-v2 proxy-v2-options unique-id check-send-proxy"
     server = f"{front.server.ip}:{front.port.number} source {front.own.ip}"
     yield f"    server {front.service} {server} {_CHECK}{introduced}"

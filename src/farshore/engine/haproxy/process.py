@@ -190,7 +190,7 @@ def _environment(keys: Mapping[str, str]) -> dict[str, str]:
 
 
 def _surroundings(path: Path) -> Surroundings:
-    """Say as whom the process goes on once it listens: in a lab without root there is no other user."""
+    """Return the user as which the process goes on once it listens: a lab without root has no other."""
     first, outside, count = map(int, Path("/proc/self/uid_map").read_text(encoding="ascii").split()[:3])
     everybody = (first, outside, count) == (0, 0, _ALL_USERS)
     if os.geteuid() != 0 or not everybody:

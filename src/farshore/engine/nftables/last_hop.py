@@ -1,7 +1,7 @@
 """A box that answers by the last hop, on Linux: zones, marks and a routing table for each interface. Pure.
 
 Each interface but the provider's has a number. It is the conntrack zone of what comes in there, so that equal
-headers of two tenants are two flows (in the original direction only: replies are told apart by the sources that
+headers of two tenants are two flows (in the original direction only: replies are distinguished by the sources that
 the box gave). It is the connection's mark, and so a reply's, and the routing table that leads back out.
 
 Nothing without a mark is routed at all. The marks are set by the filter's table: should that be lost, nothing
@@ -30,7 +30,7 @@ def numbers(device: Device) -> Mapping[str, int]:
     """Return the number of each interface toward a tenant.
 
     It depends on the interface's name alone, unless two names come to one number: then the first of them in
-    the order of names has it, and the other the next free one. So nobody's number changes where others change
+    the order of names has it, and the other the next free one. So no tenant's number changes where others change
     places, and hardly ever where they come and go: a name moves only when the one that it gave way to goes or
     one comes that it gives way to, once in some 65,000 pairs. Its open flows then end; none becomes another's.
     """

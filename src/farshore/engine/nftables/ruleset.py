@@ -87,8 +87,8 @@ def _filter_lines(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator
 
 
 def _last_hop_chains(device: Device) -> Iterator[str]:
-    # Named, both: what stands in a rule's braces is lost to everybody for an instant when one element changes, and
-    # a packet outside of its zone opens another flow.
+    # Named, both: every packet misses what stands in a rule's braces for an instant when one element changes, and
+    # outside of its zone it opens another flow.
     yield from named("zone_numbers", "iifname : ct zone", last_hop.zone_elements(device), "map", declared="typeof")
     yield from named("marks", "ifname : mark", last_hop.mark_elements(device), "map")
     yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules())
@@ -98,7 +98,7 @@ def _last_hop_chains(device: Device) -> Iterator[str]:
 def _guard_chain(guard: Guard, *, shared: bool) -> Iterator[str]:
     """Yield a guard as a chain. One that all tenants share has sets of its own.
 
-    What stands in a rule's braces is lost to everybody for an instant when one element changes.
+    Every packet misses what stands in a rule's braces for an instant when one element changes.
     """
     name = _guard_name(guard.interface, guard.direction)
     sources, destinations = prefixes(guard.sources), prefixes(guard.destinations)

@@ -78,8 +78,9 @@ def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, .
 def _wait_for_links(desired: DesiredState, changes: Iterable[Change]) -> None:
     configured = (change for change in changes if isinstance(change, ConfigureInterface))
     for name, of_node in itertools.groupby(configured, key=lambda change: change.node):
-        with _blaming(name, "waiting for its links"):
-            wait_until_up(desired.nodes[name].namespace, [change.interface.name for change in of_node])
+        node = desired.nodes[name]
+        with _naming(node, "wait for links"):
+            wait_until_up(node.namespace, [change.interface.name for change in of_node])
 
 
 def read_all(desired: DesiredState) -> dict[NodeName, ActualNode | None]:

@@ -89,6 +89,11 @@ def test_a_record_is_one_line_in_a_pipe(tmp_path: Path) -> None:
     assert all(line.startswith(f"{bad}:") for line in errors)
 
 
+def test_columns_says_how_wide_a_walk_is_in_a_pipe(tmp_path: Path) -> None:
+    narrow, wide = (farshore(tmp_path, *WALK, COLUMNS=width).stdout.splitlines() for width in ("60", "200"))
+    assert max(map(len, narrow)) <= 60 < max(map(len, wide))
+
+
 @pytest.mark.parametrize("words", [(), ("walk",), ("lab", "exec"), ("prove",), ("diff",)])
 @pytest.mark.parametrize("width", [60, 80, 200])
 def test_help_keeps_names_whole(words: tuple[str, ...], width: int, tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def usable_addresses(network: IPv4Network) -> range:
 
     They are all but the network and broadcast addresses, and all of a /31 or /32 (RFC 3021).
     """
-    first = int(network.network_address)
+    first, size = int(network.network_address), 1 << (ADDRESS_BITS - network.prefixlen)
     if network.prefixlen > _LONGEST_WITH_ENDS:
-        return range(first, first + network.num_addresses)
-    return range(first + 1, first + network.num_addresses - 1)
+        return range(first, first + size)
+    return range(first + 1, first + size - 1)
 
 
 def length_for(count: int) -> int:

@@ -17,9 +17,6 @@ from pathlib import Path
 
 from farshore.caller_identity import CallerIdentity, SignedHeader
 from farshore.engine.haproxy.configuration import key_variable
-from farshore.engine.haproxy.process import Appliance
-from farshore.engine.nftables.apply import apply
-from farshore.engine.nftables.desired import compile_fabric
 from farshore.errors import MachineError
 from farshore.fabric import names
 from farshore.fabric.model import Fabric
@@ -27,7 +24,6 @@ from farshore.fabric.names import NodeName
 from farshore.machine.inside import Channel
 from farshore.machine.placement import namespace_name
 from farshore.reporter import Reporter
-from farshore.traffic import servers
 
 # Below the lab's own /run, which only its own processes see.
 _PROXY_FOLDER = Path("/run/farshore")
@@ -88,6 +84,12 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
 
 
 def _build(command: Channel[Progress | None, Begin], job: Job) -> None:
+    # The command, which starts this process, need not load what only this process runs.
+    from farshore.engine.haproxy.process import Appliance
+    from farshore.engine.nftables.apply import apply
+    from farshore.engine.nftables.desired import compile_fabric
+    from farshore.traffic import servers
+
     _logger.info("building lab %s: %d nodes, design %s", job.name, len(job.fabric.nodes), job.fabric.design)
     apply(compile_fabric(job.fabric), _Passing(command))
     answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)

@@ -23,9 +23,9 @@ lint: setup   ## types, style, and the direction of the house
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-bench: setup   ## measure all designs against each other, plain routing and hand-written iptables
+bench: setup   ## measure all designs; with AGAINST=FOLDER this checkout against another one
 	@.ci/setup --bench $(VENV)
-	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m $(if $(AGAINST),tests.bench.against $(AGAINST),tests.bench)
 
 man: setup   ## write the manual pages of all commands to build/man1
 	@$(BIN)/farshore man --into build/man1

@@ -1,0 +1,62 @@
+"""The house keeps its order: one direction, no circle, modules of a readable size, and a page that shows all of it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import house
+
+ARCHITECTURE = house.REPOSITORY / "docs" / "architecture.md"
+LONGEST = 400
+SHORTEST = 60
+# Where a reader meets each of the three travellers, in order.
+TRAVELLERS = {
+    "An intent file": (),
+    "A packet": (),
+    "A change to one tenant": (),
+}
+
+
+def way(stops: tuple[str, ...]) -> str:
+    """Return a traveller's way as a table: where it is, and what happens to it there."""
+    found = [house.stop(each) for each in stops]
+    rows = "".join(
+        f"| {number} | `{each.module}` | `{each.name}` | {each.says} |\n" for number, each in enumerate(found, 1)
+    )
+    return f"| | module | there | does |\n| --- | --- | --- | --- |\n{rows}"
+
+
+def shown() -> dict[str, str]:
+    """Return what the page shows of the house, by the name of the marker that it stands between."""
+    ways = "\n".join(f"**{name}**\n\n{way(stops)}" for name, stops in TRAVELLERS.items())
+    return {"house": f"\n```text\n{house.picture()}```\n\n", "travellers": f"\n{ways}\n"}
+
+
+@pytest.mark.parametrize("name", ["house", "travellers"])
+def test_the_page_shows_the_house_as_it_is(request: pytest.FixtureRequest, name: str) -> None:
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    marked = re.compile(rf"(?<=<!-- {name} -->\n).*?(?=<!-- /{name} -->)", re.S)
+    if request.config.getoption("--update-goldens"):
+        ARCHITECTURE.write_text(marked.sub(lambda _: shown()[name], text), encoding="utf-8")
+        return
+    assert marked.findall(text) == [shown()[name]], "write it anew with pytest --update-goldens"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert house.circles() == []
+
+
+def test_every_module_can_be_read_at_one_sitting() -> None:
+    assert {name: lines for name, lines in house.lengths().items() if lines > LONGEST} == {}
+
+
+def test_a_short_module_is_an_idea_that_several_others_need() -> None:
+    graph = house.graph()
+    single = {
+        name: lines
+        for name, lines in house.lengths().items()
+        if lines < SHORTEST and len(graph.find_modules_that_directly_import(name)) < 2
+    }
+    assert single == {}

@@ -13,9 +13,43 @@ LONGEST = 400
 SHORTEST = 60
 # Where a reader meets each of the three travellers, in order.
 TRAVELLERS = {
-    "An intent file": (),
-    "A packet": (),
-    "A change to one tenant": (),
+    "An intent file": (
+        "cli.inputs.read_checked",
+        "intent.read.source.read",
+        "intent.read.document.compose",
+        "intent.read.salvage.read_text",
+        "intent.load.collisions",
+        "pipeline.stages.check",
+        "plan.allocate.allocate",
+        "pipeline.stages.build",
+        "design.catalogue.build",
+        "fabric.model.Fabric",
+        "proof.prove.prove",
+        "engine.nftables.desired.compile_fabric",
+        "engine.nftables.ruleset.device_ruleset",
+        "engine.nftables.apply.apply",
+    ),
+    "A packet": (
+        "walk.tell.journey.walk",
+        "semantics.trace.trace",
+        "semantics.device.cross",
+        "semantics.routing.look_up",
+        "semantics.flow.Flow",
+        "semantics.proxy.cross_proxy",
+        "semantics.crossing.Crossing",
+        "walk.tell.journey.Step",
+    ),
+    "A change to one tenant": (
+        "pipeline.stages.difference",
+        "proof.change.difference",
+        "proof.impact.impact",
+        "proof.incremental.prove_again",
+        "engine.nftables.difference.difference",
+        "engine.nftables.ruleset_update.update",
+        "engine.nftables.apply.apply",
+        "conformance.expectations.expectations",
+        "conformance.run_checks.run_checks",
+    ),
 }
 
 
@@ -42,6 +76,14 @@ def test_the_page_shows_the_house_as_it_is(request: pytest.FixtureRequest, name:
         ARCHITECTURE.write_text(marked.sub(lambda _: shown()[name], text), encoding="utf-8")
         return
     assert marked.findall(text) == [shown()[name]], "write it anew with pytest --update-goldens"
+
+
+def test_what_moved_is_where_the_page_says() -> None:
+    moved = ARCHITECTURE.read_text(encoding="utf-8").partition("## What moved where")[2]
+    there = {name.removeprefix(f"{house.PACKAGE}.") for name in house.graph().modules}
+    rows = re.findall(r"^\| `[^|]+ \| ([^|]+) \|$", moved, flags=re.M)
+    assert rows
+    assert {name for row in rows for name in re.findall(r"`([a-z_.]+)`", row)} <= there
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

@@ -109,7 +109,7 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
     port. Then every host sends what is forbidden: other services and ports, forged sources, other tenants.
     """
     from farshore.cli.inputs import read_runnable
-    from farshore.lab.run import run as run_checks
+    from farshore.lab.lifecycle import run as run_checks
 
     built = read_runnable(file, design)
     with progress() as reporter:

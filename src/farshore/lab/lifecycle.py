@@ -1,21 +1,27 @@
-"""A lab's life: up, found again, down. Nothing is ever half up, and down leaves nothing."""
+"""A lab's life: up, found again, down, or whole for a run of checks. It is never half up, and down leaves nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from farshore.conformance.check import Result
+from farshore.conformance.expectations import expectations
+from farshore.conformance.run_checks import run_checks
 from farshore.engine.haproxy import process
 from farshore.engine.nftables import nft
 from farshore.errors import FarshoreError, MachineError
 from farshore.fabric.model import Fabric
+from farshore.intent.model import Intent
 from farshore.lab.lab_init import Begin, Job, Progress, lab_init, read_keys
 from farshore.lab.registry import LabEntry, Record, claimed
 from farshore.machine.inside import Child, ChildEndedError, creating
 from farshore.machine.world import World
+from farshore.plan.model import Plan
 from farshore.reporter import SILENT, Reporter
 
 _DOWN_SECONDS = 60.0
@@ -45,6 +51,22 @@ def passing(
     of this name is up already.
     """
     return _lab(name, intent, fabric, reporter, stays=False)
+
+
+def run(file: Path, intent: Intent, plan: Plan, fabric: Fabric, reporter: Reporter = SILENT) -> tuple[Result, ...]:
+    """Make a lab of its own name, make every check, and return the results in the order of the checks.
+
+    Raises MachineError where a tool or a permission is missing.
+    """
+    checks = expectations(intent, plan, fabric)
+    results: dict[str, Result] = {}
+    with passing(f"run-{os.getpid()}", file, fabric, reporter) as record:
+        reporter.started("checks")
+        for result in run_checks(record.world, checks, fabric):
+            results[result.name] = result
+            reporter.advanced(len(results), len(checks), result.name)
+        reporter.finished("checks")
+    return tuple(results[check.name] for check in checks)
 
 
 @contextlib.contextmanager

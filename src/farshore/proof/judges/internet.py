@@ -111,7 +111,7 @@ def _reach(case: _Case) -> None:
     for (name, ip), port_indices in case.published.port_indices.items():
         for port_index in sorted(port_indices):
             origin.account.count(Property.REACH, 1)
-            sources = case.answered.get((origin.start, name, ip, port_index), ())
+            sources = case.answered.get((origin.start.interface, name, ip, port_index), ())
             if missing := without(case.published.abroad, sources):
                 # The lab's own host makes the better example, where it is one.
                 first = missing[0][0] if holds(sources, own, own) else own

@@ -79,7 +79,7 @@ class Sources:
 
 # The sources of which every packet arrived and was answered: by the node's interface that they were injected at, the
 # node that they came to, and the address and the port index that they were sent to.
-Answered = dict[tuple[LinkEnd, NodeName, int, int], Intervals]
+Answered = dict[tuple[str, NodeName, int, int], Intervals]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +124,11 @@ class Origin:
             self.account.prints.extend(prints(visit, node, self.start))
 
     def arrivals(
-        self, found: Spread, of_interest: Callable[[Arrival], bool] = lambda _arrival: True
+        self, found: Spread, of_interest: Callable[[Arrival], bool] | None = None
     ) -> Iterator[tuple[Arrival, tuple[Strayed, ...]]]:
         """Enter every arrival of interest, and yield it with those of its packets whose replies are lost."""
         clean: Clean = {}
-        for arrival in filter(of_interest, found.arrivals):
+        for arrival in found.arrivals if of_interest is None else filter(of_interest, found.arrivals):
             self.account.reach(self.start, arrival.node.name, arrival.stream.senders, arrival.stream.targets)
             yield arrival, tuple(strayed(self.terrain, arrival, clean))
 
@@ -146,7 +146,7 @@ class Origin:
             return
         for target in targets:
             for port_index in arrival.listening(target):
-                key = (self.start, arrival.node.name, target.first, port_index)
+                key = (self.start.interface, arrival.node.name, target.first, port_index)
                 before = answered.get(key)
                 answered[key] = sources if before is None else union((*before, *sources))
 

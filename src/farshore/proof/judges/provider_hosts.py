@@ -125,7 +125,7 @@ def _reach(origin: Origin, calls: Calls, alone: tuple[Senders, ...], answered: A
     for name, dialled in calls.hosts.items():
         for port_index in sorted(calls.port_indices):
             origin.account.count(Property.REACH, 1)
-            if not answered.get((origin.start, name, dialled, port_index)):
+            if not answered.get((origin.start.interface, name, dialled, port_index)):
                 origin.refute_reach(name, name, alone, dialled, port_index)
 
 

@@ -44,7 +44,9 @@ def reach(terrain: Terrain, site: TenantSite, expected: Expected, account: Accou
             uplink = _uplink(ways, offer.presented, port_index)
             if uplink is None:
                 continue  # refuted for the hosts already
-            missing = without(offer.sources, answered.get((uplink, offer.node, offer.presented, port_index), ()))
+            missing = without(
+                offer.sources, answered.get((uplink.interface, offer.node, offer.presented, port_index), ())
+            )
             if missing:
                 origin = Origin(terrain, uplink, box.realms[uplink.interface], account)
                 senders = tuple(Senders(first, last, first, origin.realm) for first, last in missing)
@@ -60,7 +62,9 @@ def _reached_by(origin: Origin, host: EndSystem, ways: _Ways, expected: Expected
         for port_index in sorted(offer.port_indices):
             origin.account.count(Property.REACH, 1)
             uplink = _uplink(ways, offer.presented, port_index)
-            if uplink is None or not holds(answered.get((uplink, offer.node, offer.presented, port_index), ()), ip, ip):
+            if uplink is None or not holds(
+                answered.get((uplink.interface, offer.node, offer.presented, port_index), ()), ip, ip
+            ):
                 origin.refute_reach(offer.node, offer.service, alone, offer.presented, port_index)
 
 

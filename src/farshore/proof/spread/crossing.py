@@ -21,7 +21,7 @@ from farshore.proof.sets.targets import Targets
 from farshore.proof.spread.passages import passages_of
 from farshore.proof.spread.tables import DeviceTables, Fronts
 from farshore.realm import Realm
-from farshore.semantics.profile import Stage, stages
+from farshore.semantics.profile import Stage
 from farshore.semantics.routing import Found
 from farshore.translation import SourceTranslation
 
@@ -71,7 +71,7 @@ class Crossed:
 def cross(box: DeviceTables, ingress: str, stream: Stream) -> Crossed:
     """Take new flows' first packets through a device, as ``farshore.semantics.device.cross`` takes one."""
     realm = box.realms[ingress]
-    order = stages(box.device, box.profile, returning=False)
+    order = box.forward
     if Stage.FILTER in order and realm.name not in box.permits:
         # Nothing that comes from there is let through: not worth being looked at closer.
         return Crossed(stream)

@@ -21,7 +21,7 @@ from farshore.proof.spread.crossing import Stream
 from farshore.proof.spread.passages import routes_of
 from farshore.proof.spread.spread import Arrival, LinkVisit, Terrain
 from farshore.proof.spread.tables import DeviceTables
-from farshore.semantics.profile import Stage, remembers_ingress, stages
+from farshore.semantics.profile import Stage, remembers_ingress
 from farshore.semantics.routing import TWO_SIDED, Found
 
 
@@ -93,7 +93,7 @@ def _at(box: DeviceTables, visit: LinkVisit, came: Stream, went: Stream) -> Iter
     if inward is not None:
         yield from _refused_targets(visit, went.targets, inward.sources, whole)
         yield from _refused_senders(visit, went.senders, inward.destinations, whole)
-    order = stages(box.device, box.profile, returning=True)
+    order = box.backward
     looked_up = went.senders
     for stage in order:
         if stage is Stage.DESTINATION:

@@ -11,7 +11,7 @@ from farshore.proof.sets.intervals import Interval, Intervals, of_port, of_prefi
 from farshore.proof.sets.layers import Layers
 from farshore.proof.sets.targets import Targets
 from farshore.realm import Realm
-from farshore.semantics.profile import FilterView, Profile
+from farshore.semantics.profile import FilterView, Profile, Stage, stages
 from farshore.semantics.routing import Found
 from farshore.translation import BasicNat, SourceTranslation
 
@@ -59,12 +59,16 @@ class Passages:
 class DeviceTables:
     """A device's tables. Those that depend on where a packet came in go by the name of that realm.
 
+    ``forward`` and ``backward`` are the stages of a first packet and of a reply, in order.
+
     ``known`` is what has been worked out for targets already, by realm, bounds and ports, and ``bounds`` those of
     the guards that packets have come to: they only save time.
     """
 
     device: Device
     profile: Profile
+    forward: tuple[Stage, ...]
+    backward: tuple[Stage, ...]
     realms: Mapping[str, Realm]
     guards: Mapping[tuple[str, Direction], Guard]
     routes: Layers[Route]
@@ -81,6 +85,8 @@ class DeviceTables:
         return cls(
             device,
             profile,
+            stages(device, profile, returning=False),
+            stages(device, profile, returning=True),
             {interface.name: interface.realm for interface in device.interfaces},
             # Of two guards on one interface and direction the first counts, as in the walk.
             {(guard.interface, guard.direction): guard for guard in reversed(device.guards)},

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 
 _ACCEPTORS = 2
 _BACKLOG = 4096
@@ -29,7 +29,7 @@ def start_in(node: str, function: Callable[..., None], *arguments: object) -> mu
     """Start a function in a process of its own, in a node's network."""
 
     def run() -> None:
-        with namespace.entered(namespace_name(node)):
+        with PRIVATE.entered(namespace_name(node)):
             function(*arguments)
 
     process = _forking.Process(target=run, daemon=True)
@@ -66,7 +66,7 @@ def event() -> Any:
 
 def round_trips(node: str, address: str, port: int, samples: int) -> list[float]:
     """Return the times in microseconds that so many datagrams took to a service and back, one after another."""
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     times = []
     with own:

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from farshore.lab.registry import entry
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 
 from . import exchanges
 from .summary import percentile
@@ -32,7 +32,7 @@ def load_rules(rules: Mapping[str, str]) -> None:
     """Load iptables rules in each node."""
 
     def one(node: str) -> None:
-        with namespace.entered(namespace_name(node)):
+        with PRIVATE.entered(namespace_name(node)):
             _run(["iptables-restore"], rules[node])
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -47,7 +47,7 @@ def serve(node: str, address: str) -> None:
         exchanges.start_in(node, function, address, port, ready)
         if not ready.wait(_START_SECONDS):
             raise TimeoutError(f"nothing answers on port {port}")
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         subprocess.Popen(["iperf3", "--server", "--port", str(IPERF_PORT)], stdout=subprocess.DEVNULL)
     time.sleep(0.5)
 
@@ -78,7 +78,7 @@ def connections(nodes: Sequence[str], address: str, seconds: float) -> dict[str,
 
 def _iperf(node: str, address: str, seconds: float, options: list[str]) -> Any:
     command = ["iperf3", "--client", address, "--port", str(IPERF_PORT), "--time", f"{seconds:g}", "--json", *options]
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         return json.loads(_run(command))
 
 

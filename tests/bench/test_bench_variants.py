@@ -24,10 +24,7 @@ def test_every_design_has_the_same_hosts_and_services(by_kind: dict[Kind, Varian
 
 
 def test_only_the_lake_has_rules_of_its_own(by_kind: dict[Kind, Variant]) -> None:
-    ruled = {
-        kind: [node.name for node in compile_fabric(variant.fabric).nodes.values() if node.ruleset is not None]
-        for kind, variant in by_kind.items()
-    }
+    ruled = {kind: list(compile_fabric(variant.fabric).configurations["nftables"]) for kind, variant in by_kind.items()}
     assert ruled[Kind.ROUTED] == ruled[Kind.IPTABLES] == []
     assert set(ruled[Kind.LAKE]) == set(by_kind[Kind.IPTABLES].rules)
 

@@ -11,7 +11,7 @@ from pyroute2.netlink.rtnl.rtmsg import rtmsg
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.machine import netlink as requests
-from farshore.machine.desired import NEXT_HOP, DesiredRoute, DesiredState
+from farshore.machine.desired import NEXT_HOP, ROUTING_PROTOCOL, DesiredRoute, DesiredState
 
 FABRICS = [engine_cases.article(), engine_cases.modes()]
 
@@ -50,7 +50,7 @@ def test_the_next_hop_is_nobodys_address(fabric: Fabric, desired: DesiredState) 
     for node in desired.nodes.values():
         assert all(NEXT_HOP not in interface.addresses for interface in node.interfaces)
         assert not any(route.destination == IPv4Network((int(NEXT_HOP), 32)) for route in node.routes)
-        assert str(NEXT_HOP) not in (node.ruleset or "")
+        assert str(NEXT_HOP) not in desired.configurations["nftables"].get(node.name, "")
     assert NEXT_HOP not in {node.address.ip for node in fabric.end_systems}
 
 
@@ -88,7 +88,7 @@ def test_a_route_goes_to_the_next_hop_on_its_link() -> None:
     assert IPv4Address(message.get_attr("RTA_GATEWAY")) == NEXT_HOP
     assert message.get_attr("RTA_OIF") == 7
     assert message["type"] == requests.RTN_UNICAST
-    assert message["proto"] == requests.RTPROT_STATIC
+    assert message["proto"] == ROUTING_PROTOCOL
 
 
 def test_a_discard_has_no_next_hop() -> None:

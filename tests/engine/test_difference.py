@@ -11,19 +11,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.nftables import nft
-from farshore.engine.nftables.actual import ActualInterface, ActualNode
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.difference import difference
+from farshore.engine.nftables.engine import Nftables
+from farshore.machine.actual import ActualInterface, ActualNode, ActualState
+from farshore.machine.changes import Change
 from farshore.machine.desired import DesiredNode, DesiredRoute
+from farshore.machine.difference import difference as compare
+from farshore.machine.engine import NOTHING, Reading
 
 DESIRED = compile_fabric(engine_cases.article())
 ALICE, CE, NAT = "customer-a/alice", "customer-a/ce", "customer-a/nat"
+NFTABLES = Nftables()
+RULESETS = DESIRED.configurations["nftables"]
 ORDER = (
+    "remove interface",
+    "delete namespace",
     "create namespace",
     "load rule set",
+    "remove rule set",
     "set kernel setting",
-    "remove interface",
     "create link",
     ("configure interface", "remove route", "add route"),
 )
@@ -33,9 +39,8 @@ Actual = dict[str, ActualNode | None]
 
 def as_wanted(node: DesiredNode) -> ActualNode:
     """Return a node that is all as it should be."""
-    loaded = None
-    if node.ruleset is not None:
-        loaded = nft.Remembered(nft._digest(node.ruleset), "listed", "listed")
+    ruleset = RULESETS.get(node.name)
+    loaded = NOTHING if ruleset is None else Reading(NFTABLES.digest(ruleset))
     return ActualNode(
         interfaces={
             i.name: ActualInterface(
@@ -52,12 +57,20 @@ def as_wanted(node: DesiredNode) -> ActualNode:
         routes=node.routes,
         rules=node.rules,
         settings=dict(node.settings),
-        ruleset=loaded,
+        loaded={"nftables": loaded},
     )
 
 
 def all_as_wanted() -> Actual:
     return {name: as_wanted(node) for name, node in DESIRED.nodes.items()}
+
+
+def difference(actual: Actual, unwanted: dict[str, ActualNode] | None = None) -> tuple[Change, ...]:
+    return compare(DESIRED, ActualState(actual, unwanted or {}), (NFTABLES,))
+
+
+def with_reading(node: ActualNode, **changed: object) -> ActualNode:
+    return replace(node, loaded={"nftables": replace(node.loaded["nftables"], **changed)})  # type: ignore[arg-type]
 
 
 def drifted(name: str, change: Callable[[ActualNode], ActualNode]) -> list[str]:
@@ -66,7 +79,7 @@ def drifted(name: str, change: Callable[[ActualNode], ActualNode]) -> list[str]:
     node = actual[name]
     assert node is not None
     actual[name] = change(node)
-    return [str(each) for each in difference(DESIRED, actual)]
+    return [str(each) for each in difference(actual)]
 
 
 def with_interface(node: ActualNode, name: str, **changed: object) -> ActualNode:
@@ -79,17 +92,17 @@ def phase(action: str) -> int:
 
 
 def test_nothing_is_to_be_done_where_all_is_as_wanted() -> None:
-    assert difference(DESIRED, all_as_wanted()) == ()
+    assert difference(all_as_wanted()) == ()
 
 
 def test_from_nothing_to_everything_what_filters_comes_before_what_flows() -> None:
-    changes = difference(DESIRED, dict.fromkeys(DESIRED.nodes))
-    phases = [phase(change.action) for change in changes]
+    changes = difference(dict.fromkeys(DESIRED.nodes))
+    phases = [phase(change.what) for change in changes]
     assert phases == sorted(phases)
     assert len(changes) == len(set(changes))
-    made = [change.action for change in changes]
+    made = [change.what for change in changes]
     assert made.count("create namespace") == len(DESIRED.nodes)
-    assert made.count("load rule set") == sum(node.ruleset is not None for node in DESIRED.nodes.values())
+    assert made.count("load rule set") == len(RULESETS)
     assert made.count("create link") == len(DESIRED.links)
     assert made.count("add route") == sum(len(node.routes) for node in DESIRED.nodes.values())
     assert "remove interface" not in made
@@ -116,15 +129,15 @@ def test_from_nothing_to_everything_what_filters_comes_before_what_flows() -> No
         ),
         (
             NAT,
-            lambda n: replace(n, ruleset=replace(n.ruleset, present="other")),
+            lambda n: with_reading(n, intact=False),
             ["load rule set: modified by another program"],
         ),
         (
             NAT,
-            lambda n: replace(n, ruleset=replace(n.ruleset, wanted="other")),
+            lambda n: with_reading(n, loaded="other"),
             ["load rule set: the desired rule set has changed"],
         ),
-        (NAT, lambda n: replace(n, ruleset=nft.Remembered(None, None, "")), ["load rule set: no rule set is loaded"]),
+        (NAT, lambda n: with_reading(n, loaded=None), ["load rule set: no rule set is loaded"]),
         (
             CE,
             lambda n: with_interface(n, "nat", far_mac=None),
@@ -183,8 +196,8 @@ def test_an_interface_that_nobody_wants_goes_with_its_routes() -> None:
 @given(st.sets(st.sampled_from(list(DESIRED.nodes))))
 def test_what_is_missing_is_made_and_what_is_there_is_left_alone(absent: set[str]) -> None:
     actual = {name: None if name in absent else node for name, node in all_as_wanted().items()}
-    changes = difference(DESIRED, actual)
-    created = {change.node for change in changes if change.action == "create namespace"}
+    changes = difference(actual)
+    created = {change.node for change in changes if change.what == "create namespace"}
     assert created == absent
     neighbours = {
         end.node
@@ -194,7 +207,7 @@ def test_what_is_missing_is_made_and_what_is_there_is_left_alone(absent: set[str
     }
     assert {change.node for change in changes} <= absent | neighbours
     assert not any(
-        change.action in ("load rule set", "set kernel setting") for change in changes if change.node not in absent
+        change.what in ("load rule set", "set kernel setting") for change in changes if change.node not in absent
     )
 
 
@@ -209,8 +222,8 @@ def test_every_route_that_is_there_in_the_end_is_wanted(data: st.DataObject) -> 
     actual = all_as_wanted()
     actual[CE] = replace(as_wanted(DESIRED.nodes[CE]), routes=frozenset(kept | strays))
     routes = set(kept | strays)
-    for change in difference(DESIRED, actual):
+    for change in difference(actual):
         route = getattr(change, "route", None)
         assert route is not None
-        (routes.add if change.action == "add route" else routes.remove)(route)
+        (routes.add if change.what == "add route" else routes.remove)(route)
     assert routes == wanted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from farshore.engine.nftables import nft
+from farshore.engine.nftables.tables import Present
 from farshore.errors import MachineError
 
 LISTING = "table inet farshore_filter {\n}\n"
@@ -27,6 +29,8 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: MachineError, fails: int) ->
         return ""
 
     monkeypatch.setattr(nft, "_run", run)
+    monkeypatch.setattr(nft.tables, "present", lambda: Present(7, {}))
+    monkeypatch.setattr(nft.namespace, "unnamed", contextlib.nullcontext)
     return given
 
 

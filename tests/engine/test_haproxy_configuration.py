@@ -69,10 +69,10 @@ def test_the_configuration(request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.parametrize("name", INSTANCES)
 def test_the_rules_of_an_instance(name: str, request: pytest.FixtureRequest) -> None:
-    node = compile_fabric(appliance()[0]).nodes[name]
-    assert node.ruleset is not None
+    desired = compile_fabric(appliance()[0])
+    node = desired.nodes[name]
     assert [interface.addresses for interface in node.interfaces] != [()]
-    held_against(GOLDEN / f"{name.replace('/', '-')}.nft", node.ruleset, request)
+    held_against(GOLDEN / f"{name.replace('/', '-')}.nft", desired.configurations["nftables"][node.name], request)
 
 
 def test_it_listens_in_the_instance_of_the_tenant_and_nowhere_else() -> None:

@@ -20,11 +20,12 @@ from ipaddress import IPv4Address
 from farshore.conformance import exchanges, run_checks
 from farshore.conformance.check import Check, Result
 from farshore.engine.nftables import nft
-from farshore.engine.nftables.apply import apply
 from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.engine import Nftables
 from farshore.fabric.model import Fabric
-from farshore.machine import namespace
+from farshore.machine.apply import apply
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 from farshore.port import Protocol
 from farshore.traffic import servers
 from farshore.traffic.packet import checksum
@@ -49,7 +50,7 @@ _ERRORS = (UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM)
 
 def build(fabric: Fabric) -> list[str]:
     """Apply a fabric; return the changes as text."""
-    return [str(change) for change in apply(compile_fabric(fabric))]
+    return [str(change) for change in apply(compile_fabric(fabric), (Nftables(),), PRIVATE)]
 
 
 def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float | None = None) -> list[Result]:
@@ -71,7 +72,7 @@ def serve_lab(fabric: Fabric) -> None:
 
 def open_socket(node: str, kind: int, protocol: int = 0, family: int = socket.AF_INET) -> socket.socket:
     """Open a socket in a node."""
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         return socket.socket(family, kind, protocol)
 
 
@@ -346,11 +347,11 @@ def addresses(packet: bytes) -> Iterator[IPv4Address]:
 
 def nft_in(node: str, text: str) -> None:
     """Load nftables commands in a node, as somebody who meddles would."""
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         nft._run(["-f", "-"], text)
 
 
 def rules_in(node: str) -> str:
     """Return the rule set of a node."""
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         return nft._listing()

@@ -13,20 +13,22 @@ import pytest
 from live_intents import DISTINCT, case, interface_toward
 from live_world import World
 
-from farshore.engine.nftables import apply as engine
-from farshore.engine.nftables.apply import apply, remove
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.engine.nftables.difference import Change, LoadRuleset
+from farshore.engine.nftables.engine import Nftables
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
-from farshore.machine import namespace
+from farshore.machine import apply as machine
+from farshore.machine.apply import apply, remove
+from farshore.machine.changes import Change, LoadConfiguration
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 from farshore.port import Protocol
 from farshore.reporter import Reporter
 from farshore.traffic.packet import WirePacket, encode
 
 pytestmark = pytest.mark.kernel
 
+ENGINES = (Nftables(),)
 HERE, PORTAL = "10.1.1.1", "10.2.2.1"
 # Not what a tenant is called by, nor what it is shown, may ever arrive at a service.
 UNTRANSLATED = (IPv4Network("10.1.1.0/24"), IPv4Network("10.2.2.0/28"))
@@ -98,7 +100,7 @@ class AtEveryStep(Reporter):
 def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
     """Make a fabric and throw after every step; return the injections, what arrived, and whether Alice is served."""
     assault = Assault(fabric)
-    apply(compile_fabric(fabric), AtEveryStep(lambda *_: assault.injection()))
+    apply(compile_fabric(fabric), ENGINES, PRIVATE, AtEveryStep(lambda *_: assault.injection()))
     live_tools.serve_echo(fabric)
     return assault.injected, assault.untranslated(), is_served()
 
@@ -121,12 +123,12 @@ def test_nothing_untranslated_arrives_while_a_fabric_is_made(world: World) -> No
 
 def rules_last(fabric: Fabric) -> tuple[int, list[str], bool]:
     """Break: make a fabric whose rule sets are loaded after everything else."""
-    real = engine.difference
+    real = machine.difference
 
     def reordered(*arguments: object) -> tuple[Change, ...]:
-        return tuple(sorted(real(*arguments), key=lambda change: isinstance(change, LoadRuleset)))  # type: ignore[arg-type]
+        return tuple(sorted(real(*arguments), key=lambda change: isinstance(change, LoadConfiguration)))  # type: ignore[arg-type]
 
-    engine.difference = reordered
+    machine.difference = reordered
     return made_under_assault(fabric)
 
 
@@ -151,14 +153,14 @@ def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list
                 raise CutError
 
         with contextlib.suppress(CutError):
-            apply(desired, AtEveryStep(cut))
+            apply(desired, ENGINES, PRIVATE, AtEveryStep(cut))
         assault = Assault(fabric)
         assault.injection()
-        completed = len(apply(desired, AtEveryStep(lambda *_, assault=assault: assault.injection())))
+        completed = len(apply(desired, ENGINES, PRIVATE, AtEveryStep(lambda *_, assault=assault: assault.injection())))
         assault.injection()
         assert is_answered()
         outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))
-        remove(namespaces)
+        remove(PRIVATE, namespaces)
     return outcomes  # type: ignore[return-value]
 
 
@@ -237,5 +239,5 @@ def test_a_removed_fabric_leaves_no_namespace(world: World) -> None:
 def removed(fabric: Fabric) -> list[str]:
     """Make a fabric, remove it, and name what is left."""
     live_tools.build(fabric)
-    remove([namespace_name(node) for node in fabric.nodes])
-    return [path.name for path in namespace.DIRECTORY.iterdir()]
+    remove(PRIVATE, [namespace_name(node) for node in fabric.nodes])
+    return list(PRIVATE.names())

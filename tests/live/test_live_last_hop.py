@@ -17,7 +17,7 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
 from farshore.fabric.model import Device, Fabric, Policy
 from farshore.intent.load import load_text
-from farshore.machine import namespace
+from farshore.machine.world import PRIVATE
 from farshore.plan.allocate import allocate
 
 pytestmark = pytest.mark.kernel
@@ -75,7 +75,7 @@ def lost(whole: Fabric, commands: list[str]) -> tuple[bool, int, bool, bool]:
     live_tools.build(whole)
     live_tools.serve_echo(whole)
     before = exchanges(ALICE, 5001) and exchanges(BILL, 5001)
-    with ear() as listening, namespace.entered(BOX):
+    with ear() as listening, PRIVATE.entered(BOX):
         for command in commands:
             subprocess.run([nft.program(), command], check=True)
         heard(listening)
@@ -120,7 +120,7 @@ def a_tenant_goes(whole: Fabric, alone: Fabric) -> tuple[list[bool], bool, bool,
             answers.append(live_tools.read_exactly(standing, 5) == b"still")
             if fabric is alone:
                 gone = not exchanges(ALICE, 6002)
-                with namespace.entered(BOX):
+                with PRIVATE.entered(BOX):
                     rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
     return answers, gone, exchanges(ALICE, 6003), rules
 

@@ -22,8 +22,8 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import last_hop, nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 
 pytestmark = pytest.mark.kernel
 
@@ -65,7 +65,7 @@ def talk_through_reloads(fabric: Fabric, texts: list[str], times: int) -> tuple[
     enough = threading.Event()
 
     def reload() -> None:
-        with namespace.entered(namespace_name(BOX)):
+        with PRIVATE.entered(namespace_name(BOX)):
             for number in itertools.count():
                 nft.load(texts[number % len(texts)], in_use=True)
                 if number >= times and enough.is_set():
@@ -122,7 +122,7 @@ def exchanged_numbers(fabric: Fabric, weaken: Callable[[str], str]) -> tuple[lis
         box = device(fabric, BOX)
         one, other = last_hop.numbers(box).values()
         text = weaken(_exchanged(device_ruleset(box) or "", one, other))
-        with namespace.entered(namespace_name(BOX)):
+        with PRIVATE.entered(namespace_name(BOX)):
             nft.load(text, in_use=True)
         after = []
         for node, flow in flows.items():

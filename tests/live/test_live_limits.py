@@ -11,8 +11,8 @@ from live_intents import DISTINCT, case
 from live_world import World
 
 from farshore.fabric.model import Fabric
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 
 pytestmark = pytest.mark.kernel
 
@@ -40,7 +40,7 @@ AT_LEAST = {
 
 def timeouts(fabric: Fabric, node: str) -> dict[str, int]:
     live_tools.build(fabric)
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         return {name: int((Path("/proc/sys/net/netfilter") / f"nf_conntrack_{name}").read_text()) for name in AT_LEAST}
 
 

@@ -18,8 +18,8 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 from farshore.realm import tenant_realm
 
 pytestmark = pytest.mark.kernel
@@ -100,7 +100,7 @@ def talk_through_reloads(fabric: Fabric, texts: list[str], times: int) -> tuple[
     enough = threading.Event()
 
     def reload() -> None:
-        with namespace.entered(namespace_name("provider/nat")):
+        with PRIVATE.entered(namespace_name("provider/nat")):
             for number in itertools.count():
                 nft.load(texts[number % len(texts)], in_use=True)
                 if number >= times and enough.is_set():

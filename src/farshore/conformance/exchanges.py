@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from farshore.conformance.check import Exchange, Outcome
-from farshore.machine import namespace
 from farshore.machine.inside import Channel, call
 from farshore.machine.placement import namespace_name
-from farshore.machine.world import World
+from farshore.machine.world import PRIVATE, World
 from farshore.port import Protocol
 from farshore.traffic.packet import ECHO_REQUEST, checksum
 
@@ -106,7 +105,7 @@ def fetch_all(_caller: Channel[None, None], exchanges: Sequence[Exchange]) -> tu
 
 def _connected(exchange: Exchange, stack: contextlib.ExitStack) -> socket.socket | str:
     """Return a connection from the exchange's node, or why there is none."""
-    with namespace.entered(namespace_name(exchange.node)):
+    with PRIVATE.entered(namespace_name(exchange.node)):
         own = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     own.settimeout(_PATIENCE)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -202,7 +201,7 @@ def _socket(exchange: Exchange) -> socket.socket:
         Protocol.UDP: (socket.SOCK_DGRAM, 0),
         Protocol.ICMP: (socket.SOCK_RAW, socket.IPPROTO_ICMP),
     }
-    with namespace.entered(namespace_name(exchange.node)):
+    with PRIVATE.entered(namespace_name(exchange.node)):
         own = socket.socket(socket.AF_INET, *kinds[exchange.port.protocol])
     own.setblocking(False)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

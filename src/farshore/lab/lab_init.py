@@ -86,12 +86,14 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
 def _build(command: Channel[Progress | None, Begin], job: Job) -> None:
     # The command, which starts this process, need not load what only this process runs.
     from farshore.engine.haproxy.process import Appliance
-    from farshore.engine.nftables.apply import apply
     from farshore.engine.nftables.desired import compile_fabric
+    from farshore.engine.nftables.engine import Nftables
+    from farshore.machine.apply import apply
+    from farshore.machine.world import PRIVATE
     from farshore.traffic import servers
 
     _logger.info("building lab %s: %d nodes, design %s", job.name, len(job.fabric.nodes), job.fabric.design)
-    apply(compile_fabric(job.fabric), _Passing(command))
+    apply(compile_fabric(job.fabric), (Nftables(),), PRIVATE, _Passing(command))
     answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
     servers.serve(answering, caller_identities(job.fabric), job.keys)
     for proxy in job.fabric.proxies:

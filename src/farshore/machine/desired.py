@@ -7,7 +7,7 @@ permanent neighbours do not count against the kernel's neighbour table, which al
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -19,6 +19,9 @@ from farshore.origin import Origin
 NEXT_HOP = IPv4Address("169.254.0.1")
 MAIN_TABLE = 254
 EVERYWHERE = IPv4Network("0.0.0.0/0")
+# By this protocol number (rtnetlink(7)) a route or routing rule of ours is known, wherever it is. No routing daemon in
+# iproute2's list of them has it, nor one of FRR; it is the letter f.
+ROUTING_PROTOCOL = 102
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,41 @@ class DesiredRule:
     interface: str | None = None
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class BorrowedInterface:
+    """An interface that a namespace has from elsewhere, and that goes back there before the namespace ends.
+
+    ``port`` is its name there, in the namespace in which whoever applies runs, and ``name`` its name here.
+    """
+
+    name: str
+    port: str
+
+
 @dataclass(frozen=True, slots=True)
 class DesiredNode:
-    """Everything inside one namespace. ``origin`` is the line of the intent that asks for it, for messages alone."""
+    """Everything inside one namespace that the machine itself makes.
+
+    Attributes:
+        name: the node.
+        namespace: the name of its namespace.
+        interfaces: its ends of links.
+        routes: its routes, of ROUTING_PROTOCOL.
+        settings: kernel settings by their paths below /proc/sys, in the order in which they are made.
+        rules: the rules of its routing policy, of ROUTING_PROTOCOL.
+        borrowed: interfaces that it has from elsewhere.
+        daemons: the routing protocol numbers of others, an engine's or a routing daemon's: what carries one is theirs.
+        origin: the line of the intent that asks for it, for messages alone.
+    """
 
     name: NodeName
     namespace: str
     interfaces: tuple[DesiredInterface, ...]
     routes: frozenset[DesiredRoute]
     settings: tuple[tuple[str, str], ...]
-    ruleset: str | None
     rules: frozenset[DesiredRule] = frozenset()
+    borrowed: tuple[BorrowedInterface, ...] = ()
+    daemons: frozenset[int] = frozenset()
     origin: Origin | None = field(default=None, compare=False)
 
 
@@ -89,7 +116,16 @@ class DesiredLink:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """Everything that is to be on the machine."""
+    """Everything that is to be on the machine.
+
+    ``configurations`` are what each engine is to load, by the engine's name and the node; the machine cannot read them.
+    """
 
     nodes: Mapping[NodeName, DesiredNode]
     links: tuple[DesiredLink, ...]
+    configurations: Mapping[str, Mapping[NodeName, str]] = field(default_factory=dict)
+
+    def wanted(self, engine: str, nodes: Iterable[NodeName]) -> dict[NodeName, str]:
+        """Return what an engine is to load in these nodes, of those where it is to load something."""
+        configurations = self.configurations.get(engine, {})
+        return {node: configurations[node] for node in nodes if node in configurations}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 
 from farshore.errors import MachineError
-from farshore.machine import namespace
+from farshore.machine.namespace import Namespaces
 
 _CARRIES_IN = 60.0  # seconds, a safety net: no kernel takes so long
 _POLL = 0.001
@@ -25,9 +25,9 @@ _LONGEST_NAME = 16
 _LARGEST_ANSWER = 65536
 
 
-def wait_until_up(name: str, interfaces: Iterable[str]) -> None:
+def wait_until_up(namespaces: Namespaces, name: str, interfaces: Iterable[str]) -> None:
     """Return when these interfaces of a namespace carry packets. Raises MachineError where one does not, OSError."""
-    with namespace.entered(name):
+    with namespaces.entered(name):
         kernel = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
     with kernel:
         deadline = time.monotonic() + _CARRIES_IN

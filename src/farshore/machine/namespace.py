@@ -1,6 +1,6 @@
-"""Named network namespaces, as ``ip netns`` knows them: a file in /run/netns that keeps one alive.
+"""Named network namespaces, as ``ip netns`` knows them: a directory of files, each of which keeps one alive.
 
-The engine works in whatever mount namespace it runs in; a lab gives it a private /run.
+Where the directory is, and whether all that is in it is ours, a :class:`Namespaces` value knows.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ import ctypes
 import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from farshore.errors import MachineError
-
-DIRECTORY = Path("/run/netns")
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -54,50 +53,82 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def exists(name: str) -> bool:
-    """Tell whether a namespace of this name is there."""
-    return (DIRECTORY / name).exists()
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    """Where named namespaces live.
 
-
-def create(name: str) -> None:
-    """Make an empty namespace of this name. Raises OSError, FileExistsError where there is one."""
-    path = DIRECTORY / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o444, exist_ok=False)
-    with _returning():
-        unshare(CLONE_NEWNET)
-        mount("/proc/thread-self/ns/net", str(path), "none", _MS_BIND)
-
-
-def delete(name: str) -> None:
-    """Remove the name and, with its last process gone, the namespace. Nothing happens where there is none."""
-    path = DIRECTORY / name
-    try:
-        unmount(str(path))
-    except OSError as error:
-        # EINVAL: a file that nothing is mounted on, left by a create that was cut off.
-        if error.errno not in (errno.EINVAL, errno.ENOENT):
-            raise
-    path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def entered(name: str) -> Iterator[None]:
-    """Run the body in the named namespace and return to where the thread was.
-
-    Only the calling thread moves; sockets opened and programs started in the body belong there.
-    Raises MachineError where there is no such namespace.
+    Attributes:
+        directory: the files that keep them alive.
+        private: whether every one in it is ours, as in a lab's world of its own.
     """
-    try:
-        target = os.open(DIRECTORY / name, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError as error:
-        raise MachineError(f"there is no network namespace {name!r}") from error
-    try:
+
+    directory: Path
+    private: bool
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the namespaces that are there, sorted.
+
+        A file that nothing is mounted on, left by a making that was cut off, is none.
+        """
+        try:
+            found = sorted(path.name for path in self.directory.iterdir())
+        except FileNotFoundError:
+            return ()
+        return tuple(name for name in found if self._is_mounted(name))
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a namespace of this name is there."""
+        return self._is_mounted(name)
+
+    def create(self, name: str) -> None:
+        """Make an empty namespace of this name. Raises OSError, FileExistsError where there is one."""
+        path = self.directory / name
+        if self._is_mounted(name):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o444)
         with _returning():
-            setns(target, CLONE_NEWNET)
-            yield
-    finally:
-        os.close(target)
+            unshare(CLONE_NEWNET)
+            mount("/proc/thread-self/ns/net", str(path), "none", _MS_BIND)
+
+    def delete(self, name: str) -> None:
+        """Remove the name and, with its last process gone, the namespace. Nothing happens where there is none."""
+        path = self.directory / name
+        try:
+            unmount(str(path))
+        except OSError as error:
+            # EINVAL: a file that nothing is mounted on, left by a create that was cut off.
+            if error.errno not in (errno.EINVAL, errno.ENOENT):
+                raise
+        path.unlink(missing_ok=True)
+
+    def open(self, name: str) -> int:
+        """Return a descriptor of a namespace. Raises MachineError where there is none of this name."""
+        try:
+            return os.open(self.directory / name, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise MachineError(f"there is no network namespace {name!r}") from error
+
+    @contextlib.contextmanager
+    def entered(self, name: str) -> Iterator[None]:
+        """Run the body in the named namespace and return to where the thread was.
+
+        Only the calling thread moves; sockets opened and programs started in the body belong there.
+        Raises MachineError where there is no such namespace.
+        """
+        target = self.open(name)
+        try:
+            with _returning():
+                setns(target, CLONE_NEWNET)
+                yield
+        finally:
+            os.close(target)
+
+    def _is_mounted(self, name: str) -> bool:
+        try:
+            return (self.directory / name).stat().st_dev != self.directory.stat().st_dev
+        except FileNotFoundError:
+            return False
 
 
 @contextlib.contextmanager

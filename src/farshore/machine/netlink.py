@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Any, Self
@@ -20,22 +20,29 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from farshore.machine.desired import NEXT_HOP, DesiredInterface, DesiredRoute, DesiredRule, RuleAction
+from farshore.machine.desired import (
+    NEXT_HOP,
+    ROUTING_PROTOCOL,
+    DesiredInterface,
+    DesiredRoute,
+    DesiredRule,
+    RuleAction,
+)
 
 AF_INET = 2
 NUD_PERMANENT = 0x80
 IFF_UP = 1
+_IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
 
 RTN_UNICAST = 1
 RTN_BLACKHOLE = 6
 RT_TABLE_UNSPEC = 0
 RT_TABLE_MAIN = 254
-RTPROT_STATIC = 4  # set by an administrator: as opposed to the routes that the kernel makes by itself
 _RT_SCOPE_UNIVERSE = 0
 _RT_SCOPE_NOWHERE = 255  # in a removal: whatever the scope
 _RTNH_F_ONLINK = 4
 
-_RTM_NEWLINK, _RTM_DELLINK = 16, 17
+_RTM_NEWLINK, _RTM_DELLINK, _RTM_SETLINK = 16, 17, 19
 _RTM_NEWADDR, _RTM_DELADDR = 20, 21
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
 _RTM_NEWNEIGH = 28
@@ -45,10 +52,12 @@ RULE_ACTIONS = {RuleAction.LOOK_UP: 1, RuleAction.GO_TO: 2, RuleAction.UNREACHAB
 
 _HEADER = struct.Struct("=IHHII")  # length, type, flags, sequence number, port
 _ERROR = struct.Struct("=i")
-_NLMSG_ERROR = 2
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_DUMP_INTR = 0x10
 _LARGEST_ANSWER = 65536
 
 _CHANGE = 0x005  # NLM_F_REQUEST | NLM_F_ACK
+_DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _ADD = _CHANGE | 0x600  # NLM_F_CREATE | NLM_F_EXCL
 _REPLACE = _CHANGE | 0x500  # NLM_F_CREATE | NLM_F_REPLACE
 
@@ -71,13 +80,25 @@ def _new_link(interface: DesiredInterface, descriptor: int) -> list[tuple[str, A
 
 
 def link_up(index: int) -> bytes:
-    """Return the request that sets an interface up."""
-    return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": IFF_UP, "change": IFF_UP})
+    """Return the request that sets an interface up, with ARP and for its own address alone."""
+    changed = IFF_UP | _IFF_NOARP | _IFF_PROMISC
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": IFF_UP, "change": changed})
 
 
 def remove_link(index: int) -> bytes:
     """Return the request that removes an interface."""
     return _encoded(ifinfmsg(), _RTM_DELLINK, _CHANGE, {"index": index})
+
+
+def label(index: int, alias: str) -> bytes:
+    """Return the request that gives an interface an alias, or takes it away where that is empty."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, [("IFLA_IFALIAS", alias)])
+
+
+def move(index: int, name: str, descriptor: int) -> bytes:
+    """Return the request that moves an interface into another namespace, under a name that it has there."""
+    attributes = [("IFLA_NET_NS_FD", descriptor), ("IFLA_IFNAME", name)]
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, attributes)
 
 
 def neighbour(interface: DesiredInterface, index: int) -> bytes:
@@ -120,7 +141,7 @@ def _route(route: DesiredRoute, indexes: Mapping[str, int], kind: int, flags: in
         "dst_len": route.destination.prefixlen,
         # The field has eight bits; the attribute tells the table.
         "table": route.table if route.table <= RT_TABLE_MAIN else RT_TABLE_UNSPEC,
-        "proto": RTPROT_STATIC,
+        "proto": ROUTING_PROTOCOL,
         "scope": scope,
         "type": RTN_BLACKHOLE,
     }
@@ -147,7 +168,7 @@ def remove_rule(rule: DesiredRule) -> bytes:
 
 def _rule(rule: DesiredRule, kind: int, flags: int) -> bytes:
     fields = {"family": AF_INET, "action": RULE_ACTIONS[rule.action]}
-    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority)]
+    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority), ("FRA_PROTOCOL", ROUTING_PROTOCOL)]
     match rule.action:
         case RuleAction.LOOK_UP:
             attributes.append(("FRA_TABLE", rule.target))
@@ -189,6 +210,29 @@ class Kernel:
     ) -> None:
         """Close the socket."""
         self._socket.close()
+
+    def dump(self, kind: int, request: bytes) -> Iterator[tuple[int, bytes]]:
+        """Yield the type and content of each message that lists what there is of a kind. Raises OSError."""
+        length = _HEADER.size + len(request)
+        self._socket.send(_HEADER.pack(length, kind, _DUMP, 0, 0) + request)
+        while True:
+            answer = self._socket.recv(_LARGEST_ANSWER)
+            start = 0
+            while start < len(answer):
+                size, found, flags, _, _ = _HEADER.unpack_from(answer, start)
+                if flags & _NLM_F_DUMP_INTR:
+                    raise InterruptedError("what is listed has changed meanwhile")
+                if found in (_NLMSG_DONE, _NLMSG_ERROR):
+                    (code,) = _ERROR.unpack_from(answer, start + _HEADER.size)
+                    if code != 0:
+                        raise OSError(-code, os.strerror(-code))
+                    return
+                yield found, answer[start + _HEADER.size : start + size]
+                start += (size + 3) & ~3
+
+    def remove(self, kind: int, content: bytes) -> None:
+        """Have the kernel remove what it has listed with this content. Raises OSError."""
+        self.ask(_HEADER.pack(_HEADER.size + len(content), kind, _CHANGE, 0, 0) + content)
 
     def ask(self, request: bytes) -> None:
         """Have the kernel do what a request asks for. Raises OSError where it refuses, with its reason."""

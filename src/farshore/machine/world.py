@@ -26,6 +26,10 @@ _KINDS = (
     ("pid", namespace.CLONE_NEWPID),
     ("net", namespace.CLONE_NEWNET),
 )
+# Where a process in a world of its own finds its namespaces: below a /run that holds nothing else.
+PRIVATE = namespace.Namespaces(Path("/run/netns"), private=True)
+# Where the machine's own are: some may be ours.
+MACHINE = namespace.Namespaces(Path("/run/netns"), private=False)
 _APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
 
 

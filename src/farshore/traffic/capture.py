@@ -21,8 +21,8 @@ from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.fabric.model import Fabric, LinkEnd
 from farshore.fabric.names import NodeName
-from farshore.machine import namespace
 from farshore.machine.placement import instance_ends, namespace_name
+from farshore.machine.world import PRIVATE
 from farshore.port import Port, Protocol
 from farshore.traffic.packet import decode
 from farshore.traffic.settling import Settling
@@ -96,7 +96,7 @@ class Capture:
         desired = compile_fabric(fabric)
         if mute:
             for node in fabric.end_systems:
-                with namespace.entered(namespace_name(node.name)):
+                with PRIVATE.entered(namespace_name(node.name)):
                     subprocess.run([nft.program(), _MUTE], check=True)
         # A proxy is one node of the fabric and has a namespace for each of its interfaces.
         self._ends = {there: here for here, there in instance_ends(fabric).items()}
@@ -150,7 +150,7 @@ class Capture:
     def _send(self, packet: RawPacket) -> None:
         node = packet.end.node
         if node not in self._senders:
-            with namespace.entered(namespace_name(node)):
+            with PRIVATE.entered(namespace_name(node)):
                 # Of protocol 0: it sends, and receives nothing.
                 self._senders[node] = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
         where = (packet.end.interface, _ETH_P_IP, 0, 0, self._far_macs[packet.end])
@@ -199,7 +199,7 @@ def _converse(connection: Connection) -> None:
 
 
 def _opened(connection: Connection) -> socket.socket:
-    with namespace.entered(namespace_name(connection.node)):
+    with PRIVATE.entered(namespace_name(connection.node)):
         own = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     own.settimeout(_CONNECTION_SECONDS)
@@ -209,7 +209,7 @@ def _opened(connection: Connection) -> socket.socket:
 
 
 def _receiver(node: NodeName) -> socket.socket:
-    with namespace.entered(namespace_name(node)):
+    with PRIVATE.entered(namespace_name(node)):
         # Only a socket for all protocols receives what leaves.
         receiver = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)

@@ -17,8 +17,8 @@ from dataclasses import asdict
 from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
 from farshore.fabric.model import EndSystem
 from farshore.fabric.names import NodeName
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 from farshore.port import Protocol
 from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header, read_signed
 
@@ -42,7 +42,7 @@ def serve(
         keys: of the services that receive it in a signed header.
     """
     for node in end_systems:
-        with namespace.entered(namespace_name(node.name)):
+        with PRIVATE.entered(namespace_name(node.name)):
             for port in node.listens:
                 if port.protocol is Protocol.TCP:
                     server = _http_server(node, port.number, identities.get(node.name), keys.get(node.name, b""))

@@ -18,8 +18,8 @@ from pathlib import Path
 from farshore.engine.haproxy.configuration import Surroundings, configuration
 from farshore.errors import MachineError
 from farshore.fabric.model import Proxy
-from farshore.machine import namespace
 from farshore.machine.placement import namespace_name
+from farshore.machine.world import PRIVATE
 
 _logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class Appliance:
         tried = self._folder / "proxy.new"
         tried.write_text(text, encoding="utf-8")
         tried.chmod(0o600)
-        with namespace.entered(where):
+        with PRIVATE.entered(where):
             command = [*_OWN_PROC, program(), "-c", "-f", str(tried)]
             done = subprocess.run(
                 command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=_environment(keys), check=False
@@ -122,7 +122,7 @@ class Appliance:
             assert self._process is not None  # noqa: S101 - it is alive
             # The new process is handed what the old one listens on; the old one ends with its last connection.
             command += ["-x", str(self._socket), "-sf", str(self._process.pid)]
-        with namespace.entered(where):
+        with PRIVATE.entered(where):
             process = subprocess.Popen(command, env=_environment(keys), stdin=subprocess.DEVNULL)
         watched = os.pidfd_open(process.pid)
         try:

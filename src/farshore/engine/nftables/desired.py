@@ -1,4 +1,4 @@
-"""From a fabric to the desired state: what each node means on Linux, its rule set included. Pure.
+"""From a fabric to the desired state: what each node means on Linux, and the rule set that it is to load. Pure.
 
 A device or an end system is a namespace. A proxy is one for each realm that it stands in, a routing instance, which
 forwards nothing: the program that runs in the provider's instance listens in all the others and is all that connects
@@ -30,6 +30,8 @@ from farshore.machine.desired import (
 from farshore.machine.placement import instance_ends, instance_name, namespace_name
 from farshore.realm import Realm, RealmKind
 
+ENGINE_NAME = "nftables"
+
 # Of every interface: the far end of its link, and the link's size of packets.
 Wires = dict[LinkEnd, tuple[LinkEnd, int]]
 
@@ -49,14 +51,18 @@ def compile_fabric(fabric: Fabric) -> DesiredState:
         wires[link.left] = (link.right, link.mtu)
         wires[link.right] = (link.left, link.mtu)
     nodes: dict[NodeName, DesiredNode] = {}
+    rulesets: dict[NodeName, str] = {}
     for node in fabric.nodes.values():
         if isinstance(node, Proxy):
-            nodes |= {own.name: own for own in _routing_instances(node, wires)}
+            for instance, rules in _routing_instances(node, wires):
+                nodes[instance.name], rulesets[instance.name] = instance, rules
         else:
             nodes[node.name] = _node(node, wires)
+        if isinstance(node, Device) and (ruleset := device_ruleset(node)) is not None:
+            rulesets[node.name] = ruleset
     moved = instance_ends(fabric)
     links = (DesiredLink(moved.get(link.left, link.left), moved.get(link.right, link.right)) for link in fabric.links)
-    return DesiredState(nodes, tuple(links))
+    return DesiredState(nodes, tuple(links), {ENGINE_NAME: rulesets})
 
 
 def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
@@ -76,14 +82,13 @@ def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
         interfaces=tuple(interfaces),
         routes=routes,
         settings=settings_of(node),
-        ruleset=device_ruleset(node) if isinstance(node, Device) else None,
         rules=_policy_routing(node) if isinstance(node, Device) and node.last_hop else frozenset(),
         origin=node.origin,
     )
 
 
-def _routing_instances(proxy: Proxy, wires: Wires) -> Iterator[DesiredNode]:
-    """Yield the routing instances of a proxy."""
+def _routing_instances(proxy: Proxy, wires: Wires) -> Iterator[tuple[DesiredNode, str]]:
+    """Yield the routing instances of a proxy, each with its rule set."""
     limits = {limit.ingress: limit for limit in proxy.limits}
     by_tenant: dict[Realm, list[Front]] = {}
     for front in proxy.fronts:
@@ -97,15 +102,15 @@ def _routing_instances(proxy: Proxy, wires: Wires) -> Iterator[DesiredNode]:
             addresses = tuple(dict.fromkeys(front.own.ip for front in proxy.fronts))
             rules = provider_instance_ruleset(proxy.fronts)
         name = instance_name(proxy, interface.realm)
-        yield DesiredNode(
+        instance = DesiredNode(
             name=name,
             namespace=namespace_name(name),
             interfaces=(_interface(wires, proxy.name, interface, addresses),),
             routes=frozenset({DesiredRoute(EVERYWHERE, interface.name)}),
             settings=_INSTANCE_SETTINGS,
-            ruleset=rules,
             origin=proxy.origin,
         )
+        yield instance, rules
 
 
 def _interface(

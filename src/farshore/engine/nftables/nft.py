@@ -1,8 +1,9 @@
-"""nftables through its own program, in the namespace of the calling thread: load, list, remember.
+"""nftables through its own program, in the namespace of the calling thread: check, load, list, remember.
 
-Rule sets go in as text through ``nft -f -``, one transaction each, and come back as nft prints them. What
-came back right after loading is remembered in a table of its own, by digest: if the text that is wanted and
-the text that is there are still the remembered ones, nothing has to be done, and no other program has changed it.
+Rule sets go in as text through ``nft -f -``, one transaction each, and come back as nft prints them. What is listed
+right after loading is held against what was meant, kind by kind, and remembered in a table of its own, by digest and
+generation. If the text that is wanted is the remembered one, and no transaction has come since or what is listed has
+the remembered digest, nothing has to be done, and no other program has changed it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,20 @@ import logging
 import re
 import shutil
 import subprocess
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from farshore.engine.nftables import tables
 from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE, RECORD_TABLE
-from farshore.engine.nftables.ruleset_update import batches, own_tables, update
+from farshore.engine.nftables.ruleset_update import batches, contents, strange, update
 from farshore.errors import MachineError
+from farshore.machine import namespace
 
 _logger = logging.getLogger(__name__)
 
+OWN_TABLES = (FILTER_TABLE, NAT_TABLE)
 _TIMEOUT = 120.0  # seconds; loading 40,000 elements takes a quarter of one
-_RECORD = re.compile(r'comment "wanted:([0-9a-f]+) listed:([0-9a-f]+)"')
+_RECORD = re.compile(r"wanted:([0-9a-f]+) listed:([0-9a-f]+) generation:(\d+)")
 _TOO_LONG = "Message too long"
 
 
@@ -31,15 +36,19 @@ class _MessageTooLongError(MachineError):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Digests of the text that was loaded last and of what nft listed right after; and of what it lists now."""
+    """What is remembered of the last load, and what is there now.
+
+    Attributes:
+        wanted: the digest of the text that was loaded last, None where there is no record.
+        intact: whether our tables are as they were right after.
+        ours: whether any of our tables is there.
+        others: the tables that are not ours, by family and name.
+    """
 
     wanted: str | None
-    listed: str | None
-    present: str
-
-    def holds(self, text: str) -> bool:
-        """Tell whether ``text`` is what was loaded last, and untouched since."""
-        return self.wanted == _digest(text) and self.listed == self.present
+    intact: bool
+    ours: bool
+    others: tuple[str, ...]
 
 
 def program() -> str:
@@ -50,37 +59,102 @@ def program() -> str:
     return path
 
 
-def load(text: str, *, in_use: bool) -> None:
-    """Load a rule set in one transaction, read it back and remember both. Raises MachineError, nothing changed.
+def check(text: str) -> None:
+    """Raise MachineError where a rule set could not be loaded. Nothing is changed."""
+    try:
+        _run(["--check", "-f", "-"], _anew(text))
+    except _MessageTooLongError:
+        # The rules come first; what follows are elements of sets, thousands of the same form.
+        _run(["--check", "-f", "-"], _anew(next(iter(batches(text)))))
 
-    ``in_use`` says that another one is at work there, whose flows are to lose no packet.
+
+def load(text: str, *, in_use: bool) -> None:
+    """Load a rule set in one transaction, hold what is there then against it, and remember both.
+
+    ``in_use`` says that another one is at work there, whose flows are to lose no packet. Raises MachineError, with
+    nothing changed where nft refuses, and with a rule set that is not remembered where it is not what was meant.
     """
-    anew = "".join(f"table {table}\ndelete table {table}\n" for table in (FILTER_TABLE, NAT_TABLE)) + text
     if in_use:
         try:
             _transact(update(_run(["--stateless", "list", "ruleset"], None), text))
-        except MachineError as error:
+        except (MachineError, ValueError) as error:
             # What is there is hooked in otherwise than here: by another program, or by an older farshore.
             _logger.warning("the rule set in use cannot be updated and is replaced as a whole: %s", error)
-            _transact(anew)
+            _transact(_anew(text))
     else:
-        _transact(anew)
+        _transact(_anew(text))
+    meant = _meant(text) if in_use else None
+    before = tables.present()
     listing = _listing()
-    listed = _own_tables(listing)
-    if not listed:
-        raise MachineError("nft reports success and lists no table of the rule set that it loaded")
-    comment = f"wanted:{_digest(text)} listed:{_digest(listed)}"
+    wrong = _wrong(listing, text, meant)
+    if wrong and in_use:
+        # Another program has changed the rule set between the two looks at it.
+        _logger.warning("the rule set is not as desired after its update and is replaced as a whole: %s", wrong[0])
+        _transact(_anew(text))
+        before = tables.present()
+        listing = _listing()
+        wrong = _wrong(listing, text, meant)
+    if wrong:
+        raise MachineError(f"the rule set is not as desired after it was loaded: {'; '.join(wrong)}")
+    # The record itself is the next transaction. If another comes between, its generation is never that of the record.
+    comment = f"wanted:{digest(text)} listed:{_digest_of(listing)} generation:{before.generation + 1}"
     # Deleting costs a wait for all processors, so only what is there is deleted.
-    clearing = f"delete table {RECORD_TABLE}\n" if f"table {RECORD_TABLE} {{" in listing else ""
+    clearing = f"delete table {RECORD_TABLE}\n" if RECORD_TABLE in before.tables else ""
     _transact(f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
+
+
+def unload(names: Collection[str]) -> None:
+    """Delete tables by family and name; those that are not there are passed over."""
+    _transact("".join(f"table {name}\ndelete table {name}\n" for name in names))
 
 
 def remembered() -> Remembered:
     """Return what is remembered of the last load, and what is there now."""
-    listing = _listing()
-    record = _RECORD.search(listing)
-    wanted, listed = record.groups() if record else (None, None)
-    return Remembered(wanted, listed, _digest(_own_tables(listing)))
+    present = tables.present()
+    record = _RECORD.fullmatch(present.tables.get(RECORD_TABLE, ""))
+    others = tuple(sorted(present.tables.keys() - {*OWN_TABLES, RECORD_TABLE}))
+    ours = any(table in present.tables for table in OWN_TABLES)
+    if record is None:
+        return Remembered(None, False, ours, others)
+    wanted, listed, generation = record.groups()
+    intact = int(generation) == present.generation or (ours and _digest_of(_listing()) == listed)
+    return Remembered(wanted, intact, ours, others)
+
+
+def digest(text: str) -> str:
+    """Return what tells a text from every other."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest_of(listing: str) -> str:
+    return digest(repr(sorted(contents(listing).items())))
+
+
+def _anew(text: str) -> str:
+    return "".join(f"table {table}\ndelete table {table}\n" for table in OWN_TABLES) + text
+
+
+def _meant(text: str) -> str:
+    """Return what nft lists of a rule set that is loaded where nothing else is."""
+    with namespace.unnamed():
+        _transact(text)
+        return _listing()
+
+
+def _wrong(listing: str, text: str, meant: str | None) -> list[str]:
+    """Return what is not as it was meant, kind by kind.
+
+    Tables that were made anew just now are in the form that nft gives them, so only their parts are held against
+    those of the text; ``meant`` is the whole of what is to be listed, where they were not.
+    """
+    if found := [f"{each} is of an unknown kind" for each in strange(listing)]:
+        return found
+    there, wanted = contents(listing), contents(text if meant is None else meant)
+    missing = [f"{' '.join(place).strip()} is missing" for place in wanted.keys() - there.keys()]
+    surplus = [f"{' '.join(place).strip()} is not desired" for place in there.keys() - wanted.keys()]
+    both = wanted.keys() & there.keys() if meant is not None else ()
+    other = [f"{' '.join(place).strip()} differs" for place in both if wanted[place] != there[place]]
+    return sorted(missing + surplus + other)
 
 
 def _transact(text: str) -> None:
@@ -95,14 +169,6 @@ def _transact(text: str) -> None:
 
 def _listing() -> str:
     return _run(["--stateless", "--numeric", "list", "ruleset"], None)
-
-
-def _own_tables(listing: str) -> str:
-    return "\n".join(text for _, text in own_tables(listing))
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _run(arguments: list[str], text: str | None) -> str:

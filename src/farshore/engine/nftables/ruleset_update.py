@@ -23,7 +23,9 @@ from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE
 
 _OWN = (FILTER_TABLE, NAT_TABLE)
 _TABLE = re.compile(r"^table (?P<name>\S+ \S+) \{.*?^\}$", re.MULTILINE | re.DOTALL)
-_PART = re.compile(r"^\t(?P<kind>chain|set|map) (?P<name>\S+) \{\n(?P<body>.*?)^\t\}\n*", re.MULTILINE | re.DOTALL)
+_PART = re.compile(r"^\t(?P<kind>[a-z]+(?: [a-z]+)?) (?P<name>\S+) \{\n(?P<body>.*?)^\t\}\n*", re.MULTILINE | re.DOTALL)
+# What we write, and so all that may be in our tables: no counter, limit, quota, ct timeout, flowtable …
+_KINDS = ("chain", "set", "map")
 _ELEMENTS = re.compile(r"^\t\telements = \{ (?P<elements>.*?) \}$", re.MULTILINE | re.DOTALL)
 _HOOK = re.compile(r"^\t\ttype \w+ hook .*\n", re.MULTILINE)
 _BRACES = re.compile(r"\{ ([^}]*) \}")
@@ -31,7 +33,7 @@ _BRACES = re.compile(r"\{ ([^}]*) \}")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A chain, set or map, as nft lists it or as we write it."""
+    """A chain, set, map or whatever else is in a table, as nft lists it or as we write it."""
 
     table: str
     kind: str
@@ -52,7 +54,7 @@ class _Part:
     @property
     def rules(self) -> str:
         """Return the rules of a chain, what stands in braces in order: nft lists it in any."""
-        return _BRACES.sub(lambda braces: ", ".join(sorted(_split(braces[1]))), _HOOK.sub("", self.body))
+        return _in_order(_HOOK.sub("", self.body))
 
 
 def own_tables(listing: str) -> Iterator[tuple[str, str]]:
@@ -62,8 +64,34 @@ def own_tables(listing: str) -> Iterator[tuple[str, str]]:
             yield table["name"], table.group()
 
 
+def contents(listing: str) -> dict[tuple[str, str, str], str]:
+    """Return what is in our tables, by table, kind and name: two that differ in an order alone have equal contents.
+
+    A table's own flags and comment, which are none of ours, are of a kind of their own.
+    """
+    found = {part.place: _in_order(part.body) for part in _parts(listing)}
+    for name, content in own_tables(listing):
+        found[name, "table", ""] = _outside(content)
+    return found
+
+
+def strange(listing: str) -> list[str]:
+    """Return what is in our tables that is of a kind which we never write, as people call it."""
+    return [
+        f"{kind} {name} of table {table}".replace("  ", " ")
+        for (table, kind, name), text in contents(listing).items()
+        if kind not in _KINDS and (kind != "table" or text)
+    ]
+
+
 def update(listing: str, text: str) -> str:
-    """Return the transaction that puts ``text`` in place of what ``listing`` says is at work."""
+    """Return the transaction that puts ``text`` in place of what ``listing`` says is at work.
+
+    Raises ValueError where a table has flags or a comment, for those cannot be taken from it.
+    """
+    for name, content in own_tables(listing):
+        if said := _outside(content):
+            raise ValueError(f"table {name} has {said!r}")
     present = {part.place: part for part in _parts(listing)}
     wanted = {part.place: part for part in _parts(text)}
     left_alone = {
@@ -84,6 +112,17 @@ def update(listing: str, text: str) -> str:
         elif gone := sorted(part.elements - wanted[place].elements):
             deletions.append(f"delete element {where} {{ {', '.join(gone)} }}")
     return "".join(f"{command}\n" for command in (*flushes, *deletions, *last)) + _without(text, left_alone)
+
+
+def _in_order(text: str) -> str:
+    """Return a text with what stands in braces in order."""
+    return _BRACES.sub(lambda braces: f"{{ {', '.join(sorted(_split(braces[1])))} }}", text)
+
+
+def _outside(content: str) -> str:
+    """Return what a table says outside of all its parts."""
+    lines = _PART.sub("", content).strip().splitlines()[1:-1]
+    return " ".join(line.strip() for line in lines)
 
 
 def _parts(tables: str) -> Iterator[_Part]:

@@ -1,0 +1,104 @@
+"""The tables of the thread's network namespace and its generation, from the kernel itself: no program is started.
+
+The kernel counts the transactions of a namespace (its generation). A namespace whose generation is the one that was
+remembered has had none since, by whatever program, and need not be listed: that takes a hundred times as long. The
+layouts are those of linux/netfilter/nf_tables.h; a table's comment is written as libnftnl does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_NETLINK_NETFILTER = 12
+_NFT_MSG_GETTABLE, _NFT_MSG_GETGEN = 0x0A01, 0x0A10
+_NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x001, 0x300, 0x010
+_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_HEADER, _NETFILTER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=BBH"), struct.Struct("=i")
+_ATTRIBUTE = struct.Struct("=HH")
+_TYPE = 0x3FFF
+_NFTA_GEN_ID = 1
+_NFTA_TABLE_NAME, _NFTA_TABLE_USERDATA = 1, 6
+_COMMENT = 0
+_LARGEST_ANSWER = 65536
+_FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """What stands in a namespace: its generation, and the comments of its tables by family and name."""
+
+    generation: int
+    tables: Mapping[str, str]
+
+
+def present() -> Present:
+    """Return what stands in the thread's namespace. Raises OSError where the kernel refuses."""
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as kernel:
+        for _ in range(_TRIES):
+            before = _generation(kernel)
+            try:
+                tables = dict(_tables(kernel))
+            except InterruptedError:
+                continue
+            if _generation(kernel) == before:
+                return Present(before, tables)
+    raise OSError("the tables change faster than they can be listed")
+
+
+def _generation(kernel: socket.socket) -> int:
+    (content,) = _answers(kernel, _NFT_MSG_GETGEN, _NLM_F_REQUEST)
+    return int.from_bytes(_attributes(content)[_NFTA_GEN_ID], "big")
+
+
+def _tables(kernel: socket.socket) -> Iterator[tuple[str, str]]:
+    for content in _answers(kernel, _NFT_MSG_GETTABLE, _NLM_F_REQUEST | _NLM_F_DUMP):
+        family, _, _ = _NETFILTER.unpack_from(content)
+        found = _attributes(content)
+        name = found[_NFTA_TABLE_NAME].rstrip(b"\0").decode("utf-8", "replace")
+        yield f"{_FAMILIES.get(family, family)} {name}", _comment(found.get(_NFTA_TABLE_USERDATA, b""))
+
+
+def _comment(data: bytes) -> str:
+    start = 0
+    while start + 2 <= len(data):
+        kind, size = data[start], data[start + 1]
+        if kind == _COMMENT:
+            return data[start + 2 : start + 2 + size].rstrip(b"\0").decode("utf-8", "replace")
+        start += 2 + size
+    return ""
+
+
+def _answers(kernel: socket.socket, kind: int, flags: int) -> Iterator[bytes]:
+    kernel.send(_HEADER.pack(_HEADER.size + _NETFILTER.size, kind, flags, 0, 0) + _NETFILTER.pack(0, 0, 0))
+    while True:
+        answer = kernel.recv(_LARGEST_ANSWER)
+        start = 0
+        while start < len(answer):
+            size, found, said, _, _ = _HEADER.unpack_from(answer, start)
+            if said & _NLM_F_DUMP_INTR:
+                raise InterruptedError("what is listed has changed meanwhile")
+            if found in (_NLMSG_ERROR, _NLMSG_DONE):
+                (code,) = _ERROR.unpack_from(answer, start + _HEADER.size)
+                if code != 0:
+                    raise OSError(-code, os.strerror(-code))
+                return
+            yield answer[start + _HEADER.size : start + size]
+            start += (size + 3) & ~3
+        if not flags & _NLM_F_DUMP:
+            return
+
+
+def _attributes(content: bytes) -> dict[int, bytes]:
+    found = {}
+    start = _NETFILTER.size
+    while start + _ATTRIBUTE.size <= len(content):
+        size, kind = _ATTRIBUTE.unpack_from(content, start)
+        found[kind & _TYPE] = content[start + _ATTRIBUTE.size : start + size]
+        start += (size + 3) & ~3
+    return found

@@ -1,0 +1,154 @@
+"""The actual state: what is there now, whole namespaces of it, in the same plain values as the desired state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+
+from farshore.fabric.names import NodeName
+from farshore.machine import listing, settings
+from farshore.machine.desired import DesiredNode, DesiredRoute, DesiredRule
+from farshore.machine.engine import Reading
+from farshore.machine.listing import KERNEL_RULES, LOOPBACK, Foreign
+from farshore.machine.namespace import Namespaces
+from farshore.machine.netlink import Kernel
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ActualInterface:
+    """An interface as it is.
+
+    Attributes:
+        name: as it is called now.
+        index: its number, one of its own within its namespace.
+        mac: its MAC address.
+        mtu: bytes.
+        up: whether it is set up.
+        far_mac: the permanent neighbour's MAC address, None where it has none.
+        addresses: those that stand alone in their prefix.
+        kind: ``veth`` or what else it is, None for a device of the machine's own.
+        peer: the number of a veth's other end, None where that is not known.
+        plain: whether it resolves addresses, takes in its own packets alone, and belongs to no bridge.
+        home: where it was borrowed, the name that it has there.
+        settings: its own kernel settings, by ``ipv4/rp_filter``.
+    """
+
+    name: str
+    index: int
+    mac: str
+    mtu: int
+    up: bool
+    far_mac: str | None
+    addresses: frozenset[IPv4Address]
+    kind: str | None = "veth"
+    peer: int | None = None
+    plain: bool = True
+    home: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActualNode:
+    """A namespace as it is.
+
+    ``foreign`` is what no desired state has, ``lost`` are rules that a namespace begins with and that are gone, and
+    ``loaded`` is what each engine finds, by its name.
+    """
+
+    interfaces: Mapping[str, ActualInterface]
+    routes: frozenset[DesiredRoute]
+    rules: frozenset[DesiredRule]
+    settings: Mapping[str, str]
+    loaded: Mapping[str, Reading] = field(default_factory=dict)
+    foreign: tuple[Foreign, ...] = ()
+    lost: frozenset[DesiredRule] = frozenset()
+    loopback_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ActualState:
+    """What is there: of every desired node, None where its namespace does not exist, and of every other namespace."""
+
+    nodes: Mapping[NodeName, ActualNode | None]
+    unwanted: Mapping[NodeName, ActualNode] = field(default_factory=dict)
+
+
+def read(namespaces: Namespaces, name: str, node: DesiredNode | None = None) -> ActualNode:
+    """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
+
+    Raises MachineError where there is no such namespace, OSError where the kernel refuses.
+    """
+    with namespaces.entered(name), Kernel() as kernel:
+        for left in reversed(range(_TRIES)):
+            try:
+                return _read(kernel, node)
+            except (InterruptedError, KeyError):  # something has changed between two parts of the answer
+                if left == 0:
+                    raise
+    raise AssertionError("the last try returns or raises")
+
+
+def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
+    daemons = node.daemons if node is not None else frozenset()
+    links = list(listing.links(kernel))
+    names = {link.index: link.name for link in links}
+    foreign = [link.program for link in links if link.program is not None]
+    addresses: dict[str, set[IPv4Address]] = {}
+    for name, address in listing.addresses(kernel, names):
+        if isinstance(address, Foreign):
+            foreign.append(address)
+        else:
+            addresses.setdefault(name, set()).add(address)
+    far_macs: dict[str, str] = {}
+    for name, neighbour in listing.neighbours(kernel, names):
+        if isinstance(neighbour, Foreign):
+            foreign.append(neighbour)
+        else:
+            far_macs[name] = neighbour
+    routes = list(listing.routes(kernel, names, daemons))
+    rules = list(listing.rules(kernel, daemons))
+    foreign += [each for each in (*routes, *rules) if isinstance(each, Foreign)]
+    foreign += listing.qdiscs(kernel, names)
+    own_rules = frozenset(rule for rule in rules if isinstance(rule, DesiredRule))
+    return ActualNode(
+        interfaces={
+            link.name: ActualInterface(
+                name=link.name,
+                index=link.index,
+                mac=link.mac,
+                mtu=link.mtu,
+                up=link.up,
+                far_mac=far_macs.get(link.name),
+                addresses=frozenset(addresses.get(link.name, ())),
+                kind=link.kind,
+                peer=link.peer,
+                plain=link.plain and link.master is None,
+                home=_home(link),
+                settings=link.settings,
+            )
+            for link in links
+            if link.name != LOOPBACK
+        },
+        routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
+        rules=own_rules - KERNEL_RULES,
+        settings=_settings(node) if node is not None else {},
+        foreign=tuple(foreign),
+        lost=KERNEL_RULES - own_rules,
+        loopback_up=all(link.up for link in links if link.name == LOOPBACK),
+    )
+
+
+def _home(link: listing.ListedLink) -> str | None:
+    """Return the name that an interface has where it belongs, None where it was made here and ends here."""
+    if link.alias.startswith(listing.BORROWED):
+        return link.alias.removeprefix(listing.BORROWED)
+    # A device of the machine's own cannot be made, nor removed.
+    return link.name if link.kind is None else None
+
+
+def _settings(node: DesiredNode) -> dict[str, str]:
+    with settings.opened() as directory:
+        return {path: settings.read(directory, path) for path, _ in node.settings}

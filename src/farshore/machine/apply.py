@@ -1,0 +1,162 @@
+"""Applying a desired state to the machine: read, compare, change; and taking it down again."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
+
+from farshore.errors import MachineError
+from farshore.fabric.names import NodeName
+from farshore.machine import actual, execution
+from farshore.machine.actual import ActualNode, ActualState
+from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
+from farshore.machine.desired import DesiredState
+from farshore.machine.difference import difference
+from farshore.machine.engine import Engine, Reading
+from farshore.machine.links import wait_until_up
+from farshore.machine.namespace import Namespaces
+from farshore.machine.placement import namespace_name
+from farshore.machine.steps import UNHEARD, Step, Steps, phases
+from farshore.reporter import SILENT, Reporter
+
+_logger = logging.getLogger(__name__)
+
+# Loading is mostly waiting for programs and until all processors have let go of what was there. Many nodes can wait at
+# once. All else is work, which more threads would not speed up.
+_LOADING_AT_ONCE = 16
+
+
+def apply(
+    desired: DesiredState,
+    engines: Sequence[Engine],
+    namespaces: Namespaces,
+    reporter: Reporter = SILENT,
+    steps: Steps = UNHEARD,
+) -> tuple[Change, ...]:
+    """Bring the machine to the desired state and return what was changed, nothing on a second call.
+
+    Args:
+        desired: what is to be there.
+        engines: what loads the configurations that it holds.
+        namespaces: where its namespaces live.
+        reporter: is given the number of changes done, of all, and the node at hand.
+        steps: hears of each step.
+
+    Raises:
+        MachineError: The kernel or an engine refuses; what had been done until then stays, and another call goes on
+            from there.
+    """
+    changes = difference(desired, read_all(desired, engines, namespaces), tuple(engines))
+    carry_out(changes, desired, engines, namespaces, reporter, steps)
+    return changes
+
+
+def carry_out(  # noqa: PLR0917 - as apply, after the changes
+    changes: tuple[Change, ...],
+    desired: DesiredState,
+    engines: Sequence[Engine],
+    namespaces: Namespaces,
+    reporter: Reporter = SILENT,
+    steps: Steps = UNHEARD,
+) -> None:
+    """Make the changes that a difference says. Arguments and errors are those of :func:`apply`."""
+    _logger.info("%d nodes, %d changes", len(desired.nodes), len(changes))
+    _check(changes, engines, namespaces, desired)
+    work = execution.Execution(desired, {engine.name: engine for engine in engines}, namespaces)
+    done = 0
+    reporter.started("configuration")
+    for phase in phases(changes):
+        loads = isinstance(phase[0].changes[0], LoadConfiguration)
+        with _threads(_LOADING_AT_ONCE if loads else 1) as pool:
+            taken = [pool.submit(_take, step, work, desired, steps) for step in phase]
+            for finished in as_completed(taken):
+                step = finished.result()
+                done += len(step.changes)
+                reporter.advanced(done, len(changes), step.node)
+    _wait_for_links(desired, namespaces, changes)
+    reporter.finished("configuration")
+
+
+def _take(step: Step, work: execution.Execution, desired: DesiredState, steps: Steps) -> Step:
+    steps.before(step)
+    with _naming(desired, step.node, step.changes[0].what):
+        work.take(step)
+    for change in step.changes:
+        _logger.debug("%s", change)
+    steps.after(step)
+    return step
+
+
+def _check(changes: Iterable[Change], engines: Iterable[Engine], namespaces: Namespaces, desired: DesiredState) -> None:
+    """Have engines check what they are to load where something is at work already, all of it before any is loaded."""
+    loads = [change for change in changes if isinstance(change, LoadConfiguration) and change.in_use]
+    if len(loads) < 2:  # noqa: PLR2004 - a single one is loaded or refused as a whole
+        return
+    by_name = {engine.name: engine for engine in engines}
+    with _threads(_LOADING_AT_ONCE) as pool:
+
+        def check(change: LoadConfiguration) -> None:
+            with _naming(desired, change.node, f"check {change.noun}"):
+                by_name[change.engine].check(namespaces, {change.node: change.configuration})
+
+        for _ in pool.map(check, loads):
+            pass
+
+
+def _wait_for_links(desired: DesiredState, namespaces: Namespaces, changes: Iterable[Change]) -> None:
+    configured = (change for change in changes if isinstance(change, ConfigureInterface))
+    for name, of_node in itertools.groupby(configured, key=lambda change: change.node):
+        with _naming(desired, name, "wait for links"):
+            wait_until_up(namespaces, namespace_name(name), [change.interface.name for change in of_node])
+
+
+def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Namespaces) -> ActualState:
+    """Read what is there: of every desired node, and of every other namespace of ours. Raises MachineError."""
+    there = namespaces.names()
+    wanted = {node.namespace: node for node in desired.nodes.values()}
+    present = [wanted[name].name for name in there if name in wanted]
+    loaded = _read_engines(engines, namespaces, present)
+    nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
+    for name in present:
+        with _naming(desired, name, "read the actual state"):
+            node = actual.read(namespaces, namespace_name(name), desired.nodes[name])
+        nodes[name] = replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
+    unwanted = [NodeName(name) for name in there if name not in wanted] if namespaces.private else []
+    return ActualState(nodes, {name: actual.read(namespaces, name) for name in unwanted})
+
+
+def _read_engines(
+    engines: Iterable[Engine], namespaces: Namespaces, nodes: Sequence[NodeName]
+) -> Mapping[str, Mapping[NodeName, Reading]]:
+    return {engine.name: engine.read(namespaces, nodes) for engine in engines}
+
+
+def remove(namespaces: Namespaces, names: Iterable[str]) -> None:
+    """Take namespaces down, by name. Links go with them. Names that are not there are passed over."""
+    for name in names:
+        namespaces.delete(name)
+
+
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
+    """Yield a pool of threads; when the body ends in an error, nothing that has not begun is begun."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _naming(desired: DesiredState, name: NodeName, what: str) -> Iterator[None]:
+    """Turn what the kernel or an engine refuses in the body into an error that names the node."""
+    try:
+        yield
+    except (OSError, MachineError) as error:
+        node = desired.nodes.get(name)
+        where = f"{name} ({node.origin})" if node is not None and node.origin is not None else name
+        raise MachineError(f"{where}: {what}: {error}") from error

@@ -1,0 +1,269 @@
+"""The difference between what should be and what is: pure, every change with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import NodeName
+from farshore.machine.actual import ActualInterface, ActualNode, ActualState
+from farshore.machine.changes import (
+    AddRoute,
+    AddRule,
+    BorrowInterface,
+    Change,
+    ConfigureInterface,
+    CreateLink,
+    CreateNamespace,
+    DeleteNamespace,
+    DetachProgram,
+    LoadConfiguration,
+    MakeSetting,
+    RaiseLoopback,
+    RemoveAddress,
+    RemoveForeign,
+    RemoveForeignRoute,
+    RemoveForeignRule,
+    RemoveInterface,
+    RemoveNeighbour,
+    RemoveQdisc,
+    RemoveRoute,
+    RemoveRule,
+    ReturnInterface,
+    UnloadConfiguration,
+)
+from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
+from farshore.machine.engine import NOTHING, Engine
+from farshore.machine.listing import Foreign, Kind
+
+_NOT_DESIRED = "not part of the fabric, or configured otherwise"
+_REMOVALS: Mapping[Kind, type[RemoveForeign]] = {
+    Kind.ADDRESS: RemoveAddress,
+    Kind.NEIGHBOUR: RemoveNeighbour,
+    Kind.ROUTE: RemoveForeignRoute,
+    Kind.RULE: RemoveForeignRule,
+    Kind.QDISC: RemoveQdisc,
+    Kind.PROGRAM: DetachProgram,
+}
+_FORWARDING = "net/ipv4/ip_forward"
+# The kernel writes this one when it is told to forward, or no more.
+_FOLLOWING = "net/ipv4/conf/all/accept_redirects"
+# So does it with this one of every interface.
+_FORWARDED = "ipv4/forwarding"
+_OF_NEW_INTERFACES = {"net/ipv4/conf/default/": "ipv4/", "net/ipv6/conf/default/": "ipv6/"}
+
+
+def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine, ...] = ()) -> tuple[Change, ...]:
+    """Return what must change, in the order in which it is to be done. Empty where all is as it should be.
+
+    What is to go is closed before it is taken apart: its links go first, then its namespace. What filters stands
+    before anything can flow: configurations of engines, then settings (forwarding among them), then links and routes.
+    """
+    present = {name: node for name, node in actual.nodes.items() if node is not None}
+    nodes = desired.nodes.values()
+    doomed = {
+        LinkEnd(name, interface.name)
+        for name, node in present.items()
+        for interface in _doomed(desired, desired.nodes[name], node, engines)
+    }
+    unwanted = {LinkEnd(name, interface) for name, node in actual.unwanted.items() for interface in node.interfaces}
+    # The far end of a removed link goes with it.
+    missing = [
+        link
+        for link in desired.links
+        if any(_is_missing(end, present, doomed) for end in (link.left, link.right))
+        or not _are_joined(present[link.left.node], link.left, present[link.right.node], link.right)
+    ]
+    fresh = {end for link in missing for end in (link.left, link.right)}
+    return (
+        *_interface_removals(actual.unwanted, unwanted, set(), "its node is not part of the fabric"),
+        *_interface_removals(present, doomed, fresh, _NOT_DESIRED),
+        *(DeleteNamespace(name, "not part of the fabric") for name in actual.unwanted),
+        *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
+        *(change for engine in engines for node in nodes for change in _loads(desired, engine, node, present)),
+        *(change for engine in engines for node in nodes for change in _unloads(desired, engine, node, present)),
+        *(change for node in nodes for change in _settings(node, present.get(node.name), doomed | fresh)),
+        *(CreateLink(link.left.node, "missing", link) for link in missing),
+        *(change for node in nodes for change in _wiring(node, present.get(node.name), doomed, fresh)),
+    )
+
+
+# --- links --------------------------------------------------------------------------------------------------
+
+
+def _doomed(
+    desired: DesiredState, node: DesiredNode, actual: ActualNode, engines: tuple[Engine, ...]
+) -> Iterator[ActualInterface]:
+    """Yield the interfaces that must go: all, where a node is to lose all that filters there."""
+    opened = any(
+        actual.loaded.get(engine.name, NOTHING).loaded is not None and not desired.wanted(engine.name, [node.name])
+        for engine in engines
+    )
+    wanted = {(interface.name, interface.mac, interface.mtu, "veth") for interface in node.interfaces}
+    borrowed = {(each.name, each.port) for each in node.borrowed}
+    for found in actual.interfaces.values():
+        kept = (found.name, found.mac, found.mtu, found.kind) in wanted or (found.name, found.home) in borrowed
+        if opened or not kept:
+            yield found
+
+
+def _is_missing(end: LinkEnd, present: Mapping[NodeName, ActualNode], doomed: set[LinkEnd]) -> bool:
+    return end in doomed or end.node not in present or end.interface not in present[end.node].interfaces
+
+
+def _are_joined(left_node: ActualNode, left: LinkEnd, right_node: ActualNode, right: LinkEnd) -> bool:
+    """Tell whether two interfaces are the ends of one link, as far as their numbers tell."""
+    here, there = left_node.interfaces[left.interface], right_node.interfaces[right.interface]
+    return here.peer in (None, there.index) and there.peer in (None, here.index)
+
+
+def _interface_removals(
+    present: Mapping[NodeName, ActualNode], doomed: set[LinkEnd], fresh: set[LinkEnd], reason: str
+) -> Iterator[Change]:
+    """Yield the removals of what is doomed, for a reason, and of the far ends that go with it."""
+    for name, node in present.items():
+        for interface in node.interfaces.values():
+            end = LinkEnd(name, interface.name)
+            if end in doomed:
+                if interface.home is None:
+                    yield RemoveInterface(name, reason, interface.name)
+                else:
+                    yield ReturnInterface(name, reason, interface.name, interface.home)
+            elif end in fresh:
+                yield RemoveInterface(name, "the far end of its link is replaced", interface.name)
+
+
+# --- engines ------------------------------------------------------------------------------------------------
+
+
+def _loads(
+    desired: DesiredState, engine: Engine, node: DesiredNode, present: Mapping[NodeName, ActualNode]
+) -> Iterator[Change]:
+    configuration = desired.wanted(engine.name, [node.name]).get(node.name)
+    if configuration is None:
+        return
+    actual = present.get(node.name)
+    found = actual.loaded.get(engine.name, NOTHING) if actual is not None else NOTHING
+    if found.loaded is None:
+        why = f"no {engine.noun} is loaded"
+    elif not found.intact:
+        why = "modified by another program"
+    elif found.loaded != engine.digest(configuration):
+        why = f"the desired {engine.noun} has changed"
+    else:
+        return
+    in_use = found.loaded is not None
+    yield LoadConfiguration(node.name, why, engine.name, engine.noun, configuration, in_use)
+
+
+def _unloads(
+    desired: DesiredState, engine: Engine, node: DesiredNode, present: Mapping[NodeName, ActualNode]
+) -> Iterator[Change]:
+    actual = present.get(node.name)
+    found = actual.loaded.get(engine.name, NOTHING) if actual is not None else NOTHING
+    if found.loaded is not None and not desired.wanted(engine.name, [node.name]):
+        yield UnloadConfiguration(node.name, "none is desired here", engine.name, engine.noun, None)
+    for each in found.surplus:
+        yield UnloadConfiguration(node.name, f"{each} is not part of the fabric", engine.name, engine.noun, each)
+
+
+# --- settings -----------------------------------------------------------------------------------------------
+
+
+def _settings(node: DesiredNode, actual: ActualNode | None, replaced: set[LinkEnd]) -> Iterator[Change]:
+    wrong = {path: value for path, value in node.settings if actual is None or actual.settings[path] != value}
+    wanted = dict(node.settings)
+    # What is to forward no more does so at once, and what is to forward does so last.
+    if actual is not None and wrong.get(_FORWARDING) == "0":
+        wrong = {_FORWARDING: "0", _FOLLOWING: wanted.get(_FOLLOWING, "0"), **wrong}
+    for path, value in wrong.items():
+        yield MakeSetting(node.name, f"{path}: desired value {value}", path, value)
+    if actual is None:
+        return
+    for interface in actual.interfaces.values():
+        if LinkEnd(node.name, interface.name) in replaced:
+            continue
+        for name, value in _of_interfaces(node):
+            if interface.settings.get(name, value) != value and not (
+                name.endswith("forwarding") and _FORWARDING in wrong
+            ):
+                family, _, setting = name.partition("/")
+                path = f"net/{family}/conf/{interface.name}/{setting}"
+                yield MakeSetting(node.name, f"{path}: desired value {value}", path, value)
+
+
+def _of_interfaces(node: DesiredNode) -> Iterator[tuple[str, str]]:
+    """Yield what each interface of a node is to have: what new ones begin with, and whether it forwards."""
+    for path, value in node.settings:
+        if path == _FORWARDING:
+            yield _FORWARDED, value
+        for prefix, family in _OF_NEW_INTERFACES.items():
+            if path.startswith(prefix):
+                yield family + path.removeprefix(prefix), value
+
+
+# --- what is inside a namespace -----------------------------------------------------------------------------
+
+
+def _wiring(
+    node: DesiredNode, actual: ActualNode | None, doomed: set[LinkEnd], fresh: set[LinkEnd]
+) -> Iterator[Change]:
+    """Yield what changes inside a namespace once its links stand."""
+    if actual is not None and not actual.loopback_up:
+        yield RaiseLoopback(node.name, "down")
+    # What stands on an interface that goes goes with it.
+    present = actual.interfaces if actual is not None else {}
+    lost = {name for name in present if LinkEnd(node.name, name) in doomed | fresh}
+    foreign = [each for each in (actual.foreign if actual is not None else ()) if each.interface not in lost]
+    yield from (_removal(node, each) for each in foreign if each.kind is not Kind.ROUTE)
+    for borrowed in node.borrowed:
+        if borrowed.name not in present or borrowed.name in lost:
+            yield BorrowInterface(node.name, "missing", borrowed)
+    for interface in node.interfaces:
+        is_new = LinkEnd(node.name, interface.name) in fresh
+        yield from _configuration(node, interface, None if is_new else present.get(interface.name), foreign, lost)
+    yield from _routing_policy(node, actual)
+    yield from (_removal(node, each) for each in foreign if each.kind is Kind.ROUTE and each.interface not in lost)
+    standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
+    for route in sorted(standing - node.routes, key=str):
+        yield RemoveRoute(node.name, f"{route.destination} is not a desired route", route)
+    for route in sorted(node.routes - standing, key=str):
+        yield AddRoute(node.name, f"{route.destination} is missing", route)
+
+
+def _removal(node: DesiredNode, found: Foreign) -> Change:
+    return _REMOVALS[found.kind](node.name, f"{found.text} is not part of the fabric", found)
+
+
+def _configuration(
+    node: DesiredNode, wanted: DesiredInterface, before: ActualInterface | None, foreign: list[Foreign], lost: set[str]
+) -> Iterator[Change]:
+    """Yield what an interface needs, and add it to ``lost`` where that costs it its routes.
+
+    The kernel removes the routes of an interface that goes away or down, or that loses its last address.
+    """
+    others = any(each.kind is Kind.ADDRESS and each.interface == wanted.name for each in foreign)
+    if before is None:
+        yield ConfigureInterface(node.name, "its link is new", wanted)
+        lost.add(wanted.name)
+        return
+    surplus = before.addresses - frozenset(wanted.addresses)
+    if not _is_configured(wanted, before):
+        yield ConfigureInterface(node.name, "differs from the desired configuration", wanted, surplus)
+    if not before.up or ((surplus or others) and not before.addresses - surplus):
+        lost.add(wanted.name)
+
+
+def _routing_policy(node: DesiredNode, actual: ActualNode | None) -> Iterator[Change]:
+    standing = actual.rules if actual is not None else frozenset()
+    for rule in sorted(standing - node.rules, key=str):
+        yield RemoveRule(node.name, f"rule {rule.priority} is not a desired rule", rule)
+    # Those that refuse and those that are gone to come before those that lead there.
+    missing = (node.rules - standing) | (actual.lost if actual is not None else frozenset())
+    for rule in sorted(missing, key=lambda rule: (-rule.priority, str(rule))):
+        yield AddRule(node.name, f"rule {rule.priority} is missing", rule)
+
+
+def _is_configured(wanted: DesiredInterface, actual: ActualInterface) -> bool:
+    same = actual.far_mac == wanted.far_mac and actual.addresses == frozenset(wanted.addresses)
+    return actual.up and actual.plain and same

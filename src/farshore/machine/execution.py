@@ -1,0 +1,208 @@
+"""Taking a step: what each change asks of the kernel, and of the engines."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from farshore.fabric.model import LinkEnd
+from farshore.machine import listing, netlink, settings
+from farshore.machine.changes import (
+    AddRoute,
+    AddRule,
+    BorrowInterface,
+    Change,
+    ConfigureInterface,
+    CreateLink,
+    CreateNamespace,
+    DeleteNamespace,
+    LoadConfiguration,
+    MakeSetting,
+    RaiseLoopback,
+    RemoveForeign,
+    RemoveInterface,
+    RemoveRoute,
+    RemoveRule,
+    ReturnInterface,
+    UnloadConfiguration,
+)
+from farshore.machine.desired import DesiredInterface, DesiredState
+from farshore.machine.engine import Engine
+from farshore.machine.namespace import Namespaces
+from farshore.machine.netlink import Kernel
+from farshore.machine.placement import namespace_name
+from farshore.machine.steps import Step
+
+_LOOPBACK_INDEX = 1
+# What the kernel says of something that has gone with something else.
+_GONE = {errno.ESRCH, errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL}
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What takes the steps toward a desired state. A step raises MachineError or OSError where it is refused."""
+
+    desired: DesiredState
+    engines: Mapping[str, Engine]
+    namespaces: Namespaces
+    # Of every link's end: the namespace that it is to be in, and the interface that it is to be.
+    ends: Mapping[LinkEnd, tuple[str, DesiredInterface]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find the ends of links once for all steps."""
+        ends = {
+            LinkEnd(node.name, interface.name): (node.namespace, interface)
+            for node in self.desired.nodes.values()
+            for interface in node.interfaces
+        }
+        object.__setattr__(self, "ends", ends)
+
+    def take(self, step: Step) -> None:
+        """Make the changes of a step, which are all of one kind, or all of a node's wiring."""
+        name = namespace_name(step.node)
+        match step.changes[0]:
+            case CreateNamespace():
+                self.namespaces.create(name)
+            case DeleteNamespace():
+                self.namespaces.delete(name)
+            case LoadConfiguration() | UnloadConfiguration():
+                self._use_engines(step)
+            case CreateLink():
+                self._create_links(name, step.changes)
+            case RemoveInterface() | ReturnInterface():
+                self._remove_interfaces(name, step.changes)
+            case BorrowInterface():
+                self._borrow(name, step.changes)
+            case MakeSetting():
+                with self.namespaces.entered(name), settings.opened() as directory:
+                    for change in step.changes:
+                        assert isinstance(change, MakeSetting)  # noqa: S101 - a step has one kind
+                        settings.write(directory, change.path, change.value)
+            case _:
+                self._wire(name, step.changes)
+
+    def _use_engines(self, step: Step) -> None:
+        for change in step.changes:
+            match change:
+                case LoadConfiguration():
+                    configurations = {step.node: change.configuration}
+                    self.engines[change.engine].load(self.namespaces, configurations, in_use=change.in_use)
+                case UnloadConfiguration(surplus=None):
+                    self.engines[change.engine].unload(self.namespaces, [step.node])
+                case UnloadConfiguration(surplus=surplus):
+                    self.engines[change.engine].unload(self.namespaces, [step.node], [str(surplus)])
+
+    def _remove_interfaces(self, name: str, changes: tuple[Change, ...]) -> None:
+        returned: list[str] = []
+        with _home() as home, self.namespaces.entered(name), Kernel() as kernel:
+            indexes = _indexes()
+            for change in changes:
+                match change:
+                    # The far end, removed just now, may have taken it away already.
+                    case RemoveInterface(interface=interface) if interface in indexes:
+                        with _gone_already():
+                            kernel.ask(netlink.remove_link(indexes[interface]))
+                    case ReturnInterface(interface=interface, home=port) if interface in indexes:
+                        kernel.ask(netlink.move(indexes[interface], port, home))
+                        returned.append(port)
+        # The mark goes last: an interface without one, where it does not belong, would be removed.
+        with Kernel() as kernel:
+            for port in returned:
+                kernel.ask(netlink.label(socket.if_nametoindex(port), ""))
+
+    def _borrow(self, name: str, changes: tuple[Change, ...]) -> None:
+        target = self.namespaces.open(name)
+        try:
+            with Kernel() as kernel:
+                for change in changes:
+                    assert isinstance(change, BorrowInterface)  # noqa: S101 - a step has one kind
+                    index = socket.if_nametoindex(change.interface.port)
+                    # Marked before it is moved: wherever it is then, it is known where it belongs.
+                    kernel.ask(netlink.label(index, listing.BORROWED + change.interface.port))
+                    kernel.ask(netlink.move(index, change.interface.name, target))
+        finally:
+            os.close(target)
+
+    def _create_links(self, name: str, changes: tuple[Change, ...]) -> None:
+        # A veth pair is made from anywhere: the request itself names both namespaces.
+        with self.namespaces.entered(name), Kernel() as kernel:
+            for change in changes:
+                assert isinstance(change, CreateLink)  # noqa: S101 - a step has one kind
+                (left_namespace, left), (right_namespace, right) = (
+                    self.ends[end] for end in (change.link.left, change.link.right)
+                )
+                with self._opened(left_namespace) as left_descriptor, self._opened(right_namespace) as right_descriptor:
+                    kernel.ask(netlink.veth_pair(left, left_descriptor, right, right_descriptor))
+
+    @contextlib.contextmanager
+    def _opened(self, name: str) -> Iterator[int]:
+        descriptor = self.namespaces.open(name)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _wire(self, name: str, changes: tuple[Change, ...]) -> None:
+        with self.namespaces.entered(name), Kernel() as kernel:
+            # Without an address of its own a namespace has no local routing table until its loopback is up, and
+            # without that table the kernel takes every next hop for a broadcast address and refuses the route.
+            kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
+            indexes = _indexes()
+            for change in changes:
+                match change:
+                    case RaiseLoopback():
+                        pass  # it is up by now
+                    case RemoveForeign(found=found):
+                        with _gone_already():
+                            kernel.remove(found.request, found.content)
+                    case ConfigureInterface(interface=interface):
+                        _configure(kernel, change, indexes[interface.name])
+                    case RemoveRule(rule=rule):
+                        kernel.ask(netlink.remove_rule(rule))
+                    case AddRule(rule=rule):
+                        kernel.ask(netlink.add_rule(rule))
+                    case RemoveRoute(route=route):
+                        with _gone_already():
+                            kernel.ask(netlink.remove_route(route, indexes))
+                    case AddRoute(route=route):
+                        kernel.ask(netlink.add_route(route, indexes))
+                    case _:
+                        raise TypeError(f"unknown change {change!r}")
+
+
+@contextlib.contextmanager
+def _home() -> Iterator[int]:
+    """Yield a descriptor of the namespace that the thread is in."""
+    descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _gone_already() -> Iterator[None]:
+    """Pass over that what is to be removed has gone with something else. What has not is found by the next reading."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+
+
+def _indexes() -> dict[str, int]:
+    """Return the numbers of the interfaces in the thread's namespace, by name."""
+    return {name: index for index, name in socket.if_nameindex()}
+
+
+def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:
+    for ip in change.surplus:
+        kernel.ask(netlink.remove_address(ip, index))
+    kernel.ask(netlink.link_up(index))
+    kernel.ask(netlink.neighbour(change.interface, index))
+    for ip in change.interface.addresses:
+        kernel.ask(netlink.address(ip, index))

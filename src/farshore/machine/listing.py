@@ -1,0 +1,277 @@
+"""What the kernel lists of the thread's network namespace, as plain values: all of it but what the kernel made itself.
+
+A namespace is read whole, in six dumps, and decoded here: pyroute2's decoder, which knows every attribute there is,
+takes twenty times as long, and a machine has thousands of namespaces. The layouts are those of linux/rtnetlink.h,
+linux/if_link.h, linux/fib_rules.h and linux/neighbour.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network, ip_address
+
+from farshore.machine.desired import NEXT_HOP, ROUTING_PROTOCOL, DesiredRoute, DesiredRule, RuleAction
+from farshore.machine.netlink import (
+    IFF_UP,
+    NUD_PERMANENT,
+    RT_TABLE_MAIN,
+    RTN_BLACKHOLE,
+    RTN_UNICAST,
+    RULE_ACTIONS,
+    Kernel,
+)
+
+_RTM_GETLINK, _RTM_SETLINK = 18, 19
+_RTM_DELADDR, _RTM_GETADDR = 21, 22
+_RTM_DELROUTE, _RTM_GETROUTE = 25, 26
+_RTM_DELNEIGH, _RTM_GETNEIGH = 29, 30
+_RTM_DELRULE, _RTM_GETRULE = 33, 34
+_RTM_DELQDISC, _RTM_GETQDISC = 37, 38
+
+_LINK, _ADDRESS, _NEIGHBOUR = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BxxxiHBB")
+_ROUTE, _RULE, _QDISC = struct.Struct("=8BI"), struct.Struct("=8BI"), struct.Struct("=BxxxiIII")
+_ATTRIBUTE = struct.Struct("=HH")
+_TYPE = 0x3FFF  # of an attribute, less the flags for nested ones and for network byte order
+_SKIP_STATISTICS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK
+
+_AF_INET, _AF_INET6 = 2, 10
+_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_XDP = 18, 20, 26, 43
+_IFLA_INFO_KIND, _IFLA_INET_CONF, _IFLA_INET6_CONF, _IFLA_XDP_ATTACHED = 1, 1, 2, 2
+_IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
+_DETACH = struct.pack("=HHHHi", 12, _IFLA_XDP | 0x8000, 8, 1, -1)  # IFLA_XDP_FD
+# Where an interface's settings stand among those that a link is listed with.
+_INET_CONF = {"forwarding": 0, "proxy_arp": 2, "accept_redirects": 3, "send_redirects": 5, "rp_filter": 7}
+_INET_CONF |= {"accept_source_route": 8}
+_INET6_CONF = {"disable_ipv6": 26}
+
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
+_FRA_DST, _FRA_SRC, _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 1, 2, 3, 4, 6, 10
+_FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
+_RULE_ATTRIBUTES = {3, 4, 6, 10, 14, 15, 16, 21}
+_ANY_LENGTH = b"\xff\xff\xff\xff"
+_INVERTED = 2
+_RTPROT_KERNEL = 2
+_RT_TABLE_LOCAL, _RT_TABLE_DEFAULT = 255, 253
+_ROOT, _INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
+_TYPES = {1: "unicast", 2: "local", 3: "broadcast", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+
+# What a namespace begins with.
+KERNEL_RULES = frozenset(
+    {
+        DesiredRule(0, RuleAction.LOOK_UP, _RT_TABLE_LOCAL),
+        DesiredRule(32766, RuleAction.LOOK_UP, RT_TABLE_MAIN),
+        DesiredRule(32767, RuleAction.LOOK_UP, _RT_TABLE_DEFAULT),
+    }
+)
+LOOPBACK = "lo"
+BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
+
+
+class Kind(StrEnum):
+    """Of what kind something is that stands in a namespace."""
+
+    ADDRESS = "address"
+    NEIGHBOUR = "neighbour"
+    ROUTE = "route"
+    RULE = "routing rule"
+    QDISC = "queueing discipline"
+    PROGRAM = "XDP program"
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Something that is of no form that is ever desired, and the request that has the kernel remove it."""
+
+    kind: Kind
+    text: str
+    interface: str | None
+    request: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLink:
+    """An interface as the kernel lists it. ``peer`` is the number of a veth's other end, ``master`` of its bridge."""
+
+    name: str
+    index: int
+    mac: str
+    mtu: int
+    up: bool
+    kind: str | None
+    peer: int | None
+    master: int | None
+    alias: str
+    plain: bool
+    settings: Mapping[str, str]
+    program: Foreign | None
+
+
+def links(kernel: Kernel) -> Iterator[ListedLink]:
+    """Yield all interfaces."""
+    for _, content in kernel.dump(_RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS):
+        _, _, index, flags, _ = _LINK.unpack_from(content)
+        found = _attributes(content, _LINK.size)
+        name = _text(found[_IFLA_IFNAME])
+        information = _attributes(found.get(_IFLA_LINKINFO, b""))
+        program = None
+        if _attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0") != b"\0":
+            detach = _LINK.pack(0, 0, index, 0, 0) + _DETACH
+            program = Foreign(Kind.PROGRAM, f"XDP program on {name}", name, _RTM_SETLINK, detach)
+        yield ListedLink(
+            name=name,
+            index=index,
+            mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
+            mtu=_number(found[_IFLA_MTU]),
+            up=bool(flags & IFF_UP),
+            kind=_text(information[_IFLA_INFO_KIND]) if _IFLA_INFO_KIND in information else None,
+            peer=_number(found[_IFLA_LINK]) if _IFLA_LINK in found else None,
+            master=_number(found[_IFLA_MASTER]) if _IFLA_MASTER in found else None,
+            alias=_text(found.get(_IFLA_IFALIAS, b"")),
+            plain=not flags & (_IFF_NOARP | _IFF_PROMISC),
+            settings=_settings(_attributes(found.get(_IFLA_AF_SPEC, b""))),
+            program=program,
+        )
+
+
+def _settings(families: Mapping[int, bytes]) -> dict[str, str]:
+    """Return an interface's own settings, by ``ipv4/rp_filter``."""
+    version4 = _attributes(families.get(_AF_INET, b"")).get(_IFLA_INET_CONF, b"")
+    version6 = _attributes(families.get(_AF_INET6, b"")).get(_IFLA_INET6_CONF, b"")
+    return {
+        f"{family}/{name}": str(_number(values[4 * place : 4 * place + 4]))
+        for family, names, values in (("ipv4", _INET_CONF, version4), ("ipv6", _INET6_CONF, version6))
+        for name, place in names.items()
+        if len(values) >= 4 * place + 4
+    }
+
+
+def addresses(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, IPv4Address | Foreign]]:
+    """Yield all addresses with their interfaces, less those that a loopback has by itself."""
+    for _, content in kernel.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+        _, length, _, _, index = _ADDRESS.unpack_from(content)
+        found = _attributes(content, _ADDRESS.size)
+        ip = ip_address(found.get(2, found[1]))  # IFA_LOCAL, IFA_ADDRESS
+        name = names[index]
+        if name == LOOPBACK and (str(ip), length) in (("127.0.0.1", 8), ("::1", 128)):
+            continue
+        if (
+            isinstance(ip, IPv4Address)
+            and length == ip.max_prefixlen
+            and name != LOOPBACK
+            and found.get(1) == ip.packed
+        ):
+            yield name, ip
+        else:
+            yield name, Foreign(Kind.ADDRESS, f"{ip}/{length} on {name}", name, _RTM_DELADDR, content)
+
+
+def neighbours(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, str | Foreign]]:
+    """Yield the permanent neighbours, with their interfaces: of the next hop the MAC address, or what is foreign."""
+    for _, content in kernel.dump(_RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0)):
+        family, index, state, _, _ = _NEIGHBOUR.unpack_from(content)
+        if not state & NUD_PERMANENT or family not in (_AF_INET, _AF_INET6):
+            continue
+        found = _attributes(content, _NEIGHBOUR.size)
+        name, ip = names[index], ip_address(found[1])
+        if ip == NEXT_HOP:
+            yield name, found.get(2, b"").hex(":")
+        else:
+            yield name, Foreign(Kind.NEIGHBOUR, f"{ip} on {name}", name, _RTM_DELNEIGH, content)
+
+
+def routes(
+    kernel: Kernel, names: Mapping[int, str], daemons: frozenset[int] = frozenset()
+) -> Iterator[DesiredRoute | Foreign]:
+    """Yield the routes of all tables, less the kernel's own and those of ``daemons``."""
+    for _, content in kernel.dump(_RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
+        family, length, source, tos, table, protocol, scope, kind, _ = _ROUTE.unpack_from(content)
+        found = _attributes(content, _ROUTE.size)
+        table = _number(found[_RTA_TABLE]) if _RTA_TABLE in found else table
+        # Addresses have no network around them here, so the kernel makes routes in its own table alone.
+        made_by_kernel = protocol == _RTPROT_KERNEL and (family == _AF_INET6 or table == _RT_TABLE_LOCAL)
+        if family not in (_AF_INET, _AF_INET6) or made_by_kernel or protocol in daemons:
+            continue
+        out = names.get(_number(found[_RTA_OIF])) if _RTA_OIF in found else None
+        if family == _AF_INET and (protocol, source, tos, scope) == (ROUTING_PROTOCOL, 0, 0, 0):
+            destination = IPv4Network((found.get(_RTA_DST, bytes(4)), length))
+            others = found.keys() - {_RTA_DST, _RTA_TABLE}
+            if kind == RTN_BLACKHOLE and not others:
+                yield DesiredRoute(destination, None, table)
+                continue
+            gateway = found.get(_RTA_GATEWAY) == NEXT_HOP.packed
+            if kind == RTN_UNICAST and gateway and others == {_RTA_OIF, _RTA_GATEWAY}:
+                yield DesiredRoute(destination, out, table)
+                continue
+        ip = ip_address(found.get(_RTA_DST, bytes(4 if family == _AF_INET else 16)))
+        text = f"{_TYPES.get(kind, kind)} {ip}/{length} in table {table}, protocol {protocol}"
+        yield Foreign(Kind.ROUTE, text, out, _RTM_DELROUTE, content)
+
+
+def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[DesiredRule | Foreign]:
+    """Yield the rules of the routing policy, those that a namespace begins with included, less those of ``daemons``."""
+    actions = {number: action for action, number in RULE_ACTIONS.items()}
+    for _, content in kernel.dump(_RTM_GETRULE, _RULE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
+        family, destination, source, tos, table, _, _, number, flags = _RULE.unpack_from(content)
+        found = _attributes(content, _RULE.size)
+        protocol = found.get(_FRA_PROTOCOL, b"\0")[0]
+        if family not in (_AF_INET, _AF_INET6) or protocol in daemons:
+            continue
+        priority = _number(found.get(_FRA_PRIORITY, bytes(4)))
+        table = _number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
+        ours = not (destination or source or tos or flags & _INVERTED) and found.keys() <= _RULE_ATTRIBUTES
+        if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and number in actions:
+            action = actions[number]
+            target = _number(found.get(_FRA_GOTO, bytes(4))) or (table if action is RuleAction.LOOK_UP else 0)
+            mark, mask = (_number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
+            interface = _text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
+            rule = DesiredRule(priority, action, target, mark, mask, interface)
+            kernels = rule in KERNEL_RULES
+            if kernels and family == _AF_INET6:
+                continue
+            if family == _AF_INET and (kernels or protocol == ROUTING_PROTOCOL):
+                yield rule
+                continue
+        what = actions.get(number, f"action {number}")
+        text = f"rule {priority} {what}, IPv{4 if family == _AF_INET else 6}, protocol {protocol}"
+        yield Foreign(Kind.RULE, text, None, _RTM_DELRULE, content)
+
+
+def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
+    """Yield the queueing disciplines that somebody has made. Filters, and disciplines below one, go with it."""
+    try:
+        listed = list(kernel.dump(_RTM_GETQDISC, _QDISC.pack(0, 0, 0, 0, 0)))
+    except OSError as error:
+        if error.errno == errno.EOPNOTSUPP:  # a kernel that has none
+            return
+        raise
+    for _, content in listed:
+        _, index, handle, parent, _ = _QDISC.unpack_from(content)
+        if handle != 0 and parent in (_ROOT, _INGRESS):
+            kind = _text(_attributes(content, _QDISC.size)[1])
+            yield Foreign(Kind.QDISC, f"{kind} on {names[index]}", names[index], _RTM_DELQDISC, content)
+
+
+def _attributes(content: bytes, start: int = 0) -> dict[int, bytes]:
+    found = {}
+    end = len(content)
+    while start + 4 <= end:
+        size, kind = _ATTRIBUTE.unpack_from(content, start)
+        if size < _ATTRIBUTE.size:
+            break
+        found[kind & _TYPE] = content[start + 4 : start + size]
+        start += (size + 3) & ~3
+    return found
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
+
+
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")

@@ -1,0 +1,77 @@
+"""The steps of an application: what is done at once to a node, named, and what hears of each before and after.
+
+Whoever applies can end between any two steps, or within one: what stands then lets through no more than what stood
+before or what is to stand, and the next application goes on from there.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from farshore.fabric.names import NodeName
+from farshore.machine.changes import (
+    BorrowInterface,
+    Change,
+    CreateLink,
+    CreateNamespace,
+    DeleteNamespace,
+    LoadConfiguration,
+    MakeSetting,
+    RemoveInterface,
+    ReturnInterface,
+    UnloadConfiguration,
+)
+
+# What is done alone, each in a step of its own kind; all else is a node's wiring.
+_KINDS: tuple[tuple[type[Change], ...], ...] = (
+    (RemoveInterface, ReturnInterface),
+    (DeleteNamespace,),
+    (CreateNamespace,),
+    (LoadConfiguration,),
+    (UnloadConfiguration,),
+    (MakeSetting,),
+    (CreateLink,),
+    (BorrowInterface,),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Changes of one node that are made together."""
+
+    node: NodeName
+    changes: tuple[Change, ...]
+
+    @property
+    def name(self) -> str:
+        """Return ``customer-a/ce: create link``."""
+        return f"{self.node}: {self.changes[0].what}"
+
+
+class Steps:
+    """Hears of each step. Every event does nothing here: a journal, or a test, overrides some.
+
+    Steps that wait for no other are taken at the same time, so events may come from several threads.
+    """
+
+    def before(self, step: Step) -> None:
+        """Hear that a step is about to be taken."""
+
+    def after(self, step: Step) -> None:
+        """Hear that a step has been taken."""
+
+
+UNHEARD = Steps()  # has no state, so that one serves everybody
+
+
+def phases(changes: Iterable[Change]) -> Iterator[tuple[Step, ...]]:
+    """Yield the steps that changes come to, in phases: within one, no node waits for another."""
+    for _, of_kind in itertools.groupby(changes, key=_kind):
+        by_node = itertools.groupby(of_kind, key=lambda change: change.node)
+        yield tuple(Step(node, tuple(of_node)) for node, of_node in by_node)
+
+
+def _kind(change: Change) -> int:
+    return next((number for number, kinds in enumerate(_KINDS) if isinstance(change, kinds)), len(_KINDS))

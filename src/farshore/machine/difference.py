@@ -240,7 +240,8 @@ def _configuration(
 ) -> Iterator[Change]:
     """Yield what an interface needs, and add it to ``lost`` where that costs it its routes.
 
-    The kernel removes the routes of an interface that goes away or down, or that loses its last address.
+    The kernel removes the routes of an interface that goes away or down, or that loses its last address; with the
+    last address go its permanent neighbours too.
     """
     others = any(each.kind is Kind.ADDRESS and each.interface == wanted.name for each in foreign)
     if before is None:
@@ -248,9 +249,10 @@ def _configuration(
         lost.add(wanted.name)
         return
     surplus = before.addresses - frozenset(wanted.addresses)
-    if not _is_configured(wanted, before):
+    bare = (surplus or others) and not before.addresses - surplus
+    if bare or not _is_configured(wanted, before):
         yield ConfigureInterface(node.name, "differs from the desired configuration", wanted, surplus)
-    if not before.up or ((surplus or others) and not before.addresses - surplus):
+    if bare or not before.up:
         lost.add(wanted.name)
 
 

@@ -1,0 +1,190 @@
+"""What is not part of the fabric goes, by one application and by name; the next has nothing to do."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import live_tools
+import pytest
+from live_intents import DISTINCT, case, without_tenant
+from live_world import World
+
+from farshore.fabric.model import Fabric
+
+pytestmark = pytest.mark.kernel
+
+ALICE, CE, NAT, FAR = "customer-a/alice", "customer-a/ce", "customer-a/nat", "provider/nat"
+ADDED = "modified by another program"
+
+# Of each: the node, the commands of somebody else, and what the application says, in the node's lines.
+STRANGE = {
+    "rule": (CE, "ip rule add priority 50 unreachable", ["remove routing rule: rule 50 unreachable, IPv4"]),
+    "rule of IPv6": (CE, "ip -6 rule add priority 50 table 77", ["remove routing rule: rule 50 lookup, IPv6"]),
+    "rule of the kernel lost": (CE, "ip rule del priority 32766", ["add routing rule: rule 32766 is missing"]),
+    "chain that drops": (
+        CE,
+        "nft add table inet theirs ; nft add chain inet theirs f { type filter hook forward priority 0 ; policy drop ; }",
+        ["remove rule set: table inet theirs"],
+    ),
+    "table beside ours": (NAT, "nft add table ip theirs", ["remove rule set: table ip theirs"]),
+    "table beside ours that translates": (
+        NAT,
+        (
+            "nft add table ip theirs ; "
+            "nft add chain ip theirs n { type nat hook postrouting priority 90 ; } ; "
+            "nft add rule ip theirs n masquerade"
+        ),
+        ["remove rule set: table ip theirs"],
+    ),
+    "counter in our table": (NAT, "nft add counter inet farshore_filter theirs", [f"load rule set: {ADDED}"]),
+    "quota in our table": (NAT, "nft add quota inet farshore_filter theirs { 10 mbytes }", [f"load rule set: {ADDED}"]),
+    "set in our table": (NAT, "nft add set inet farshore_filter s { type ipv4_addr ; }", [f"load rule set: {ADDED}"]),
+    "ct timeout in our table": (
+        NAT,
+        "nft add ct timeout inet farshore_filter t { protocol udp ; policy = { unreplied : 3 } ; }",
+        [f"load rule set: {ADDED}"],
+    ),
+    "table asleep": (NAT, "nft add table inet farshore_filter { flags dormant ; }", [f"load rule set: {ADDED}"]),
+    "queueing discipline": (
+        CE,
+        "tc qdisc add dev nat root tbf rate 1mbit burst 10kb latency 50ms",
+        ["remove queueing discipline: tbf on nat"],
+    ),
+    "place for filters": (
+        CE,
+        "tc qdisc add dev nat clsact",
+        ["remove queueing discipline: clsact on nat"],
+    ),
+    "link renamed": (
+        CE,
+        "ip link set nat down ; ip link set nat name other ; ip link set other up",
+        ["remove interface", "create link", "configure interface"],
+    ),
+    "veth": (CE, "ip link add theirs type veth peer name others", ["remove interface", "remove interface"]),
+    "bridge": (
+        CE,
+        "ip link add theirs type bridge ; ip link set nat master theirs",
+        ["remove interface", "configure interface"],
+    ),
+    "address": (CE, "ip address add 10.7.7.7/24 dev nat", ["remove address: 10.7.7.7/24 on nat", "add route"]),
+    "address of a host": (ALICE, "ip address add 10.1.1.9/24 dev wan", ["remove address: 10.1.1.9/24 on wan"]),
+    "address of the loopback": (CE, "ip address add 10.7.7.7/32 dev lo", ["remove address: 10.7.7.7/32 on lo"]),
+    "address of IPv6": (
+        CE,
+        "sysctl net.ipv6.conf.nat.disable_ipv6=0 ; ip address add fd00::7/64 dev nat",
+        ["set kernel setting: net/ipv6/conf/nat/disable_ipv6", "remove address"],
+    ),
+    "blackhole in another table": (
+        CE,
+        "ip route add blackhole 10.8.0.0/16 table 77 proto boot",
+        ["remove route: blackhole 10.8.0.0/16 in table 77, protocol 3"],
+    ),
+    "local route": (CE, "ip route add local 10.8.0.0/16 dev lo table local", ["remove route: local 10.8.0.0/16"]),
+    "route of a daemon": (
+        CE,
+        "ip route add 10.8.0.0/16 via 169.254.0.1 dev nat onlink proto bgp",
+        ["remove route: unicast 10.8.0.0/16 in table 254, protocol 186"],
+    ),
+    "route with a metric": (
+        CE,
+        "ip route add 10.2.2.0/28 via 169.254.0.1 dev nat onlink metric 7",
+        ["remove route: unicast 10.2.2.0/28 in table 254, protocol 3"],
+    ),
+    "neighbour": (
+        CE,
+        "ip neighbour add 10.2.2.1 lladdr 02:00:00:00:00:09 dev nat nud permanent",
+        ["remove neighbour: 10.2.2.1 on nat"],
+    ),
+    "loopback down": (CE, "ip link set lo down", ["set loopback up: down"]),
+    "no ARP": (CE, "ip link set nat arp off", ["configure interface"]),
+    "setting of an interface": (
+        CE,
+        "sysctl net.ipv4.conf.nat.rp_filter=1",
+        ["set kernel setting: net/ipv4/conf/nat/rp_filter: desired value 0"],
+    ),
+    "host that forwards": (ALICE, "sysctl net.ipv4.ip_forward=1", ["set kernel setting: net/ipv4/ip_forward"]),
+}
+
+
+def run_in(node: str, commands: str) -> None:
+    """Run commands in a node with the programs that other people have, and no code of ours."""
+    for command in commands.split(" ; ") if not commands.startswith("nft") else commands.split(" ; nft "):
+        words = command.removeprefix("nft ").split() if commands.startswith("nft") else command.split()
+        program = "nft" if commands.startswith("nft") else words.pop(0)
+        name = node.replace("/", ".")
+        if program == "sysctl":
+            path, _, value = words[0].partition("=")
+            words, program = ["-c", f"echo {value} > /proc/sys/{path.replace('.', '/')}"], "sh"
+        subprocess.run(["/usr/sbin/ip", "netns", "exec", name, program, *words], check=True)
+
+
+def meddled(fabric: Fabric, node: str, commands: str) -> tuple[list[str], list[str], bool]:
+    """Build a fabric, have somebody add something, and build it twice more: what was done, and is Alice well?"""
+    live_tools.build(fabric)
+    run_in(node, commands)
+    first, second = live_tools.build(fabric), live_tools.build(fabric)
+    return first, second, is_well()
+
+
+def is_well() -> bool:
+    """Tell whether Alice's pings come back."""
+    pinger = live_tools.Pinger(ALICE, "10.1.1.1")
+    with pinger.socket:
+        message = pinger.ping("10.2.2.1", 4)
+    return message is not None and message.kind == live_tools.ECHO_REPLY
+
+
+@pytest.mark.parametrize(("node", "commands", "said"), STRANGE.values(), ids=STRANGE.keys())
+def test_what_somebody_adds_goes_by_name(shared_world: World, node: str, commands: str, said: list[str]) -> None:
+    first, second, well = shared_world.call(meddled, case(DISTINCT).fabric, node, commands)
+    assert second == []
+    assert well
+    for each in said:
+        assert [line for line in first if line.startswith(f"{node}: {each}")]
+
+
+def names() -> list[str]:
+    """Return the names of all namespaces."""
+    return sorted(path.name for path in Path("/run/netns").iterdir())
+
+
+def shrunk(before: Fabric, after: Fabric) -> tuple[list[str], list[str], list[str]]:
+    """Go from one fabric to another; return the changes, those of a second application, and the namespaces."""
+    live_tools.build(before)
+    return live_tools.build(after), live_tools.build(after), names()
+
+
+def test_a_tenant_that_goes_takes_its_namespaces_along(world: World) -> None:
+    whole = case(DISTINCT)
+    after = without_tenant(whole, "customer-b")
+    first, second, left = world.call(shrunk, whole.fabric, after)
+    gone = {node.replace("/", ".") for node in whole.fabric.nodes if node.startswith("customer-b/")}
+    assert len(gone) == 3
+    assert {f"{name}: delete namespace: not part of the fabric" for name in gone} <= set(first)
+    assert left == sorted(node.replace("/", ".") for node in after.nodes)
+    assert second == []
+    # Closed before it is taken apart: no namespace is deleted while a link leads into it.
+    deletions = [number for number, line in enumerate(first) if "delete namespace" in line]
+    removals = [number for number, line in enumerate(first) if "remove interface" in line]
+    assert max(removals) < min(deletions)
+
+
+def with_a_namespace(fabric: Fabric) -> tuple[list[str], list[str], list[str]]:
+    """Have somebody add a namespace with a link into one of ours."""
+    live_tools.build(fabric)
+    subprocess.run(["/usr/sbin/ip", "netns", "add", "theirs"], check=True)
+    run_in("theirs", "ip link add out type veth peer name in netns customer-a.ce")
+    return live_tools.build(fabric), live_tools.build(fabric), names()
+
+
+def test_a_foreign_namespace_goes(world: World) -> None:
+    fabric = case(DISTINCT).fabric
+    first, second, left = world.call(with_a_namespace, fabric)
+    assert first == [
+        "theirs: remove interface: its node is not part of the fabric",
+        f"{CE}: remove interface: not part of the fabric, or configured otherwise",
+        "theirs: delete namespace: not part of the fabric",
+    ]
+    assert second == []
+    assert "theirs" not in left

@@ -24,7 +24,10 @@ STRANGE = {
     "rule of the kernel lost": (CE, "ip rule del priority 32766", ["add routing rule: rule 32766 is missing"]),
     "chain that drops": (
         CE,
-        "nft add table inet theirs ; nft add chain inet theirs f { type filter hook forward priority 0 ; policy drop ; }",
+        (
+            "nft add table inet theirs ; "
+            "nft add chain inet theirs f { type filter hook forward priority 0 ; policy drop ; }"
+        ),
         ["remove rule set: table inet theirs"],
     ),
     "table beside ours": (NAT, "nft add table ip theirs", ["remove rule set: table ip theirs"]),

@@ -25,9 +25,10 @@ from farshore.reporter import SILENT, Reporter
 
 _logger = logging.getLogger(__name__)
 
-# Loading is mostly waiting for programs and until all processors have let go of what was there. Many nodes can wait at
-# once. All else is work, which more threads would not speed up.
+# Loading is mostly waiting for programs and until all processors have let go of what was there, and reading is half
+# that. Many nodes can wait at once. All else is work, which more threads would not speed up.
 _LOADING_AT_ONCE = 16
+_READING_AT_ONCE = 4
 
 
 def apply(
@@ -121,10 +122,14 @@ def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Names
     present = [wanted[name].name for name in there if name in wanted]
     loaded = _read_engines(engines, namespaces, present)
     nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
-    for name in present:
+
+    def read(name: NodeName) -> ActualNode:
         with _naming(desired, name, "read the actual state"):
             node = actual.read(namespaces, namespace_name(name), desired.nodes[name])
-        nodes[name] = replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
+        return replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
+
+    with _threads(_READING_AT_ONCE) as pool:
+        nodes |= zip(present, pool.map(read, present), strict=True)
     unwanted = [NodeName(name) for name in there if name not in wanted] if namespaces.private else []
     return ActualState(nodes, {name: actual.read(namespaces, name) for name in unwanted})
 

@@ -43,7 +43,7 @@ def main() -> None:
     # By its own name, for the process in the world imports what it runs.
     from tests.bench import reading
 
-    tenants, times = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3  # noqa: PLR2004 - an option
+    tenants, times = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
     with creating(_STDERR, (), reading.applied, tenants, times) as (_, child):
         print(json.dumps(child.result()))  # noqa: T201 - this is how it answers
 

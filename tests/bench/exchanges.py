@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 _ACCEPTORS = 2
 _BACKLOG = 4096

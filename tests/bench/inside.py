@@ -15,7 +15,7 @@ from typing import Any
 
 from farshore.lab.registry import entry
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 from . import exchanges
 from .summary import percentile

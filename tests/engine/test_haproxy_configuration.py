@@ -11,9 +11,10 @@ import pytest
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.configuration import Surroundings, configuration
 from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.placement import instance_name
 from farshore.fabric.model import Fabric, Proxy
 from farshore.intent.load import load_text
-from farshore.machine.placement import instance_name, namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.plan.allocate import allocate
 
 GOLDEN = Path(__file__).parent / "golden" / "appliance"

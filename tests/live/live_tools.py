@@ -24,7 +24,7 @@ from farshore.engine.nftables.apply import apply
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.port import Protocol
 from farshore.traffic import servers
 from farshore.traffic.packet import checksum

@@ -20,7 +20,7 @@ from farshore.engine.nftables.difference import Change, LoadRuleset
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.port import Protocol
 from farshore.reporter import Reporter
 from farshore.traffic.packet import WirePacket, encode

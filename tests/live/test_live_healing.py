@@ -15,7 +15,7 @@ from live_world import World
 
 from farshore.fabric.model import Device, Fabric, Route
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.realm import LAKE, Prefix
 
 pytestmark = pytest.mark.kernel

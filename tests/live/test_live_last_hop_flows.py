@@ -23,7 +23,7 @@ from farshore.engine.nftables import last_hop, nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 pytestmark = pytest.mark.kernel
 

@@ -12,7 +12,7 @@ from live_world import World
 
 from farshore.fabric.model import Fabric
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 pytestmark = pytest.mark.kernel
 

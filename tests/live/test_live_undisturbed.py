@@ -19,7 +19,7 @@ from farshore.engine.nftables import nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.realm import tenant_realm
 
 pytestmark = pytest.mark.kernel

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from hypothesis import strategies as st
 from model_scene import NEVER, STRANGERS, Caller, Scene
 
-from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import LinkEnd
 from farshore.port import Port, Protocol
 
 UNOFFERED = (Port(Protocol.TCP, 9), Port(Protocol.UDP, 9), Port(Protocol.ICMP))

@@ -11,7 +11,7 @@ from model_cases import Case, Next, Sort, Twist
 from model_scene import Scene
 
 from farshore.conformance.live import legs, observed_port
-from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import LinkEnd
 from farshore.port import Protocol
 from farshore.realm import Address, Realm
 from farshore.semantics import trace as tracing

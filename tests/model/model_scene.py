@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from farshore.fabric import names
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
+from farshore.fabric.model import EndSystem, Fabric, NodeKind
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol

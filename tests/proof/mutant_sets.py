@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from farshore.fabric.model import Fabric, LinkEnd
-from farshore.proof.judges.origin import Sources
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd
+from farshore.proof.judges.sources import Sources
 from farshore.proof.sets.senders import Senders, every_source, one_source
 from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream

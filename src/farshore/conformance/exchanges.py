@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from farshore.conformance.check import Exchange, Outcome
 from farshore.machine import namespace
 from farshore.machine.inside import Channel, call
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import World
 from farshore.port import Protocol
 from farshore.traffic.packet import ECHO_REQUEST, checksum

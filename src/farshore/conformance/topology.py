@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from farshore.fabric import names
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, Node, NodeKind, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol

@@ -15,7 +15,7 @@ from typing import NoReturn
 from farshore.errors import MachineError, UsageError
 from farshore.lab.registry import Record
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 NOT_FOUND = 127  # as a shell says it
 _LONGEST_HOSTNAME = 64  # of Linux

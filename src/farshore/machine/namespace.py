@@ -54,6 +54,11 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def namespace_name(node: str) -> str:
+    """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
+    return node.replace("/", ".")
+
+
 def exists(name: str) -> bool:
     """Tell whether a namespace of this name is there."""
     return (DIRECTORY / name).exists()

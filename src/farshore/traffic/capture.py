@@ -19,10 +19,11 @@ from typing import Any
 
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.fabric.model import Fabric, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.engine.placement import instance_ends
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine import namespace
-from farshore.machine.placement import instance_ends, namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.port import Port, Protocol
 from farshore.traffic.packet import decode
 from farshore.traffic.settling import Settling

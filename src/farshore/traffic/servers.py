@@ -18,7 +18,7 @@ from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
 from farshore.fabric.model import EndSystem
 from farshore.fabric.names import NodeName
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.port import Protocol
 from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header, read_signed
 

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from farshore.caller_identity import ProxyProtocol, SignedHeader
+from farshore.engine.placement import instance_name
 from farshore.fabric.model import Front, Proxy
-from farshore.machine.placement import instance_name, namespace_name
+from farshore.machine.namespace import namespace_name
 
 # HAProxy reserves memory for as many connections as there may be files, and some machines allow a thousand million.
 _MOST_FILES = 200_000

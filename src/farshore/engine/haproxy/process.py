@@ -19,7 +19,7 @@ from farshore.engine.haproxy.configuration import Surroundings, configuration
 from farshore.errors import MachineError
 from farshore.fabric.model import Proxy
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 _logger = logging.getLogger(__name__)
 

@@ -30,8 +30,7 @@ from farshore.engine.nftables.difference import (
     difference,
 )
 from farshore.errors import MachineError
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine import namespace, netlink, settings
 from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.machine.links import wait_until_up

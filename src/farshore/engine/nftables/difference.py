@@ -8,8 +8,7 @@ from ipaddress import IPv4Address
 from typing import ClassVar
 
 from farshore.engine.nftables.actual import ActualInterface, ActualNode
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.desired import (
     DesiredInterface,
     DesiredLink,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_intents import MIXED
 
 from farshore.conformance.check import Check, Exchange, Outcome
 from farshore.conformance.expectations import expectations
@@ -17,6 +16,7 @@ from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import Address
 from farshore.walk.tell.journey import Probe, walk
+from lab_intents import MIXED
 from lab_proof import DOUBTFUL, Judged, planned, verdicts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -18,7 +18,7 @@ from farshore.machine.namespace import namespace_name
 from farshore.plan.allocate import allocate
 
 GOLDEN = Path(__file__).parent / "golden" / "appliance"
-# Every way of introducing a caller, a service of two ports, a tenant with limits, and one that uses less.
+# Every way of passing on a caller's identity, a service of two ports, a tenant with limits, and one that uses less.
 TEXT = """\
 version: 1
 design: appliance

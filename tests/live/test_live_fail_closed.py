@@ -40,7 +40,7 @@ TARGETS = (PORTAL, "100.64.0.1", "10.3.3.1")
 
 
 class Assault:
-    """Throws packets of a real tenant address from wherever there is a wire already, and listens at the portal."""
+    """Injects packets of a real tenant address from wherever there is a wire already, and listens at the portal."""
 
     def __init__(self, fabric: Fabric) -> None:
         desired = compile_fabric(fabric)
@@ -50,14 +50,14 @@ class Assault:
             for interface in [interface_toward(fabric, node, other)]
         ]
         self.injected = 0
-        self.ear: live_tools.Wire | None = None
+        self.receiver: live_tools.Wire | None = None
         self.arrived: list[bytes] = []
 
-    def injection(self) -> None:
-        """Throw from every place, at every target, as far as there are places."""
-        if self.ear is None:
+    def inject(self) -> None:
+        """Inject from every place, at every target, as far as there are places."""
+        if self.receiver is None:
             with contextlib.suppress(OSError, MachineError):
-                self.ear = live_tools.Wire("provider/portal", "provider")
+                self.receiver = live_tools.Wire("provider/portal", "provider")
         for node, interface, mac in self.entries:
             with contextlib.suppress(OSError, MachineError):
                 wire = live_tools.open_socket(node, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
@@ -71,8 +71,8 @@ class Assault:
     def untranslated(self) -> list[str]:
         """Return what arrived at the portal and should not have, once everything that was injected has its end."""
         live_tools.settle()
-        if self.ear is not None:
-            self.arrived += self.ear.heard()
+        if self.receiver is not None:
+            self.arrived += self.receiver.heard()
         found = []
         for packet in self.arrived:
             source, destination = itertools.islice(live_tools.addresses(packet), 2)
@@ -96,9 +96,9 @@ class AtEveryStep(Reporter):
 
 
 def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
-    """Make a fabric and throw after every step; return the injections, what arrived, and whether Alice is served."""
+    """Make a fabric and inject after every step; return the injections, what arrived, and whether Alice is served."""
     assault = Assault(fabric)
-    apply(compile_fabric(fabric), AtEveryStep(lambda *_: assault.injection()))
+    apply(compile_fabric(fabric), AtEveryStep(lambda *_: assault.inject()))
     live_tools.serve_echo(fabric)
     return assault.injected, assault.untranslated(), is_served()
 
@@ -153,9 +153,9 @@ def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list
         with contextlib.suppress(CutError):
             apply(desired, AtEveryStep(cut))
         assault = Assault(fabric)
-        assault.injection()
-        completed = len(apply(desired, AtEveryStep(lambda *_, assault=assault: assault.injection())))
-        assault.injection()
+        assault.inject()
+        completed = len(apply(desired, AtEveryStep(lambda *_, assault=assault: assault.inject())))
+        assault.inject()
         assert is_answered()
         outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))
         remove(namespaces)
@@ -198,7 +198,7 @@ def meddled(fabric: Fabric, node: str, commands: str) -> tuple[bool, bool, list[
     before = is_served()
     live_tools.nft_in(node, commands.replace("; ", "\n"))
     after = is_served()
-    assault.injection()
+    assault.inject()
     arrived = assault.untranslated()
     healed = live_tools.build(fabric)
     return before, after, arrived, healed, is_served()
@@ -216,13 +216,13 @@ def test_without_its_rules_a_device_lets_nothing_pass(world: World, node: str, c
 
 
 def opened(fabric: Fabric) -> list[str]:
-    """Break: take the filters of both shores away as well as the far one's NAT, and throw."""
+    """Break: take the filters of both shores away as well as the far one's NAT, and inject."""
     live_tools.build(fabric)
     assault = Assault(fabric)
-    assault.injection()
+    assault.inject()
     for node in NAT_DEVICES:
         live_tools.nft_in(node, "delete table inet farshore_filter\ndelete table ip farshore_nat")
-    assault.injection()
+    assault.inject()
     return assault.untranslated()
 
 

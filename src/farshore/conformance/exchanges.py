@@ -68,9 +68,9 @@ class Fetched:
         if not first <= answer.source_port <= last:
             return f"seen from port {answer.source_port} instead of {first if first == last else f'{first}-{last}'}"
         claimed = (answer.tenant, answer.client, answer.client_port)
-        expected = (exchange.introduced, str(exchange.source), exchange.source_port)
-        if exchange.introduced is not None and claimed != expected:
-            whose = f"{exchange.introduced} at {exchange.source}:{exchange.source_port}"
+        expected = (exchange.identified_as, str(exchange.source), exchange.source_port)
+        if exchange.identified_as is not None and claimed != expected:
+            whose = f"{exchange.identified_as} at {exchange.source}:{exchange.source_port}"
             return f"identified as {claimed} instead of {whose}"
         return None
 

@@ -87,9 +87,9 @@ def seen(fabric: Fabric, start: Start) -> Seen:
 
 def differences(good: Seen, other: Seen) -> Iterator[str]:
     """Yield where two fabrics do not do the same."""
-    for port_index in dict.fromkeys((*good, *other)):
-        if not same(good.get(port_index, []), other.get(port_index, [])):
-            yield " ".join(port_index)
+    for where in dict.fromkeys((*good, *other)):
+        if not same(good.get(where, []), other.get(where, [])):
+            yield " ".join(where)
 
 
 def same(one: list[Stream], other: list[Stream]) -> bool:

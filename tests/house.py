@@ -6,6 +6,7 @@ import ast
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grimp
 
@@ -30,11 +31,21 @@ def graph() -> grimp.ImportGraph:
     return grimp.build_graph(PACKAGE, cache_dir=None)
 
 
+def contracts() -> list[dict[str, Any]]:
+    """Return what is held of who imports whom, as ``pyproject.toml`` has it."""
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    held: list[dict[str, Any]] = settings["tool"]["importlinter"]["contracts"]
+    return held
+
+
+def packages() -> set[str]:
+    """Return the packages of the house by their dotted names, the house itself among them."""
+    return {".".join((PACKAGE, *path.parent.relative_to(SOURCE).parts)) for path in SOURCE.rglob("__init__.py")}
+
+
 def floors() -> list[list[str]]:
     """Return the rooms by floor, from the top down, as the import contract has them."""
-    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
-    contracts = settings["tool"]["importlinter"]["contracts"]
-    layers = next(each["layers"] for each in contracts if each.get("containers") == [PACKAGE])
+    layers = next(each["layers"] for each in contracts() if each.get("containers") == [PACKAGE])
     return [[room.strip() for room in layer.split("|")] for layer in layers]
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import build
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd, Proxy
+from farshore.fabric.model import EndSystem, Fabric, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.load import load
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate

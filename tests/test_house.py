@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -15,13 +16,14 @@ SHORTEST = 60
 TRAVELLERS = {
     "An intent file": (
         "cli.inputs.read_checked",
+        "intent.load.load",
         "intent.read.source.read",
-        "intent.read.document.compose",
         "intent.read.salvage.read_text",
-        "intent.load.collisions",
+        "intent.read.document.compose",
+        "intent.read.convert.tenant",
+        "intent.check.tenant_collisions.tenant_collisions",
         "pipeline.stages.check",
         "plan.allocate.allocate",
-        "pipeline.stages.build",
         "design.catalogue.build",
         "fabric.model.Fabric",
         "proof.prove.prove",
@@ -30,23 +32,27 @@ TRAVELLERS = {
         "machine.apply.apply",
     ),
     "A packet": (
-        "walk.tell.journey.walk",
+        "semantics.packet.Packet",
         "semantics.trace.trace",
         "semantics.device.cross",
+        "semantics.flow.find",
+        "semantics.profile.stages",
         "semantics.routing.look_up",
-        "semantics.flow.Flow",
         "semantics.proxy.cross_proxy",
         "semantics.crossing.Crossing",
-        "walk.tell.journey.Step",
+        "walk.tell.journey.walk",
+        "walk.tell.wording.reason",
+        "walk.tell.summary.verdict",
+        "walk.draw.drawing.draw",
     ),
     "A change to one tenant": (
         "pipeline.stages.difference",
-        "proof.change.difference",
-        "proof.impact.impact",
         "proof.incremental.prove_again",
+        "proof.impact.impact",
+        "proof.change.difference",
         "machine.difference.difference",
-        "engine.nftables.ruleset_update.update",
         "machine.apply.apply",
+        "engine.nftables.ruleset_update.update",
         "conformance.expectations.expectations",
         "conformance.run_checks.run_checks",
     ),
@@ -76,6 +82,21 @@ def test_the_page_shows_the_house_as_it_is(request: pytest.FixtureRequest, name:
         ARCHITECTURE.write_text(marked.sub(lambda _: shown()[name], text), encoding="utf-8")
         return
     assert marked.findall(text) == [shown()[name]], "write it anew with pytest --update-goldens"
+
+
+@pytest.mark.parametrize("stops", TRAVELLERS.values(), ids=TRAVELLERS)
+def test_no_traveller_comes_back(stops: tuple[str, ...]) -> None:
+    modules = [each.rpartition(".")[0] for each in stops]
+    rooms = [room for room, _ in itertools.groupby(each.partition(".")[0] for each in modules)]
+    assert len(set(modules)) == len(modules)
+    assert len(set(rooms)) == len(rooms)
+
+
+def test_every_package_has_a_list_of_its_modules_without_exceptions() -> None:
+    contracts = house.contracts()
+    listed = {name for each in contracts if each.get("exhaustive") for name in each["containers"]}
+    assert listed == house.packages()
+    assert [each["name"] for each in contracts if {"exhaustive_ignores", "ignore_imports"} & each.keys()] == []
 
 
 def test_what_moved_is_where_the_page_says() -> None:

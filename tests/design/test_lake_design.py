@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from farshore.design.catalogue import build
 from farshore.design.lake import provider_sources
 from farshore.engine.nftables.ruleset import device_ruleset
-from farshore.fabric.model import Device, Direction, Fabric, LinkEnd, NodeKind
-from farshore.fabric.names import PROVIDER_NAT
+from farshore.fabric.model import Device, Direction, Fabric, NodeKind
+from farshore.fabric.names import PROVIDER_NAT, LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan

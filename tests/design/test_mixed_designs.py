@@ -9,8 +9,16 @@ from hypothesis import strategies as st
 
 from farshore.design.catalogue import build
 from farshore.engine.nftables.ruleset import device_ruleset
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, Proxy
-from farshore.fabric.names import PROVIDER_LAST_HOP, PROVIDER_NAT, PROVIDER_PROXY, PROVIDER_ROUTER, ce, tenant_nat
+from farshore.fabric.model import Device, EndSystem, Fabric, Node, Proxy
+from farshore.fabric.names import (
+    PROVIDER_LAST_HOP,
+    PROVIDER_NAT,
+    PROVIDER_PROXY,
+    PROVIDER_ROUTER,
+    LinkEnd,
+    ce,
+    tenant_nat,
+)
 from farshore.intent.model import DesignName, Intent
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan, appearance

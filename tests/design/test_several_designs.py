@@ -8,7 +8,8 @@ from ipaddress import IPv4Address
 import pytest
 
 from farshore.design.catalogue import DESIGNS, build
-from farshore.fabric.model import Device, Fabric, LinkEnd
+from farshore.fabric.model import Device, Fabric
+from farshore.fabric.names import LinkEnd
 from farshore.intent.load import load_text
 from farshore.intent.model import DesignName, Intent
 from farshore.plan.allocate import allocate

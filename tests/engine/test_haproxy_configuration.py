@@ -11,13 +11,14 @@ import pytest
 from farshore.design.catalogue import build
 from farshore.engine.haproxy.configuration import Surroundings, configuration
 from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.placement import instance_name
 from farshore.fabric.model import Fabric, Proxy
 from farshore.intent.load import load_text
-from farshore.machine.placement import instance_name, namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.plan.allocate import allocate
 
 GOLDEN = Path(__file__).parent / "golden" / "appliance"
-# Every way of introducing a caller, a service of two ports, a tenant with limits, and one that uses less.
+# Every way of passing on a caller's identity, a service of two ports, a tenant with limits, and one that uses less.
 TEXT = """\
 version: 1
 design: appliance

@@ -10,10 +10,10 @@ import pytest
 
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.errors import MachineError
-from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, Interface, Link, NodeKind, Route
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.port import Port, Protocol
-from farshore.proof.judges.origin import Sources
+from farshore.proof.judges.sources import Sources
 from farshore.proof.sets.senders import every_source
 from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream

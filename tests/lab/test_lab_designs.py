@@ -12,7 +12,6 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
-from lab_intents import MIXED
 
 from farshore.conformance.check import Check, Exchange, Outcome, Result
 from farshore.conformance.expectations import expectations
@@ -27,6 +26,7 @@ from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
 from farshore.port import Port, Protocol
 from farshore.realm import Prefix
+from lab_intents import MIXED
 from lab_proof import differences, disagreeing, verdicts
 
 pytestmark = pytest.mark.kernel
@@ -135,7 +135,7 @@ def test_a_hundred_tenants_with_the_very_same_headers(
     design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FARSHORE_LABS", str(tmp_path / "labs"))
-    introduced = ", proxy-protocol: v2" if design == "appliance" else ""
+    identity = ", proxy-protocol: v2" if design == "appliance" else ""
     tenant = "{networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal], hosts: {pc: 10.1.1.1}}"
     text = f"""\
 version: 1
@@ -143,7 +143,7 @@ design: {design}
 provider:
   name: acme
   networks: [10.1.1.0/24]
-  services: {{portal: {{address: 10.1.1.1, ports: [tcp/443]{introduced}}}}}
+  services: {{portal: {{address: 10.1.1.1, ports: [tcp/443]{identity}}}}}
 tenants:
 """
     text += "".join(f"  t{number}: {tenant}\n" for number in range(100))
@@ -240,7 +240,7 @@ def test_a_proxy_that_does_what_it_must_not_is_seen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("FARSHORE_LABS", str(tmp_path / "labs"))
-    # Introduced to nobody, so that whoever is reached by mistake answers.
+    # Without the identity of callers, so that whoever is reached by mistake answers.
     intent, plan = planned(MIXED.replace(", proxy-protocol: v2", ""))
     fabric = build(intent, plan)
     checks = [check for check in expectations(intent, plan, fabric) if check.name.startswith("customer-a/")]

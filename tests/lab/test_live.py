@@ -15,7 +15,6 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from lab_inside import inside
-from lab_intents import MIXED
 from lab_life import ARTICLE, LACKING
 
 from farshore.cli.main import cli
@@ -34,6 +33,7 @@ from farshore.traffic.injection import observing
 from farshore.traffic.packet import WirePacket, decode, encode
 from farshore.walk.tell.journey import Probe
 from from_file import fabric_of
+from lab_intents import MIXED
 
 EXAMPLES = sorted(ARTICLE.parent.glob("*.yaml"))
 ALICE = ("--from", "customer-a/alice", "--to", "portal:443")
@@ -140,7 +140,7 @@ def called(intent: Intent, plan: Plan, fabric: Fabric) -> Iterator[Probe]:
 
 
 @pytest.mark.kernel
-def test_what_introduces_its_callers_does_what_the_walk_says(tmp_path: Path) -> None:
+def test_what_passes_on_the_identity_of_its_callers_does_what_the_walk_says(tmp_path: Path) -> None:
     """What a proxy adds to what is said, a header before it or within it, does not hide it."""
     file = tmp_path / "intent.yaml"
     file.write_text((ARTICLE.parent / "appliance" / "intent.yaml").read_text())
@@ -256,7 +256,7 @@ def test_a_lab_that_is_up_is_used_and_left_up(tmp_path: Path) -> None:
 
 
 def test_a_name_without_live_is_refused() -> None:
-    with pytest.raises(UsageError, match="only --live"):
+    with pytest.raises(UsageError, match="--name is for --live only"):
         run(str(ARTICLE), *ALICE, "--name", "mine")
 
 

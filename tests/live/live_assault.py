@@ -38,14 +38,14 @@ class Assault:
             for interface in [interface_toward(fabric, node, other)]
         ]
         self.injected = 0
-        self.ear: live_tools.Wire | None = None
+        self.receiver: live_tools.Wire | None = None
         self.arrived: list[bytes] = []
 
-    def injection(self) -> None:
+    def inject(self) -> None:
         """Throw from every place, at every target, as far as there are places."""
-        if self.ear is None:
+        if self.receiver is None:
             with contextlib.suppress(OSError, MachineError):
-                self.ear = live_tools.Wire("provider/portal", "provider")
+                self.receiver = live_tools.Wire("provider/portal", "provider")
         for node, interface, mac in self.entries:
             with contextlib.suppress(OSError, MachineError):
                 wire = live_tools.open_socket(node, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
@@ -59,8 +59,8 @@ class Assault:
     def untranslated(self) -> list[str]:
         """Return what arrived at the portal and should not have, once everything that was injected has its end."""
         live_tools.settle()
-        if self.ear is not None:
-            self.arrived += self.ear.heard()
+        if self.receiver is not None:
+            self.arrived += self.receiver.heard()
         found = []
         for packet in self.arrived:
             source, destination = itertools.islice(live_tools.addresses(packet), 2)

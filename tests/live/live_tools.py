@@ -24,7 +24,7 @@ from farshore.engine.nftables.desired import compile_fabric
 from farshore.engine.nftables.engine import Nftables
 from farshore.fabric.model import Fabric
 from farshore.machine.apply import apply
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.port import Protocol
 from farshore.traffic import servers

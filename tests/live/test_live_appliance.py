@@ -1,98 +1,23 @@
-"""The appliance at work: nobody is believed but the proxy, limits are one tenant's own, and no reload is noticed."""
+"""The appliance at work: nobody is believed but the proxy, and limits are one tenant's own."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import socket
-import threading
 import time
-from dataclasses import replace
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import live_tools
 import pytest
+from live_appliance import ALICE, BILL, HERE, KEYS, NEWS, PLAIN, PORTAL, ask, fabric, started
 from live_world import World
 
-from farshore.conformance.exchanges import Fetched, parsed
-from farshore.design.catalogue import build
+from farshore.conformance.exchanges import parsed
 from farshore.engine.haproxy.process import Appliance
-from farshore.errors import MachineError
-from farshore.fabric.model import Fabric, Proxy
-from farshore.fabric.names import NodeName
-from farshore.intent.load import load_text
-from farshore.lab.lab_init import caller_identities, proxy_environment
-from farshore.plan.allocate import allocate
-from farshore.traffic import servers
+from farshore.fabric.model import Fabric
+from farshore.lab.lab_init import proxy_environment
 
 pytestmark = pytest.mark.kernel
-
-TEXT = """\
-version: 1
-design: appliance
-provider:
-  name: acme
-  networks: [10.1.1.0/24]
-  services:
-    portal: {address: 10.1.1.1, ports: [tcp/80, tcp/443], proxy-protocol: v2}
-    news: {address: 10.1.1.2, ports: [tcp/80], signed-header: news.key}
-    plain: {address: 10.1.1.3, ports: [tcp/80]}
-tenants:
-  customer-a:
-    networks: [10.1.1.0/24]
-    presents: 10.2.2.0/28
-    services: [portal, news, plain]
-    hosts: {alice: 10.1.1.1}
-  customer-b:
-    networks: [10.1.1.0/24]
-    presents: 10.2.2.0/28
-    services: [portal, news, plain]
-    hosts: {bill: 10.1.1.1}
-    limits: {sessions: 5}
-  customer-c:
-    networks: [10.1.1.0/24]
-    presents: 10.2.2.0/28
-    services: [plain]
-    hosts: {carl: 10.1.1.1}
-    limits: {rate: 2}
-"""
-ALICE, BILL, HERE = "customer-a/alice", "customer-b/bill", "10.1.1.1"
-PORTAL, NEWS, PLAIN = "10.2.2.1", "10.2.2.2", "10.2.2.3"
-KEYS = {NodeName("provider/news"): bytes(range(32))}
-RELOADS = 20
-
-
-def fabric() -> Fabric:
-    intent = load_text(TEXT, "intent.yaml").intent
-    assert intent is not None
-    plan = allocate(intent).plan
-    assert plan is not None
-    return build(intent, plan)
-
-
-def started(whole: Fabric) -> Appliance:
-    """Build everything and start the proxy. Runs inside."""
-    live_tools.build(whole)
-    servers.serve(whole.end_systems, caller_identities(whole), KEYS)
-    appliance = Appliance(Path("/run/farshore/test"))
-    assert appliance.apply(whole.proxies[0], proxy_environment(KEYS))
-    return appliance
-
-
-def ask(node: str, destination: str, said: bytes = b"GET / HTTP/1.0\r\n\r\n", port: int = 80) -> Fetched:
-    """Say something from a node and return what comes back."""
-    answer = b""
-    try:
-        with live_tools.tcp(node, HERE, 0, destination, port) as flow:
-            flow.sendall(said)
-            while part := flow.recv(65535):
-                answer += part
-    except OSError as error:
-        return Fetched(None, str(error))
-    return parsed(answer)
-
 
 # --- nobody is believed but the proxy ----------------------------------------------------------------
 
@@ -213,7 +138,7 @@ def test_a_rate_is_one_tenants_own(world: World) -> None:
 # --- what a service is told --------------------------------------------------------------------------
 
 
-def introductions_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
+def identities_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
     """Be the portal: what the proxy's checks say, and what stands before the request when Alice calls."""
     live_tools.build(whole)
     listener = live_tools.open_socket("provider/portal", socket.SOCK_STREAM)
@@ -245,7 +170,7 @@ def until_the_end(caller: socket.socket) -> bytes:
 
 
 def test_a_check_calls_for_nobody_and_a_caller_is_named(world: World) -> None:
-    checks, said = world.call(introductions_on_the_wire, fabric())
+    checks, said = world.call(identities_on_the_wire, fabric())
     start = b"\r\n\r\n\0\r\nQUIT\n"
     # Version 2, LOCAL, and nothing behind the header that a service could take for a request.
     assert all(check.startswith(start + b"\x20") for check in checks)
@@ -253,163 +178,3 @@ def test_a_check_calls_for_nobody_and_a_caller_is_named(world: World) -> None:
     assert said.startswith(start + b"\x21\x11")
     assert b"\x05\x00\x0acustomer-a" in said
     assert b"\x30\x00\x10customer-a.proxy" in said
-
-
-# --- reloads and deaths ------------------------------------------------------------------------------
-
-
-def reloads(whole: Fabric) -> tuple[int, list[str | None], int, bool, bool]:
-    """Replace the configuration again and again: connections opened, lost, reloads made, and who still exchanges."""
-    appliance = started(whole)
-    proxy = whole.proxies[0]
-    fewer = replace(proxy, fronts=tuple(f for f in proxy.fronts if (f.service, f.port.number) != ("portal", 443)))
-    stop, opened, lost = threading.Event(), [], []
-
-    def connect() -> None:
-        while not stop.is_set():
-            fetched = ask(ALICE, PORTAL)
-            (opened if fetched.seen is not None and fetched.seen.tenant == "customer-a" else lost).append(fetched)
-
-    with live_tools.tcp(BILL, HERE, 0, PORTAL, 80) as standing:
-        threads = [threading.Thread(target=connect) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        made = sum(appliance.apply(each, proxy_environment(KEYS)) for each in [fewer, proxy] * (RELOADS // 2))
-        again = appliance.apply(proxy, proxy_environment(KEYS))
-        stop.set()
-        for thread in threads:
-            thread.join()
-        standing.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        still = b"customer-b" in standing.recv(65535) + standing.recv(65535)
-    return len(opened), [fetched.failure for fetched in lost], made, again, still
-
-
-def test_no_reload_is_noticed(world: World) -> None:
-    opened, lost, made, again, still = world.call(reloads, fabric())
-    assert opened > RELOADS
-    assert lost == []
-    assert made == RELOADS
-    assert not again
-    assert still
-
-
-def refused_configuration(whole: Fabric) -> tuple[str, bool]:
-    """Ask for what HAProxy refuses: its words, and whether what ran before still runs."""
-    appliance = started(whole)
-    front = whole.proxies[0].fronts[0]
-    nonsense = Proxy(whole.proxies[0].name, whole.proxies[0].interfaces, (replace(front, service="no such name"),))
-    try:
-        appliance.apply(nonsense, {})
-    except Exception as error:  # noqa: BLE001 - handed back to the test
-        return str(error), ask(ALICE, PORTAL).seen is not None
-    return "", False
-
-
-def test_what_haproxy_refuses_is_never_put_in_position(world: World) -> None:
-    words, runs = world.call(refused_configuration, fabric())
-    assert words.startswith("HAProxy refuses its configuration")
-    assert runs
-
-
-def cannot_start(whole: Fabric) -> tuple[str, bool, bool]:
-    """Ask for what passes the check and cannot start: what is said, whether the old one serves, and comes back."""
-    appliance = started(whole)
-    number = appliance.process_number
-    proxy = whole.proxies[0]
-    nowhere = replace(proxy.fronts[0], presented=replace(proxy.fronts[0].presented, ip=IPv4Address("10.2.2.9")))
-    try:
-        appliance.apply(replace(proxy, fronts=(nowhere,)), proxy_environment(KEYS))
-        said = ""
-    except MachineError as error:
-        said = str(error)
-    same = appliance.process_number == number and ask(ALICE, PORTAL).seen is not None
-    assert number is not None
-    os.kill(number, signal.SIGKILL)
-    return said, same, live_tools.until(lambda: ask(ALICE, PORTAL).seen is not None)
-
-
-def test_what_cannot_start_is_never_put_in_position(world: World) -> None:
-    said, same, back = world.call(cannot_start, fabric())
-    assert said.startswith("HAProxy ended right after its start")
-    assert same
-    assert back
-
-
-def replaced_and_stopped(whole: Fabric) -> tuple[bool, list[bool], bool]:
-    """Replace a proxy that holds a connection, then stop it.
-
-    Returns whether the new process answers as soon as it is said to, which processes still run, and whether
-    the connection has ended.
-    """
-    appliance = started(whole)
-    proxy = whole.proxies[0]
-    old = appliance.process_number
-    with live_tools.tcp(BILL, HERE, 0, PORTAL, 80) as standing:
-        appliance.apply(replace(proxy, fronts=proxy.fronts[:-1]), proxy_environment(KEYS))
-        new = appliance.process_number
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect("/run/farshore/test/proxy.sock")
-            asking.sendall(b"show info\n")
-            answers = f"Pid: {new}\n" in asking.makefile().read()
-        appliance.stop()
-        ended = False
-        with contextlib.suppress(TimeoutError):
-            try:
-                ended = standing.recv(1) == b""
-            except ConnectionError:
-                ended = True
-    return answers, [runs(number) for number in (old, new)], ended
-
-
-def runs(number: int | None) -> bool:
-    assert number is not None
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def test_a_replacement_is_at_work_when_it_is_said_to_be_and_nothing_outlives_a_stop(world: World) -> None:
-    assert world.call(replaced_and_stopped, fabric()) == (True, [False, False], True)
-
-
-def killed(whole: Fabric) -> bool:
-    """Kill the proxy and tell whether another comes back by itself."""
-    appliance = started(whole)
-    number = appliance.process_number
-    assert number is not None
-    os.kill(number, signal.SIGKILL)
-    deadline = time.monotonic() + live_tools.PATIENCE
-    while (ask(ALICE, PORTAL).seen is None or appliance.process_number == number) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return ask(ALICE, PORTAL).seen is not None and appliance.process_number != number
-
-
-def test_a_dead_proxy_comes_back(world: World) -> None:
-    assert world.call(killed, fabric())
-
-
-def without_proxy(whole: Fabric) -> dict[str, int]:
-    """Throw packets at instances in which nobody listens, and count what reaches any end system."""
-    live_tools.build(whole)
-    ears = {}
-    for node in whole.end_systems:
-        if node.name.startswith("provider/"):
-            ears[node.name] = live_tools.open_socket(node.name, socket.SOCK_DGRAM, 0, socket.AF_PACKET)
-            ears[node.name].bind(("provider", 0x0800))
-            ears[node.name].setblocking(False)
-    for destination in (PORTAL, NEWS, "10.1.1.2", "100.64.0.1"):
-        with contextlib.suppress(OSError):
-            live_tools.tcp(ALICE, HERE, 0, destination, 80).close()
-    heard = {}
-    for name, ear in ears.items():
-        heard[name] = 0
-        with contextlib.suppress(BlockingIOError):
-            while ear.recv(65535):
-                heard[name] += 1
-    return heard
-
-
-def test_without_the_proxy_nothing_crosses(world: World) -> None:
-    assert set(world.call(without_proxy, fabric()).values()) == {0}

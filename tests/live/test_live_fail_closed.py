@@ -17,7 +17,7 @@ from farshore.fabric.model import Fabric
 from farshore.machine import apply as machine
 from farshore.machine.apply import apply, remove
 from farshore.machine.changes import Change, LoadConfiguration
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.reporter import Reporter
 
@@ -38,9 +38,9 @@ class AtEveryStep(Reporter):
 
 
 def made_under_assault(fabric: Fabric) -> tuple[int, list[str], bool]:
-    """Make a fabric and throw after every step; return the injections, what arrived, and whether Alice is served."""
+    """Make a fabric and inject after every step; return the injections, what arrived, and whether Alice is served."""
     assault = Assault(fabric)
-    apply(compile_fabric(fabric), ENGINES, PRIVATE, AtEveryStep(lambda *_: assault.injection()))
+    apply(compile_fabric(fabric), ENGINES, PRIVATE, AtEveryStep(lambda *_: assault.inject()))
     live_tools.serve_echo(fabric)
     return assault.injected, assault.untranslated(), is_served()
 
@@ -95,9 +95,9 @@ def cut_off_after(fabric: Fabric, fractions: list[float]) -> Iterator[tuple[list
         with contextlib.suppress(CutError):
             apply(desired, ENGINES, PRIVATE, AtEveryStep(cut))
         assault = Assault(fabric)
-        assault.injection()
-        completed = len(apply(desired, ENGINES, PRIVATE, AtEveryStep(lambda *_, assault=assault: assault.injection())))
-        assault.injection()
+        assault.inject()
+        completed = len(apply(desired, ENGINES, PRIVATE, AtEveryStep(lambda *_, assault=assault: assault.inject())))
+        assault.inject()
         assert is_answered()
         outcomes.append((assault.untranslated(), completed, live_tools.build(fabric)))
         remove(PRIVATE, namespaces)
@@ -140,7 +140,7 @@ def meddled(fabric: Fabric, node: str, commands: str) -> tuple[bool, bool, list[
     before = is_served()
     live_tools.nft_in(node, commands.replace("; ", "\n"))
     after = is_served()
-    assault.injection()
+    assault.inject()
     arrived = assault.untranslated()
     healed = live_tools.build(fabric)
     return before, after, arrived, healed, is_served()
@@ -158,13 +158,13 @@ def test_without_its_rules_a_device_lets_nothing_pass(world: World, node: str, c
 
 
 def opened(fabric: Fabric) -> list[str]:
-    """Break: take the filters of both shores away as well as the far one's NAT, and throw."""
+    """Break: take the filters of both shores away as well as the far one's NAT, and inject."""
     live_tools.build(fabric)
     assault = Assault(fabric)
-    assault.injection()
+    assault.inject()
     for node in NAT_DEVICES:
         live_tools.nft_in(node, "delete table inet farshore_filter\ndelete table ip farshore_nat")
-    assault.injection()
+    assault.inject()
     return assault.untranslated()
 
 

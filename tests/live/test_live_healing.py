@@ -14,7 +14,7 @@ from live_intents import DISTINCT, case, with_device, with_mtu
 from live_world import World
 
 from farshore.fabric.model import Device, Fabric, Route
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.realm import LAKE, Prefix
 

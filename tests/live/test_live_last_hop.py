@@ -54,7 +54,7 @@ def exchanges(node: str, port: int) -> bool:
     return False
 
 
-def ear() -> socket.socket:
+def receiver() -> socket.socket:
     own = live_tools.open_socket("provider/portal", socket.SOCK_DGRAM, 0, socket.AF_PACKET)
     own.bind(("provider", 0x0800))
     own.setblocking(False)
@@ -75,7 +75,7 @@ def lost(whole: Fabric, commands: list[str]) -> tuple[bool, int, bool, bool]:
     live_tools.build(whole)
     live_tools.serve_echo(whole)
     before = exchanges(ALICE, 5001) and exchanges(BILL, 5001)
-    with ear() as listening, PRIVATE.entered(BOX):
+    with receiver() as listening, PRIVATE.entered(BOX):
         for command in commands:
             subprocess.run([nft.program(), command], check=True)
         heard(listening)

@@ -22,7 +22,7 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import last_hop, nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 
 pytestmark = pytest.mark.kernel

@@ -11,7 +11,7 @@ from live_intents import DISTINCT, case
 from live_world import World
 
 from farshore.fabric.model import Fabric
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 
 pytestmark = pytest.mark.kernel

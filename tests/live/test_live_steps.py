@@ -91,13 +91,13 @@ def at_every_event(before: Fabric | None, after: Fabric, every: int) -> list[Out
             apply(loan, ENGINES, PRIVATE)
             assert PORT not in dict(map(reversed, socket.if_nameindex()))  # type: ignore[arg-type]
         assault = Assault(after)
-        assault.injection()
+        assault.inject()
         if not killed_at(desired, event):
             break
-        assault.injection()
+        assault.inject()
         counting = Counting()
         apply(desired, ENGINES, PRIVATE, steps=counting)
-        assault.injection()
+        assault.inject()
         names = counting.names or names
         again = [str(change) for change in apply(desired, ENGINES, PRIVATE)]
         back = PORT in [name for _, name in socket.if_nameindex()]

@@ -18,7 +18,7 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.ruleset import device_ruleset
 from farshore.fabric.model import Fabric, Limit, Policy
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.realm import tenant_realm
 

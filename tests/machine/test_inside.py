@@ -152,6 +152,23 @@ def test_it_ends_with_the_body(world: World) -> None:
     assert [start_time(pid) for pid in pids] == [None]
 
 
+class Unreadable:
+    """What cannot be made again at the other end."""
+
+    def __reduce__(self) -> tuple[type[int], tuple[str]]:
+        return int, ("no number",)
+
+
+def test_what_cannot_be_read_there_is_an_error_here(world: World) -> None:
+    """Whoever reads must not fall silent: the function would wait for ever, and outlive its caller."""
+    with running(world, doubling, 1, step=0) as child:
+        child.send(Unreadable())  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="no number"):
+            child.receive(PATIENCE)
+        within = child._process.pid
+    assert until(lambda: start_time(within) is None)
+
+
 CALLER = """
 import sys, test_inside
 from farshore.machine.inside import running

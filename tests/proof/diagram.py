@@ -24,7 +24,7 @@ from farshore.translation import BasicNat
 Node = Any
 Bits = tuple[Node, ...]
 
-PLACE_BITS = 18
+PORT_BITS = 18
 _START_OF = {Protocol.TCP: 0, Protocol.UDP: 65536, Protocol.ICMP: 131072}
 
 
@@ -53,13 +53,13 @@ class Diagram:
         self.bdd = BDD() if manager is None else manager
         # An address beside what becomes of it keeps the diagrams of translations small.
         names = [f"{name}{n}" for end in ("s", "d") for n in range(self.width) for name in (end, f"{end}_out")]
-        names += [f"p{n}" for n in range(PLACE_BITS)]
+        names += [f"p{n}" for n in range(PORT_BITS)]
         self.bdd.declare(*names)
         self.variables = len(names)
         self.true, self.false = self.bdd.true, self.bdd.false
         self.source, self.destination = self._bits("s", self.width), self._bits("d", self.width)
         self.source_out, self.destination_out = self._bits("s_out", self.width), self._bits("d_out", self.width)
-        self.port_index = self._bits("p", PLACE_BITS)
+        self.port_index = self._bits("p", PORT_BITS)
 
     def _bits(self, name: str, width: int) -> Bits:
         return tuple(self.bdd.var(f"{name}{n}") for n in range(width))
@@ -73,8 +73,8 @@ class Diagram:
     def at_most(self, bits: Bits, number: int) -> Node:
         """Return when bits are a number or less."""
         found = self.true
-        for port_index, bit in enumerate(reversed(bits)):
-            found = (~bit | found) if number >> port_index & 1 else (~bit & found)
+        for position, bit in enumerate(reversed(bits)):
+            found = (~bit | found) if number >> position & 1 else (~bit & found)
         return found
 
     def between(self, bits: Bits, first: int, last: int) -> Node:
@@ -121,8 +121,8 @@ class Diagram:
     def plus(self, bits: Bits, number: int) -> Bits:
         """Return bits with a number added, which may be below zero; what runs over is lost."""
         carry, found = self.false, []
-        for port_index, bit in enumerate(reversed(bits)):
-            digit = self.true if number >> port_index & 1 else self.false
+        for position, bit in enumerate(reversed(bits)):
+            digit = self.true if number >> position & 1 else self.false
             found.append(differ(differ(bit, digit), carry))
             carry = (bit & digit) | (carry & (bit | digit))
         return tuple(reversed(found))
@@ -133,7 +133,7 @@ class Diagram:
 
 
 def on_the_wire(diagram: Diagram, realm: Realm, last_position: int) -> Under:
-    """Return every packet of a wire, as it is sent; not all that the bits can say is a place."""
+    """Return every packet of a wire, as it is sent; not all that the bits can say is a port index."""
     return Under(diagram.at_most(diagram.port_index, last_position), diagram.source, diagram.destination, realm)
 
 

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from farshore.fabric.model import Fabric, LinkEnd
-from farshore.proof.judges.origin import Sources
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd
+from farshore.proof.judges.sources import Sources
 from farshore.proof.sets.senders import Senders, every_source, one_source
 from farshore.proof.sets.targets import every_target
 from farshore.proof.spread.crossing import Stream
@@ -86,9 +87,9 @@ def seen(fabric: Fabric, start: Start) -> Seen:
 
 def differences(good: Seen, other: Seen) -> Iterator[str]:
     """Yield where two fabrics do not do the same."""
-    for port_index in dict.fromkeys((*good, *other)):
-        if not same(good.get(port_index, []), other.get(port_index, [])):
-            yield " ".join(port_index)
+    for where in dict.fromkeys((*good, *other)):
+        if not same(good.get(where, []), other.get(where, [])):
+            yield " ".join(where)
 
 
 def same(one: list[Stream], other: list[Stream]) -> bool:

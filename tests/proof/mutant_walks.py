@@ -15,7 +15,8 @@ from random import Random
 
 from mutant_sets import realm_at, starts
 
-from farshore.fabric.model import NO_ADDRESS, Device, EndSystem, Fabric, LinkEnd, Node, Proxy
+from farshore.fabric.model import NO_ADDRESS, Device, EndSystem, Fabric, Node, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.port import Port, Protocol
 from farshore.realm import Address, Prefix, Realm, RealmKind
 from farshore.semantics.choice import Choices, held_route, kept_port

@@ -11,7 +11,8 @@ from ipaddress import IPv4Network
 from itertools import combinations
 from typing import NamedTuple, TypeVar
 
-from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Node, Policy, Route
+from farshore.fabric.model import Device, EndSystem, Fabric, Guard, Node, Policy, Route
+from farshore.fabric.names import LinkEnd
 from farshore.realm import Prefix, Realm, RealmKind
 from farshore.semantics.profile import PROFILES
 

@@ -11,11 +11,12 @@ from both_ways import LAST_ADDRESS, edge_packets, packet_of
 from hypothesis import strategies as st
 
 from farshore.design.catalogue import DESIGNS, build
-from farshore.fabric.model import Device, EndSystem, Fabric, Guard, LinkEnd, Node, NodeKind, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, Guard, Node, NodeKind, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate
 from farshore.port import Port
-from farshore.proof.judges.origin import Sources
+from farshore.proof.judges.sources import Sources
 from farshore.proof.sets.intervals import EVERY_PORT, of_port, of_prefix
 from farshore.proof.spread.crossing import Stream
 from farshore.realm import Prefix, Realm

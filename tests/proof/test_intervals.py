@@ -98,7 +98,7 @@ def test_every_port_has_a_place_of_its_own(one: Port, other: Port) -> None:
 
 
 @given(st.integers(*EVERY_PORT))
-def test_every_place_is_a_port(port_index: int) -> None:
+def test_every_port_index_is_a_port(port_index: int) -> None:
     assert of_port(port_at(port_index)) == port_index
 
 

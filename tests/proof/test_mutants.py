@@ -43,7 +43,7 @@ def by_sets(name: str, fabric: Fabric) -> list[str]:
     if len(there) != len(seen_in(name)):
         return ["other wires that packets come from"]
     pairs = zip(seen_in(name), there, strict=True)
-    return [port_index for one, start in pairs for port_index in differences(one, seen(fabric, start))]
+    return [where for one, start in pairs for where in differences(one, seen(fabric, start))]
 
 
 def by_walks(name: str, fabric: Fabric) -> list[str]:

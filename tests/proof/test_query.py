@@ -10,7 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from farshore.design.catalogue import build
-from farshore.fabric.model import Device, Fabric, LinkEnd, Proxy
+from farshore.fabric.model import Device, Fabric, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.load import load
 from farshore.intent.model import Intent
 from farshore.plan.allocate import allocate

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, tenant_uplinks
 
-from farshore.fabric.model import Device, Direction, Fabric, Guard, LinkEnd
+from farshore.fabric.model import Device, Direction, Fabric, Guard
+from farshore.fabric.names import LinkEnd
 from farshore.proof.sets.intervals import of_port
 from farshore.proof.sets.senders import every_source
 from farshore.proof.sets.targets import every_target

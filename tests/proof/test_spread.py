@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from proof_fabrics import broken_fabrics, doubtful_fabrics, fabrics, packets, realm_at, wires
 
-from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, LinkEnd, NodeKind, Route
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device, EndSystem, Fabric, Interface, Link, NodeKind, Route
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.port import Protocol
 from farshore.proof.sets.senders import every_source
 from farshore.proof.sets.targets import every_target

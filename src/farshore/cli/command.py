@@ -75,24 +75,10 @@ class Command(click.Command):
         write_lessons(formatter, self.examples, self.statuses)
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group of such commands, which teaches in the same way."""
 
-    context_class = Context
     command_class = Command
-
-    def __init__(
-        self, *args: Any, examples: tuple[str, ...] = (), statuses: Mapping[int, str] | None = None, **attributes: Any
-    ) -> None:
-        """Keep what the help teaches besides click's own."""
-        super().__init__(*args, **attributes)
-        self.examples = examples
-        self.statuses = dict(statuses or {})
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write examples and exit statuses."""
-        super().format_epilog(ctx, formatter)
-        write_lessons(formatter, self.examples, self.statuses)
 
 
 def write_lessons(formatter: click.HelpFormatter, examples: tuple[str, ...], statuses: Mapping[int, str]) -> None:

@@ -14,7 +14,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from farshore import __version__
-from farshore.cli.command import BAD_INPUT, Command, Group
+from farshore.cli.command import BAD_INPUT, Command
 from farshore.errors import EXIT_YES, UsageError
 from farshore.lookup import find
 
@@ -139,7 +139,7 @@ def _page(command: click.Command, context: click.Context, words: tuple[str, ...]
     if isinstance(command, click.Group):
         parts = [(each, command.get_command(context, each)) for each in command.list_commands(context)]
         yield from _definitions("COMMANDS", [(n, p.get_short_help_str(200)) for n, p in parts if p is not None])
-    if isinstance(command, Command | Group):
+    if isinstance(command, Command):
         if command.epilog:
             yield ".SH NOTES"
             yield from _paragraphs(inspect.cleandoc(command.epilog))

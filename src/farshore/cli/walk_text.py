@@ -43,7 +43,7 @@ def show(console: Console, walk: Walk, tenant_names: tuple[str, ...]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class _Folding:
     """How the packets of a table are folded: into one line, two or four."""
 
     before_realm: str
@@ -51,7 +51,7 @@ class _Form:
 
 
 # From the one that takes the fewest lines to the one that takes the fewest columns.
-_FORMS = (_Form(" ", " → "), _Form(" ", "\n→ "), _Form("\n  ", "\n→ "))
+_FOLDINGS = (_Folding(" ", " → "), _Folding(" ", "\n→ "), _Folding("\n  ", "\n→ "))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,8 @@ class _Page:
     # --- the two forms ---
 
     def table(self, walk: Walk) -> bool:
-        """Print a row for each step, in the form that takes the fewest lines; tell whether one fits."""
-        layouts = [layout for form in _FORMS if (layout := self._laid_out(walk, form)) is not None]
+        """Print a row for each step, in the folding that takes the fewest lines; tell whether one fits."""
+        layouts = [layout for folding in _FOLDINGS if (layout := self._laid_out(walk, folding)) is not None]
         if not layouts:
             return False
         rows = min(layouts, key=lambda rows: sum(len(row) for row in rows))
@@ -82,9 +82,9 @@ class _Page:
         self.console.print()
         return True
 
-    def _laid_out(self, walk: Walk, form: _Form) -> list[list[Text]] | None:
+    def _laid_out(self, walk: Walk, folding: _Folding) -> list[list[Text]] | None:
         """Return the heading and the rows of a table as lines, None where there is too little room for them."""
-        rows = [tuple(self._cells(step, mark(walk, step), form)) for step in walk.steps]
+        rows = [tuple(self._cells(step, mark(walk, step), folding)) for step in walk.steps]
         headings = tuple(Text(heading, "bold") for heading in _HEADINGS)
         natural = [max(_widest(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
         prose = [_HEADINGS.index(name) for name in ("action", "state")]
@@ -100,15 +100,13 @@ class _Page:
         widths[prose[0]], widths[prose[1]] = action, state
         return [_row(cells, widths) for cells in (headings, *rows)]
 
-    def _cells(self, step: Step, word: str, form: _Form) -> Iterator[Text]:
+    def _cells(self, step: Step, word: str, folding: _Folding) -> Iterator[Text]:
         yield Text(f"{step.number} {_ARROWS[step.phase]}", BAD if word else "")
         yield Text(step.at)
         yield Text(step.action)
-        yield self.packet(step.before, form.before_destination, form.before_realm)
-        same = step.after == step.before
-        yield (
-            Text("unchanged", _QUIET) if same else self.packet(step.after, form.before_destination, form.before_realm)
-        )
+        how = (folding.before_destination, folding.before_realm)
+        yield self.packet(step.before, *how)
+        yield Text("unchanged", _QUIET) if step.after == step.before else self.packet(step.after, *how)
         yield Text.assemble((f"✗ {word}: " if word else "", BAD), step.state)
 
     def blocks(self, walk: Walk) -> None:

@@ -23,7 +23,7 @@ class Exchange:
     """A real exchange: a host uses a service by its presented address, from a port that all tenants share.
 
     ``seen_as`` is the source that the service must see, and ``seen_ports`` its ports where it need not be the
-    host's own. ``introduced`` is the tenant as which the host must be introduced, where the service asks for that.
+    host's own. ``identified_as`` is the tenant as which the service must know the host, where it receives the identity.
     """
 
     node: NodeName
@@ -34,7 +34,7 @@ class Exchange:
     service: str
     seen_as: IPv4Address
     seen_ports: tuple[int, int] | None = None
-    introduced: str | None = None
+    identified_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from farshore.conformance.check import Exchange, Outcome
 from farshore.machine.inside import Channel, call
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE, World
 from farshore.port import Protocol
 from farshore.traffic.packet import ECHO_REQUEST, checksum
@@ -67,9 +67,9 @@ class Fetched:
         if not first <= answer.source_port <= last:
             return f"seen from port {answer.source_port} instead of {first if first == last else f'{first}-{last}'}"
         claimed = (answer.tenant, answer.client, answer.client_port)
-        expected = (exchange.introduced, str(exchange.source), exchange.source_port)
-        if exchange.introduced is not None and claimed != expected:
-            whose = f"{exchange.introduced} at {exchange.source}:{exchange.source_port}"
+        expected = (exchange.identified_as, str(exchange.source), exchange.source_port)
+        if exchange.identified_as is not None and claimed != expected:
+            whose = f"{exchange.identified_as} at {exchange.source}:{exchange.source_port}"
             return f"identified as {claimed} instead of {whose}"
         return None
 

@@ -61,7 +61,7 @@ def _exchanges(tenant: Tenant, topology: Topology) -> Iterator[Check]:
                     service=service,
                     seen_as=seen.ip,
                     seen_ports=seen.ports,
-                    introduced=seen.introduced,
+                    identified_as=seen.identified_as,
                 )
                 if topology.carries(tenant.name, service, port):
                     yield Check(f"{host.name} reaches {service} {port} at {presented.ip}", Outcome.REACH, exchange)

@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from farshore.fabric.model import Device, Fabric, LinkEnd, Proxy
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device, Fabric, Proxy
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.port import Protocol
 from farshore.semantics.choice import Choices, PortChoice, kept_port, right_route
 from farshore.semantics.packet import Packet

@@ -17,7 +17,8 @@ from farshore.conformance.topology import (
     injected,
 )
 from farshore.fabric import names
-from farshore.fabric.model import EndSystem, LinkEnd, Proxy
+from farshore.fabric.model import EndSystem, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Tenant
 from farshore.port import Port, Protocol
 from farshore.realm import Address

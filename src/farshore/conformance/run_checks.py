@@ -9,7 +9,8 @@ from dataclasses import replace
 from farshore.conformance.check import Check, Exchange, Injection, Outcome, Result
 from farshore.conformance.exchanges import exchange_all
 from farshore.errors import MachineError
-from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd
 from farshore.machine.inside import Channel, running
 from farshore.machine.world import World
 from farshore.port import Protocol

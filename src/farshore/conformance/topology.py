@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from farshore.fabric import names
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, Node, NodeKind, Proxy
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol
@@ -33,12 +34,12 @@ STRANGER = IPv4Address("198.51.100.77")  # documentation (RFC 5737): it belongs 
 class AppearsAs:
     """How a service sees a host: its source, the ports that it may have where it does not keep its own.
 
-    ``introduced`` is the tenant as which it is introduced, None where the service asks for no introduction.
+    ``identified_as`` is the tenant as which it is identified, None where the service does not receive the identity.
     """
 
     ip: IPv4Address
     ports: tuple[int, int] | None = None
-    introduced: str | None = None
+    identified_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,8 @@ class Topology:
         """Return how a service sees a host of a tenant."""
         box = self.boxes[tenant, service]
         if isinstance(box, Proxy):
-            introduced = self.intent.provider.services[service].caller_identity is not None
-            return AppearsAs(self.plan.services[service].lake.ip, _ANY_PORT, tenant if introduced else None)
+            identified = self.intent.provider.services[service].caller_identity is not None
+            return AppearsAs(self.plan.services[service].lake.ip, _ANY_PORT, tenant if identified else None)
         if isinstance(box, Device) and not box.source_nat:
             return AppearsAs(host.ip)
         appears = self.appears(tenant, host)

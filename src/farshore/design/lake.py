@@ -24,8 +24,8 @@ from farshore.design.segment import (
     origin,
     translatable,
 )
-from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
-from farshore.fabric.names import PROVIDER_NAT, tenant_nat, toward
+from farshore.fabric.model import Device, Interface, NodeKind, Permit, Policy, Route
+from farshore.fabric.names import PROVIDER_NAT, LinkEnd, tenant_nat, toward
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan, TenantPlan
 from farshore.realm import LAKE, PROVIDER, Prefix

@@ -23,7 +23,8 @@ from farshore.design.segment import (
     translatable,
 )
 from farshore.fabric import names
-from farshore.fabric.model import Device, Front, Interface, LinkEnd, NodeKind, Permit, Policy, Proxy, Route
+from farshore.fabric.model import Device, Front, Interface, NodeKind, Permit, Policy, Proxy, Route
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
 from farshore.port import Protocol

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from farshore.errors import Position
-from farshore.fabric.model import Direction, Guard, Limit, Link, LinkEnd, Node
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Direction, Guard, Limit, Link, Node
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.intent.model import Intent, Mode, Tenant
 from farshore.origin import Origin
 from farshore.plan.model import TenantPlan

@@ -21,7 +21,8 @@ from farshore.design.segment import (
     translatable,
 )
 from farshore.fabric import names
-from farshore.fabric.model import Device, Interface, LinkEnd, NodeKind, Permit, Policy, Route
+from farshore.fabric.model import Device, Interface, NodeKind, Permit, Policy, Route
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent, Tenant
 from farshore.plan.model import Plan
 from farshore.realm import PROVIDER

@@ -19,7 +19,7 @@ from ipaddress import IPv4Address
 from types import MappingProxyType
 
 from farshore.caller_identity import CallerIdentity
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.origin import Origin
 from farshore.port import Port
 from farshore.realm import Address, Prefix, Realm
@@ -194,14 +194,6 @@ class Proxy:
 
 
 Node = Device | EndSystem | Proxy
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class LinkEnd:
-    """One end of a link: an interface of a node."""
-
-    node: NodeName
-    interface: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""The names of nodes and interfaces, the same in every design."""
+"""The names of nodes, interfaces and ends of links, the same in every design."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import dataclass
 from typing import Self
 
 MAX_INTERFACE_NAME = 15  # IFNAMSIZ less the closing zero
@@ -38,6 +39,14 @@ class NodeName(str):
     def local(self) -> str:
         """Return what the node is called at its owner's."""
         return self.partition(_SEPARATOR)[2]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LinkEnd:
+    """One end of a link: an interface of a node."""
+
+    node: NodeName
+    interface: str
 
 
 PROVIDER_NAT = NodeName("provider/nat")

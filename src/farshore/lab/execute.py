@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 import shutil
@@ -14,8 +13,9 @@ from typing import NoReturn
 
 from farshore.errors import MachineError, UsageError
 from farshore.lab.registry import Record
+from farshore.lookup import near
 from farshore.machine import namespace
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 
 NOT_FOUND = 127  # as a shell says it
 _LONGEST_HOSTNAME = 64  # of Linux
@@ -28,8 +28,8 @@ def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
     UsageError where there is no such node or program, MachineError where the lab is gone.
     """
     if node not in record.nodes:
-        near = difflib.get_close_matches(node, record.nodes, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"its nodes are {', '.join(record.nodes)}"
+        nearest = near(node, record.nodes)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"its nodes are {', '.join(record.nodes)}"
         raise UsageError(f"lab {record.name!r} has no node {node!r}; {hint}")
     program = shutil.which(command[0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     if program is None:

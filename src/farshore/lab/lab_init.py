@@ -22,7 +22,7 @@ from farshore.fabric import names
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.machine.inside import Channel
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.reporter import Reporter
 
 # Below the lab's own /run, which only its own processes see.

@@ -18,8 +18,7 @@ from farshore.machine.desired import DesiredState
 from farshore.machine.difference import difference
 from farshore.machine.engine import Engine, Reading
 from farshore.machine.links import wait_until_up
-from farshore.machine.namespace import Namespaces
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import Namespaces, namespace_name
 from farshore.machine.steps import UNHEARD, Step, Steps, phases
 from farshore.reporter import SILENT, Reporter
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.origin import Origin
 
 NEXT_HOP = IPv4Address("169.254.0.1")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.actual import ActualInterface, ActualNode, ActualState
 from farshore.machine.changes import (
     AddRoute,

@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import LinkEnd
 from farshore.machine import listing, netlink, settings
 from farshore.machine.changes import (
     AddRoute,
@@ -32,9 +32,8 @@ from farshore.machine.changes import (
 )
 from farshore.machine.desired import DesiredInterface, DesiredState
 from farshore.machine.engine import Engine
-from farshore.machine.namespace import Namespaces
+from farshore.machine.namespace import Namespaces, namespace_name
 from farshore.machine.netlink import Kernel
-from farshore.machine.placement import namespace_name
 from farshore.machine.steps import Step
 
 _LOOPBACK_INDEX = 1

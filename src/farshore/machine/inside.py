@@ -265,7 +265,7 @@ class Channel(Generic[Up, Down]):
             self._end()
 
     def _read(self) -> None:
-        with contextlib.suppress(EOFError, OSError):
+        try:
             while True:
                 value = self._connection.recv()
                 if value is _Tie.CUT:
@@ -273,6 +273,10 @@ class Channel(Generic[Up, Down]):
                     self.send_message(_Tie.IS_CUT)
                 else:
                     self._received.put(value)
+        except (EOFError, OSError):
+            pass  # the caller is gone
+        except Exception as error:  # noqa: BLE001 - what arrives cannot be unpickled, which the caller is to raise
+            self.send_message(_Raised(_portable(error)))
         self._end()
 
     def _end(self) -> None:

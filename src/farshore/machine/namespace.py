@@ -53,6 +53,11 @@ def _checked(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
+def namespace_name(node: str) -> str:
+    """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
+    return node.replace("/", ".")
+
+
 @dataclass(frozen=True, slots=True)
 class Namespaces:
     """Where named namespaces live.

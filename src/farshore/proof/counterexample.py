@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from farshore.errors import Position
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import EndSystem, Fabric
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.intent.model import Intent, Tenant
 from farshore.origin import Origin
 from farshore.plan.model import Plan

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import chain
 
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import EndSystem, Fabric
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.proof.impact import Impact, impact
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.flows import Marks, collisions, laid_out
-from farshore.proof.judges.origin import Sources
+from farshore.proof.judges.sources import Sources
 from farshore.proof.prove import Proof, Question, look_at, prove, results, summed_up
 from farshore.proof.sets.intervals import Intervals
 from farshore.proof.spread.spread import Met, Terrain
@@ -35,9 +35,9 @@ def prove_again(before: Proof, question: Question) -> Proof:
     there = Sources.of(new.fabric)
     stale = _stale(before, new, nodes)
     kept = {name: account for name, account in before.accounts.items() if name not in stale}
-    origins = (*new.intent.tenants, *there.provider, *there.internet)
-    looked = {name: look_at(new, terrain, there, name) for name in origins if name not in kept}
-    accounts = {name: looked[name] if name in looked else kept[name] for name in origins}
+    sources = (*new.intent.tenants, *there.provider, *there.internet)
+    looked = {name: look_at(new, terrain, there, name) for name in sources if name not in kept}
+    accounts = {name: looked[name] if name in looked else kept[name] for name in sources}
     gone = [account for name, account in before.accounts.items() if name not in kept or name not in accounts]
     marks = _marks(before.marks, gone, looked)
     if not before.holds:
@@ -75,7 +75,7 @@ def _moved_ends(old: Fabric, new: Fabric) -> set[LinkEnd]:
 
 
 def _stale(before: Proof, new: Question, nodes: Mapping[NodeName, Impact | None]) -> set[str]:
-    """Return the origins that the change can touch."""
+    """Return the sources that the change can touch."""
     old = before.question
     moved: dict[NodeName, set[str]] = {}
     for end in _moved_ends(old.fabric, new.fabric):

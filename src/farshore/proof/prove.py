@@ -12,8 +12,8 @@ from farshore.proof.judges.account import Account, Property, Refuted
 from farshore.proof.judges.expected import callers, expected, published
 from farshore.proof.judges.flows import Marks, collisions, laid_out
 from farshore.proof.judges.internet import internet_account
-from farshore.proof.judges.origin import Sources
 from farshore.proof.judges.provider_hosts import provider_account
+from farshore.proof.judges.sources import Sources
 from farshore.proof.judges.tenants import tenant_account
 from farshore.proof.side_by_side import mapped
 from farshore.proof.spread.spread import Terrain
@@ -98,17 +98,17 @@ def prove(
     return proof
 
 
-def look_at(question: Question, terrain: Terrain, there: Sources, origin: str) -> Account:
+def look_at(question: Question, terrain: Terrain, there: Sources, source: str) -> Account:
     """Look at everything that can come from one place: a tenant, a host of the provider, or the Internet."""
     intent, plan, design = question.intent, question.plan, question.design
-    if origin in there.provider:
+    if source in there.provider:
         reached = dict.fromkeys(reach.tenant for reach in intent.provider.reaches)
         called = {name: expected(intent, plan, intent.tenants[name], design) for name in reached}
-        return provider_account(terrain, there.provider[origin], callers(plan), called)
-    if origin in there.internet:
-        return internet_account(terrain, there.internet[origin], published(intent))
-    tenant = intent.tenants[origin]
-    return tenant_account(terrain, tenant.realm, there.site(origin), expected(intent, plan, tenant, design))
+        return provider_account(terrain, there.provider[source], callers(plan), called)
+    if source in there.internet:
+        return internet_account(terrain, there.internet[source], published(intent))
+    tenant = intent.tenants[source]
+    return tenant_account(terrain, tenant.realm, there.site(source), expected(intent, plan, tenant, design))
 
 
 def results(accounts: Iterable[Account], marks: Marks) -> tuple[PropertyResult, ...]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
-from farshore.fabric.model import Fabric, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.port import Port
 from farshore.proof.sets.intervals import Interval, of_port
 from farshore.proof.sets.senders import Senders, every_source

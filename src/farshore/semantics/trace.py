@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, LinkEnd, Proxy
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, Proxy
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
 from farshore.semantics.crossing import Crossing
 from farshore.semantics.device import cross

@@ -19,9 +19,10 @@ from typing import Any
 
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.fabric.model import Fabric, LinkEnd
-from farshore.fabric.names import NodeName
-from farshore.machine.placement import instance_ends, namespace_name
+from farshore.engine.placement import instance_ends
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd, NodeName
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.port import Port, Protocol
 from farshore.traffic.packet import decode

@@ -10,7 +10,8 @@ from ipaddress import IPv4Address
 from typing import NoReturn
 
 from farshore.errors import MachineError
-from farshore.fabric.model import Fabric, LinkEnd
+from farshore.fabric.model import Fabric
+from farshore.fabric.names import LinkEnd
 from farshore.machine.inside import Channel, Child, running
 from farshore.machine.world import World
 from farshore.port import Protocol

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
 from farshore.fabric.model import EndSystem
 from farshore.fabric.names import NodeName
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.port import Protocol
 from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header, read_signed

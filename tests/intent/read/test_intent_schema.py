@@ -22,7 +22,7 @@ BAD_STRUCTURE = (
     *("037-unknown-pool-key", "039-version-two", "046-provider-is-a-word", "047-nulls", "048-empty-containers"),
     *("049-services-as-list", "051-values-missing", "052-lists-for-values", "053-values-for-lists", "054-names"),
     *("131-unknown-design", "132-single-nat-as-design", "133-service-design-lake", "134-proxy-protocol-version"),
-    *("135-proxy-protocol-misspelt", "138-two-introductions", "140-signed-header-without-file", "143-rate-zero"),
+    *("135-proxy-protocol-misspelt", "138-two-caller-identities", "140-signed-header-without-file", "143-rate-zero"),
     *("150-host-reserved-name", "152-reaches-without-ports", "157-reaches-is-a-mapping", "161-reaches-misspelt-keys"),
     *("162-hosts-with-bad-values", "168-design-has-no-value"),
     *("060-netmasks", "061-leading-zeros", "065-everything", "069-ports", "083-limits-zero", "090-pool-size"),

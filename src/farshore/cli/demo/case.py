@@ -14,7 +14,8 @@ from farshore.conformance.exchanges import Fetched
 from farshore.conformance.expectations import expectations
 from farshore.conformance.topology import UNOFFERED_PORT, Topology
 from farshore.fabric import names
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd
+from farshore.fabric.model import EndSystem, Fabric
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.document import document
 from farshore.plan.model import Plan

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from farshore.cli.console import Cell, cell, realm_style
 from farshore.conformance.topology import SHARED_SOURCE_PORT
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, Node, NodeKind
+from farshore.fabric.model import Device, EndSystem, Fabric, Node, NodeKind
+from farshore.fabric.names import LinkEnd
 from farshore.port import Port
 from farshore.realm import INTERNET, LAKE, PROVIDER, Address, Realm, RealmKind
 from farshore.semantics.packet import Packet

@@ -160,7 +160,7 @@ class Story:
         yield f"lab exec {exchange.node} -- ping -c 3 {exchange.destination}", ""
         if fetcher is not None:
             yield f"lab exec {exchange.node} -- {fetcher} {called}", ""
-        yield f"lab exec {exchange.node.partition('/')[0]}/nat -- nft list ruleset", "its rules"
+        yield f"lab exec {exchange.node.owner}/nat -- nft list ruleset", "its rules"
         yield "lab down", "leaves nothing behind"
         yield f"lab run {file}", "checks every flow"
         yield f"walk {file} --from {exchange.node} --to {exchange.service}", ""

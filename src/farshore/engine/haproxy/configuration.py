@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from farshore.caller_identity import ProxyProtocol, SignedHeader
+from farshore.engine.placement import instance_name
 from farshore.fabric.model import Front, Proxy
-from farshore.machine.placement import instance_name, namespace_name
+from farshore.machine.namespace import namespace_name
 
 # HAProxy reserves memory for as many connections as there may be files, and some machines allow a thousand million.
 _MOST_FILES = 200_000
@@ -115,9 +116,9 @@ def _backend(name: str, front: Front) -> Iterator[str]:
     yield f"backend {name}"
     if isinstance(front.caller_identity, SignedHeader):
         yield "    mode http"
-    introduced = ""
+    identity = ""
     if isinstance(front.caller_identity, ProxyProtocol):
         # A check says LOCAL in its header: it comes from no caller.
-        introduced = " send-proxy-v2 proxy-v2-options unique-id check-send-proxy"
+        identity = " send-proxy-v2 proxy-v2-options unique-id check-send-proxy"
     server = f"{front.server.ip}:{front.port.number} source {front.own.ip}"
-    yield f"    server {front.service} {server} {_CHECK}{introduced}"
+    yield f"    server {front.service} {server} {_CHECK}{identity}"

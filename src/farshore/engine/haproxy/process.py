@@ -18,7 +18,7 @@ from pathlib import Path
 from farshore.engine.haproxy.configuration import Surroundings, configuration
 from farshore.errors import MachineError
 from farshore.fabric.model import Proxy
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 
 _logger = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ from ipaddress import IPv4Address
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.ruleset import device_ruleset, provider_instance_ruleset, tenant_instance_ruleset
+from farshore.engine.placement import instance_ends, instance_name
 from farshore.errors import MachineError
-from farshore.fabric.model import Device, EndSystem, Fabric, Front, Interface, LinkEnd, Proxy
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device, EndSystem, Fabric, Front, Interface, Proxy
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.desired import (
     EVERYWHERE,
     MAIN_TABLE,
@@ -27,7 +28,7 @@ from farshore.machine.desired import (
     DesiredState,
     RuleAction,
 )
-from farshore.machine.placement import instance_ends, instance_name, namespace_name
+from farshore.machine.namespace import namespace_name
 from farshore.realm import Realm, RealmKind
 
 ENGINE_NAME = "nftables"

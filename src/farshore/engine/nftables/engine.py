@@ -11,8 +11,7 @@ from farshore.engine.nftables.ruleset import RECORD_TABLE
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
 from farshore.machine.engine import Configurations, Engine, Reading
-from farshore.machine.namespace import Namespaces
-from farshore.machine.placement import namespace_name
+from farshore.machine.namespace import Namespaces, namespace_name
 
 # A rule set that has been changed since it was loaded is listed, which is mostly waiting for nft.
 _READING_AT_ONCE = 4

@@ -11,7 +11,7 @@ from farshore.fabric.model import Device
 from farshore.realm import Realm
 from farshore.translation import BasicNat, PortBlockNapt, SourceTranslation
 
-Way = tuple[Realm, Realm]
+RealmPair = tuple[Realm, Realm]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,8 @@ class ByRealm:
 
     interfaces: Mapping[Realm, list[str]]
     destinations: Mapping[Realm, list[BasicNat]]
-    ways_in: frozenset[Way]
-    sources: Mapping[Way, list[SourceTranslation]]
+    ways_in: frozenset[RealmPair]
+    sources: Mapping[RealmPair, list[SourceTranslation]]
 
     @classmethod
     def of(cls, device: Device) -> ByRealm:
@@ -36,7 +36,7 @@ class ByRealm:
         destinations: dict[Realm, list[BasicNat]] = {}
         for nat in device.destination_nat:
             destinations.setdefault(nat.inside.realm, []).append(nat)
-        sources: dict[Way, list[SourceTranslation]] = {}
+        sources: dict[RealmPair, list[SourceTranslation]] = {}
         for translation in device.source_nat:
             outside = translation.outside.realm if isinstance(translation, BasicNat) else translation.first.realm
             sources.setdefault((translation.inside.realm, outside), []).append(translation)

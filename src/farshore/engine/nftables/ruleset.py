@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.nftables import last_hop
 from farshore.engine.nftables.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
-from farshore.engine.nftables.nat_table import ByRealm, Way, nat_lines, pair_name
+from farshore.engine.nftables.nat_table import ByRealm, RealmPair, nat_lines, pair_name
 from farshore.fabric.model import NO_ADDRESS, Device, Direction, Front, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Prefix, Realm, RealmKind
@@ -157,7 +157,9 @@ def _pair_chains(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator[
         yield from chain(pair_name(ingress, egress), None, rules)
 
 
-def _known_rules(way: Way, permits: Mapping[Way, list[Permit]], states: Mapping[Way, tuple[str, ...]]) -> Iterator[str]:
+def _known_rules(
+    way: RealmPair, permits: Mapping[RealmPair, list[Permit]], states: Mapping[RealmPair, tuple[str, ...]]
+) -> Iterator[str]:
     """Yield the rules for packets of flows that were let through, and for the errors about them.
 
     Every packet is held against the permits, not only a flow's first: what is revoked stops at once, though
@@ -177,7 +179,7 @@ def _known_rules(way: Way, permits: Mapping[Way, list[Permit]], states: Mapping[
 
 
 def _new_rules(
-    way: Way, permits: Mapping[Way, list[Permit]], states: tuple[str, ...], *, capped: bool
+    way: RealmPair, permits: Mapping[RealmPair, list[Permit]], states: tuple[str, ...], *, capped: bool
 ) -> Iterator[str]:
     # On its first packet a flow has its destination translated already and its source not yet.
     first = f"ct state new {_DESTINATION_TRANSLATED}" if _DESTINATION_TRANSLATED in states else "ct state new"
@@ -197,7 +199,7 @@ def _destination_matches(permits: list[Permit], name: str, address: str, port: s
             yield f"icmp type {echo} ip {address} @{prefix}_{name}"
 
 
-def _translated_states(device: Device, way: Way, by_realm: ByRealm) -> tuple[str, ...]:
+def _translated_states(device: Device, way: RealmPair, by_realm: ByRealm) -> tuple[str, ...]:
     """Return the matches that hold only for flows which every stage that there is for this way has translated."""
     own = by_realm.sources.get(way, ())
     found = [_DESTINATION_TRANSLATED] if way in by_realm.ways_in else []
@@ -245,8 +247,8 @@ def _is_wide(permit: Permit) -> bool:
     return permit.translated.network.prefixlen < permit.translated.network.max_prefixlen
 
 
-def _by_realms(policy: Policy) -> dict[Way, list[Permit]]:
-    grouped: dict[Way, list[Permit]] = {}
+def _by_realms(policy: Policy) -> dict[RealmPair, list[Permit]]:
+    grouped: dict[RealmPair, list[Permit]] = {}
     for permit in policy.permits:
         grouped.setdefault((permit.ingress, permit.egress), []).append(permit)
     return grouped

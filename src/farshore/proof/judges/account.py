@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from farshore.fabric.model import LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.proof.sets.intervals import Interval, Intervals
 from farshore.proof.sets.senders import Senders, addresses, origins
 from farshore.proof.sets.targets import Targets
@@ -110,7 +109,7 @@ class Account:
     boxes that its packets came to.
     """
 
-    origin: str
+    source: str
     checked: dict[Property, int] = field(default_factory=dict)
     refuted: list[Refuted] = field(default_factory=list)
     prints: list[Print] = field(default_factory=list)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from farshore.fabric.model import Device, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.proof.judges.account import Print, Property, Refuted, as_now
 from farshore.proof.sets.senders import Senders
 from farshore.proof.sets.targets import Targets

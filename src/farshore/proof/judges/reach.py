@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from farshore.fabric.model import EndSystem, LinkEnd
+from farshore.fabric.model import EndSystem
+from farshore.fabric.names import LinkEnd
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.expected import Expected
-from farshore.proof.judges.origin import Answered, Origin, TenantSite
+from farshore.proof.judges.sources import Answered, EntryPoint, TenantSite
 from farshore.proof.sets.intervals import EVERY_PORT, holds, without
 from farshore.proof.sets.senders import Senders, one_source
 from farshore.proof.sets.targets import Targets
@@ -36,8 +37,8 @@ def reach(terrain: Terrain, site: TenantSite, expected: Expected, account: Accou
         far = terrain.fabric.far_ends[start]
         own = expected.hosts.get(host.name, int(host.address.ip)) == int(host.address.ip)
         home = own and far.node == site.router and _leads_to(box, host, far.interface)
-        origin = Origin(terrain, start, host.address.realm, account)
-        _reached_by(origin, host, ways if home else {}, expected, answered)
+        entry = EntryPoint(terrain, start, host.address.realm, account)
+        _reached_by(entry, host, ways if home else {}, expected, answered)
     # The router does not look at sources: packets from all addresses take the uplinks of the first host's.
     for offer in expected.offers.values():
         for port_index in sorted(offer.port_indices):
@@ -48,24 +49,24 @@ def reach(terrain: Terrain, site: TenantSite, expected: Expected, account: Accou
                 offer.sources, answered.get((uplink.interface, offer.node, offer.presented, port_index), ())
             )
             if missing:
-                origin = Origin(terrain, uplink, box.realms[uplink.interface], account)
-                senders = tuple(Senders(first, last, first, origin.realm) for first, last in missing)
-                origin.refute_reach(offer.node, offer.service, senders, offer.presented, port_index)
+                entry = EntryPoint(terrain, uplink, box.realms[uplink.interface], account)
+                senders = tuple(Senders(first, last, first, entry.realm) for first, last in missing)
+                entry.refute_reach(offer.node, offer.service, senders, offer.presented, port_index)
 
 
-def _reached_by(origin: Origin, host: EndSystem, ways: _Ways, expected: Expected, answered: Answered) -> None:
+def _reached_by(entry: EntryPoint, host: EndSystem, ways: _Ways, expected: Expected, answered: Answered) -> None:
     ip = expected.hosts.get(host.name, int(host.address.ip))
-    alone = one_source(Address(origin.realm, IPv4Address(ip)))
+    alone = one_source(Address(entry.realm, IPv4Address(ip)))
     for offer in expected.offers.values():
         if not holds(offer.sources, ip, ip):
             continue  # in mode host it is not listed: it may not use anything
         for port_index in sorted(offer.port_indices):
-            origin.account.count(Property.REACH, 1)
+            entry.account.count(Property.REACH, 1)
             uplink = _uplink(ways, offer.presented, port_index)
             if uplink is None or not holds(
                 answered.get((uplink.interface, offer.node, offer.presented, port_index), ()), ip, ip
             ):
-                origin.refute_reach(offer.node, offer.service, alone, offer.presented, port_index)
+                entry.refute_reach(offer.node, offer.service, alone, offer.presented, port_index)
 
 
 def _ways(box: DeviceTables, terrain: Terrain, host: EndSystem, expected: Expected) -> _Ways:

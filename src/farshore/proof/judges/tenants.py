@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from farshore.fabric.names import NodeName
 from farshore.proof.judges.account import Account, Property
 from farshore.proof.judges.expected import Expected, Offer
-from farshore.proof.judges.origin import Answered, Origin, TenantSite
 from farshore.proof.judges.reach import reach
+from farshore.proof.judges.sources import Answered, EntryPoint, TenantSite
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets.intervals import common, holds, without
 from farshore.proof.sets.senders import SHARED_BY_ALL, Senders, unlike
@@ -27,7 +27,7 @@ from farshore.realm import Realm, RealmKind
 class _Case:
     """One uplink of a tenant, looked at."""
 
-    origin: Origin
+    entry: EntryPoint
     expected: Expected
     answered: Answered
 
@@ -38,47 +38,47 @@ def tenant_account(terrain: Terrain, realm: Realm, site: TenantSite, expected: E
     account.touched.update((site.router, *(host.name for host in site.hosts)))
     answered: Answered = {}
     for uplink in site.uplinks:
-        origin = Origin(terrain, uplink, realm, account)
-        case, everything = _Case(origin, expected, answered), origin.everything()
-        found = origin.inject(everything)
-        _cabled(origin, everything)
+        entry = EntryPoint(terrain, uplink, realm, account)
+        case, everything = _Case(entry, expected, answered), entry.everything()
+        found = entry.inject(everything)
+        _cabled(entry, everything)
         account.count(Property.AMBIGUITY, len(found.visits))
-        origin.refute_look_ups(found)
+        entry.refute_look_ups(found)
         for visit in found.visits:
             _on_the_way(case, visit)
-        for arrival, lost in origin.arrivals(found):
+        for arrival, lost in entry.arrivals(found):
             _arrived(case, arrival, lost)
     reach(terrain, site, expected, account, answered)
     return account
 
 
-def _cabled(origin: Origin, everything: Stream) -> None:
+def _cabled(entry: EntryPoint, everything: Stream) -> None:
     """See that an uplink leads to where its own realm is expected: with equal addresses nothing else would show it."""
-    far = origin.terrain.fabric.far_ends[origin.start]
-    there = origin.terrain.box(origin.terrain.fabric.nodes[far.node]).realms[far.interface]
-    origin.account.count(Property.ISOLATION, 1)
-    if there != origin.realm:
+    far = entry.terrain.fabric.far_ends[entry.start]
+    there = entry.terrain.box(entry.terrain.fabric.nodes[far.node]).realms[far.interface]
+    entry.account.count(Property.ISOLATION, 1)
+    if there != entry.realm:
         reason = f"its WAN is cabled to the interface of {there.name}"
-        origin.refute(Property.ISOLATION, far.node, reason, everything.senders, everything.targets)
+        entry.refute(Property.ISOLATION, far.node, reason, everything.senders, everything.targets)
 
 
 def _on_the_way(case: _Case, visit: LinkVisit) -> None:
     """Look at the link that a set of packets leaves by: its realm, and the sources that may be seen there."""
-    origin, account, left = case.origin, case.origin.account, visit.passage.left
-    origin.enter_flows(visit)
-    realm = origin.beyond(visit)
+    entry, account, left = case.entry, case.entry.account, visit.passage.left
+    entry.enter_flows(visit)
+    realm = entry.beyond(visit)
     for what in (Property.ISOLATION, Property.INTERNET):
         account.count(what, 1)
     account.count(Property.LEAKS, len(left.senders))
     match realm.kind:
         case RealmKind.TENANT:
-            what = Property.ISOLATION if realm != origin.realm else Property.NOTHING_ELSE
+            what = Property.ISOLATION if realm != entry.realm else Property.NOTHING_ELSE
             reason = f"the packet reaches the WAN of {realm.name}"
-            origin.refute(what, visit.node, reason, left.senders, left.targets)
+            entry.refute(what, visit.node, reason, left.senders, left.targets)
             return
         case RealmKind.INTERNET:
             reason = "the packet leaves to the Internet"
-            origin.refute(Property.INTERNET, visit.node, reason, left.senders, left.targets)
+            entry.refute(Property.INTERNET, visit.node, reason, left.senders, left.targets)
             return
         case RealmKind.LAKE:
             known = case.expected.lake
@@ -90,12 +90,12 @@ def _on_the_way(case: _Case, visit: LinkVisit) -> None:
             where = "lake" if realm.kind is RealmKind.LAKE else f"{realm.name}'s network"
             reason = f"the packet leaves with a source that the tenant does not have in the {where}"
             shown = sender_sets.now_at((each,), without((each.now(),), known))
-            origin.refute(Property.LEAKS, visit.node, reason, shown, left.targets)
+            entry.refute(Property.LEAKS, visit.node, reason, shown, left.targets)
 
 
 def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     """Hold an arrival against what should arrive there; enter what is answered as it should be."""
-    origin, account = case.origin, case.origin.account
+    entry, account = case.entry, case.entry.account
     stream, name = arrival.stream, arrival.node.name
     whence = sender_sets.origins(stream.senders)
     offer = case.expected.offers.get(name) if arrival.own else None
@@ -112,27 +112,27 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     account.count(Property.FORGED, 1)
     if forged:
         reason = f"{name} receives the packet, whose source is not an address of the tenant"
-        origin.refute(Property.FORGED, name, reason, sender_sets.sent_from(stream.senders, forged), tuple(good))
+        entry.refute(Property.FORGED, name, reason, sender_sets.sent_from(stream.senders, forged), tuple(good))
     account.count(Property.ONE_TO_ONE, 1)
     if strangers := unlike(stream.senders, offer.seen):
         reason = f"{name} sees another source than the planned one, so that the reply goes to the wrong host"
-        origin.refute(Property.ONE_TO_ONE, name, reason, strangers, tuple(good))
-    origin.refute_replies(lost)
+        entry.refute(Property.ONE_TO_ONE, name, reason, strangers, tuple(good))
+    entry.refute_replies(lost)
     account.count(Property.RETURN_PATH, len(good))
-    origin.enter_answered(case.answered, arrival, good, without(common(whence, offer.sources), unanswered(lost)))
+    entry.enter_answered(case.answered, arrival, good, without(common(whence, offer.sources), unanswered(lost)))
 
 
 def _unexpected(case: _Case, senders: tuple[Senders, ...], target: Targets, node: NodeName) -> None:
-    owner = case.origin.terrain.fabric.nodes[node].interfaces[0].realm
+    owner = case.entry.terrain.fabric.nodes[node].interfaces[0].realm
     offer = case.expected.offers.get(node)
     wrong = (target,) if offer is None else _beyond(offer, target)
-    if owner.kind is RealmKind.TENANT and owner != case.origin.realm:
+    if owner.kind is RealmKind.TENANT and owner != case.entry.realm:
         what = Property.ISOLATION
     elif owner.kind is RealmKind.INTERNET:
         what = Property.INTERNET
     else:
         what = Property.NOTHING_ELSE
-    case.origin.refute(what, node, f"{node} receives the packet, which the tenant may not send it", senders, wrong)
+    case.entry.refute(what, node, f"{node} receives the packet, which the tenant may not send it", senders, wrong)
 
 
 def _beyond(offer: Offer, target: Targets) -> tuple[Targets, ...]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, LinkEnd, Node
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, Node
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.proof.sets import senders as sender_sets
 from farshore.proof.sets import targets as target_sets
 from farshore.proof.sets.intervals import Intervals, of_port, union

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd, NodeKind, Proxy
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.origin import Origin
 from farshore.port import Port, Protocol
 from farshore.realm import Address

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
-from lab_intents import MIXED
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.expectations import expectations
@@ -19,6 +18,7 @@ from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent, Mode
 from farshore.plan.allocate import allocate
 from farshore.plan.model import Plan
+from lab_intents import MIXED
 from strategies import intents
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
@@ -137,7 +137,7 @@ def exchange(checks: dict[str, Check], name: str) -> Exchange:
 
 
 @pytest.mark.parametrize(
-    ("name", "seen_as", "ports", "introduced"),
+    ("name", "seen_as", "ports", "identified_as"),
     [
         ("customer-a/alice reaches portal tcp/443 at 10.2.2.1", "100.65.0.1", None, None),
         ("customer-b/bill reaches portal tcp/443 at 10.2.2.1", "100.65.1.1", None, None),
@@ -149,10 +149,10 @@ def exchange(checks: dict[str, Check], name: str) -> Exchange:
     ],
 )
 def test_everybody_is_seen_as_the_design_of_the_service_has_it(
-    name: str, seen_as: str, ports: tuple[int, int] | None, introduced: str | None
+    name: str, seen_as: str, ports: tuple[int, int] | None, identified_as: str | None
 ) -> None:
     expected = exchange(mixed(), name)
-    assert (str(expected.seen_as), expected.seen_ports, expected.introduced) == (seen_as, ports, introduced)
+    assert (str(expected.seen_as), expected.seen_ports, expected.identified_as) == (seen_as, ports, identified_as)
 
 
 def test_one_box_ignores_into_what_the_far_shore_translates() -> None:

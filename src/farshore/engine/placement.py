@@ -1,17 +1,12 @@
-"""Where a node of a fabric stands on the machine: its namespace, and one for each routing instance of a proxy."""
+"""Where a proxy of a fabric stands on the machine: a node for each of its routing instances. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from farshore.fabric.model import Fabric, LinkEnd, Proxy
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Fabric, Proxy
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.realm import Realm, RealmKind
-
-
-def namespace_name(node: str) -> str:
-    """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
-    return node.replace("/", ".")
 
 
 def instance_name(proxy: Proxy, realm: Realm) -> NodeName:

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from case_space import CaseSpace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_cases import Case, cases
 from model_mutations import MUTATIONS
 from model_record import Recorded, Recorder, difference
-from model_scene import Scene
 
 from farshore.errors import MachineError
 from farshore.lab.lifecycle import passing
@@ -25,7 +25,7 @@ from farshore.traffic.injection import observing
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
-SCENES = (
+SPACES = (
     (EXAMPLES / "article.yaml", "lake"),
     (EXAMPLES / "article.yaml", "single-nat"),
     (HERE / "intents" / "mixed.yaml", "lake"),
@@ -54,23 +54,23 @@ def _golden(file: Path, design: str) -> Path:
 
 
 @pytest.mark.kernel
-@pytest.mark.parametrize(("file", "design"), SCENES, ids=lambda value: getattr(value, "stem", value))
+@pytest.mark.parametrize(("file", "design"), SPACES, ids=lambda value: getattr(value, "stem", value))
 def test_model_says_what_the_kernel_does(
     file: Path, design: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setenv("FARSHORE_LABS", str(tmp_path / "labs"))
-    scene = Scene.read(file, design)
+    space = CaseSpace.read(file, design)
     try:
-        recordings = _recorded(scene)
+        recordings = _recorded(space)
     except MachineError as error:
         if any(words in str(error) for words in LACKING):
             pytest.skip(str(error))
         raise
     assert len(recordings) >= LEAST_CASES
-    assert any(_delivered(scene, each) for each in recordings)
-    assert any(not _delivered(scene, each) for each in recordings)
+    assert any(_delivered(space, each) for each in recordings)
+    assert any(not _delivered(space, each) for each in recordings)
 
-    caught = _caught(scene, recordings)
+    caught = _caught(space, recordings)
     packets = sum(len(each.injections) for each in recordings)
     found = {"cases": len(recordings), "packets": packets, "caught": caught}
     golden = _golden(file, design)
@@ -83,21 +83,21 @@ def test_model_says_what_the_kernel_does(
 
 
 def test_every_wrong_model_is_caught() -> None:
-    tables = [json.loads(_golden(*scene).read_text(encoding="utf-8")) for scene in SCENES]
+    tables = [json.loads(_golden(*space).read_text(encoding="utf-8")) for space in SPACES]
     assert sum(table["cases"] for table in tables) >= 500
     for mutation in MUTATIONS:
         assert sum(table["caught"][mutation.name] for table in tables) >= SURE, mutation.name
 
 
-def _recorded(scene: Scene) -> list[Recorded]:
-    """Throw drawn cases into a lab of the scene; all must agree with the model."""
+def _recorded(space: CaseSpace) -> list[Recorded]:
+    """Inject drawn cases into a lab of the space; all must agree with the model."""
     recordings: list[Recorded] = []
     with (
-        passing(f"model-{os.getpid()}", scene.file, scene.fabric) as record,
-        observing(record.world, scene.fabric, mute=True) as observer,
+        passing(f"model-{os.getpid()}", space.file, space.fabric) as record,
+        observing(record.world, space.fabric, mute=True) as observer,
     ):
-        recorder = Recorder(scene, observer)
-        maybe = st.one_of(st.none(), *[cases(scene)] * 3)
+        recorder = Recorder(space, observer)
+        maybe = st.one_of(st.none(), *[cases(space)] * 3)
 
         # None shrinks away, so what is reported in the end is one case.
         @settings(
@@ -110,7 +110,7 @@ def _recorded(scene: Scene) -> list[Recorded]:
         @given(st.lists(maybe, min_size=AT_ONCE, max_size=AT_ONCE))
         def batch(drawn: list[Case | None]) -> None:
             recorded = recorder.record([case for case in drawn if case is not None])
-            different = [told for told in (difference(scene, each) for each in recorded) if told is not None]
+            different = [told for told in (difference(space, each) for each in recorded) if told is not None]
             assert not different, f"{len(different)} of {len(recorded)} cases differ:\n" + "\n\n".join(different[:5])
             recordings.extend(recorded)
 
@@ -118,16 +118,16 @@ def _recorded(scene: Scene) -> list[Recorded]:
     return recordings
 
 
-def _delivered(scene: Scene, recorded: Recorded) -> bool:
-    ends = {node.name for node in scene.fabric.end_systems}
+def _delivered(space: CaseSpace, recorded: Recorded) -> bool:
+    ends = {node.name for node in space.fabric.end_systems}
     return any(not sighting.leaving and sighting.end.node in ends for sighting in recorded.injections[0].seen)
 
 
-def _caught(scene: Scene, recordings: Sequence[Recorded]) -> dict[str, int]:
+def _caught(space: CaseSpace, recordings: Sequence[Recorded]) -> dict[str, int]:
     """Return how many of the cases tell each wrong model from the kernel."""
     counts = {}
     for mutation in MUTATIONS:
         with pytest.MonkeyPatch.context() as patch:
             mutation.apply(patch)
-            counts[mutation.name] = sum(difference(scene, each) is not None for each in recordings)
+            counts[mutation.name] = sum(difference(space, each) is not None for each in recordings)
     return counts

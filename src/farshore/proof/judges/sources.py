@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from farshore.fabric.model import Device, EndSystem, Fabric, LinkEnd
-from farshore.fabric.names import NodeName
+from farshore.fabric.model import Device, EndSystem, Fabric
+from farshore.fabric.names import LinkEnd, NodeName
 from farshore.proof.judges.account import Account, Packets, Property
 from farshore.proof.judges.flows import prints
 from farshore.proof.sets.intervals import Intervals, union
@@ -83,7 +83,7 @@ Answered = dict[tuple[str, NodeName, int, int], Intervals]
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class EntryPoint:
     """An interface that packets are sent out of, the realm of its link, and the account of what is found of them."""
 
     terrain: Terrain

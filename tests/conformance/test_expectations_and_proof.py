@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lab_intents import MIXED
 
 from farshore.conformance.check import Check, Exchange, Outcome
 from farshore.conformance.expectations import expectations
@@ -17,6 +16,7 @@ from farshore.intent.model import Intent
 from farshore.plan.model import Plan
 from farshore.realm import Address
 from farshore.walk.tell.journey import Probe, walk
+from lab_intents import MIXED
 from lab_proof import DOUBTFUL, Judged, planned, verdicts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -59,7 +59,7 @@ def test_the_proof_says_what_a_lab_must_show(name: str, design: str | None) -> N
     _, _, checks, judged = worked_out(name, design)
     wrong = {each.name: judged[each.name].verdict for each in checks if judged[each.name].verdict != each.expected}
     assert wrong == {}
-    # All exchange at the same moment, and no two of them look alike to whom they exchange to.
+    # All exchanges are at the same moment, and no two of them look alike to the service.
     assert [each.check.name for each in judged.values() if each.alike] == []
     assert {each.expected for each in checks} == set(Outcome)
 

@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from farshore.fabric import names
-from farshore.fabric.model import EndSystem, Fabric, LinkEnd, NodeKind
+from farshore.fabric.model import EndSystem, Fabric, NodeKind
+from farshore.fabric.names import LinkEnd
 from farshore.intent.model import Intent
 from farshore.plan.model import Appearance, Plan, appearance
 from farshore.port import Port, Protocol
@@ -46,7 +47,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class CaseSpace:
     """One intent in one design."""
 
     name: str
@@ -58,8 +59,8 @@ class Scene:
     blocks: dict[str, tuple[int, int]]
 
     @classmethod
-    def read(cls, file: Path, design: str) -> Scene:
-        """Read an intent and gather the scene of a design of it."""
+    def read(cls, file: Path, design: str) -> CaseSpace:
+        """Read an intent and gather what the cases of one design of it are drawn from."""
         intent, plan, fabric = fabric_of(file, design)
         callers = tuple(
             _caller(node, intent, plan, fabric) for node in fabric.end_systems if node.kind is NodeKind.HOST

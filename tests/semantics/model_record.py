@@ -1,4 +1,4 @@
-"""Throwing cases into a lab, remembering what was seen, and holding the model against it."""
+"""Injecting cases into a lab, remembering what was seen, and holding the model against it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from case_space import CaseSpace
 from model_cases import Case, Next, Sort, Twist
-from model_scene import Scene
 
 from farshore.conformance.live import legs, observed_port
-from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import LinkEnd
 from farshore.port import Protocol
 from farshore.realm import Address, Realm
 from farshore.semantics import trace as tracing
@@ -42,31 +42,31 @@ class Recorded:
 
 
 class Recorder:
-    """Throws cases into one lab. No two of them ever have a port in common, so none is part of another's flow.
+    """Injects cases into one lab. No two of them ever have a port in common, so none is part of another's flow.
 
     Every second port is left out: a case may turn to the other of a pair on purpose, which nobody's is then.
     """
 
-    def __init__(self, scene: Scene, observer: Observer) -> None:
-        self.scene = scene
+    def __init__(self, space: CaseSpace, observer: Observer) -> None:
+        self.space = space
         self.observer = observer
         self._ports = itertools.cycle(range(_FIRST_PORT, _LAST_PORT, 2))
         self._block_ports = {
-            name: itertools.cycle(range(first, last + 1, 2)) for name, (first, last) in scene.blocks.items()
+            name: itertools.cycle(range(first, last + 1, 2)) for name, (first, last) in space.blocks.items()
         }
-        self._realms = {end: link.realm for link in scene.fabric.links for end in (link.left, link.right)}
+        self._realms = {end: link.realm for link in space.fabric.links for end in (link.left, link.right)}
 
     def record(self, cases: Sequence[Case]) -> list[Recorded]:
-        """Throw the first packets of all cases at once, then the second ones, and so on."""
+        """Inject the first packets of all cases at once, then the second ones, and so on."""
         injections: list[list[Injection]] = [[] for _ in cases]
         for number in range(1 + max((len(case.following) for case in cases), default=0)):
-            volley = [
+            batch = [
                 (position, *self._packet(case, injections[position], number))
                 for position, case in enumerate(cases)
                 if number <= len(case.following)
             ]
-            seen = self.observer.inject([InjectedPacket(end, as_wire(packet, icmp)) for _, end, packet, icmp in volley])
-            for (position, end, packet, _), sightings in zip(volley, seen, strict=True):
+            seen = self.observer.inject([InjectedPacket(end, as_wire(packet, icmp)) for _, end, packet, icmp in batch])
+            for (position, end, packet, _), sightings in zip(batch, seen, strict=True):
                 injections[position].append(Injection(end, packet, sightings))
         return [Recorded(case, tuple(injected)) for case, injected in zip(cases, injections, strict=True)]
 
@@ -83,7 +83,7 @@ class Recorder:
         elif following.sort in (Sort.AGAIN, Sort.ERROR_AHEAD):
             end = sighting.end
         else:
-            end = self.scene.fabric.far_ends[sighting.end]
+            end = self.space.fabric.far_ends[sighting.end]
         return end, follow(following, sighting.form, self._realms[end]), following.icmp
 
     def _first(self, case: Case) -> tuple[LinkEnd, Packet]:
@@ -170,24 +170,24 @@ def as_wire(packet: Packet, icmp: tuple[int, int]) -> wire.WirePacket:
 # --- the comparison ----------------------------------------------------------------------------------
 
 
-def difference(scene: Scene, recorded: Recorded) -> str | None:
+def difference(space: CaseSpace, recorded: Recorded) -> str | None:
     """Return in what the model and the kernel differ in a case, None where they agree on every wire."""
     memory: tracing.Memory = {}
     for number, injection in enumerate(recorded.injections, 1):
         choices = Choices(held_route, observed_port(injection.seen))
         followed = tracing.trace(
-            scene.fabric, profile_of(None), injection.end, injection.packet, memory, choices=choices
+            space.fabric, profile_of(None), injection.end, injection.packet, memory, choices=choices
         )
         memory = followed.memory
-        predicted = [sighting for leg in legs(scene.fabric, followed) for sighting in leg.observations()]
+        predicted = [sighting for leg in legs(space.fabric, followed) for sighting in leg.observations()]
         if Counter(predicted) != Counter(injection.seen):
-            return "\n".join(_told(scene, recorded, number, predicted))
+            return "\n".join(_told(space, recorded, number, predicted))
     return None
 
 
-def _told(scene: Scene, recorded: Recorded, number: int, predicted: list[Observation]) -> Iterator[str]:
+def _told(space: CaseSpace, recorded: Recorded, number: int, predicted: list[Observation]) -> Iterator[str]:
     injection = recorded.injections[number - 1]
-    yield f"{scene.name}: {recorded.case}"
+    yield f"{space.name}: {recorded.case}"
     for earlier in recorded.injections[: number - 1]:
         yield f"  after {Form.predicted(earlier.packet)} at {earlier.end.node} {earlier.end.interface}"
     sent = f"{Form.predicted(injection.packet)} injected at {injection.end.node} {injection.end.interface}"

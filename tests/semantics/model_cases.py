@@ -6,7 +6,7 @@ its answer, itself again, an ICMP error about it or about its answer; each right
 the same once more on any other wire, as from another tenant with the same addresses.
 
 Left out, for the model does not speak of them: fragments, TCP flags but for a first SYN and its SYN and ACK,
-ICMP errors about ICMP errors, and addresses that Linux refuses everywhere (see ``model_scene.NEVER``).
+ICMP errors about ICMP errors, and addresses that Linux refuses everywhere (see ``case_space.NEVER``).
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address
 
+from case_space import NEVER, STRANGERS, Caller, CaseSpace
 from hypothesis import strategies as st
-from model_scene import NEVER, STRANGERS, Caller, Scene
 
-from farshore.fabric.model import LinkEnd
+from farshore.fabric.names import LinkEnd
 from farshore.port import Port, Protocol
 
 UNOFFERED = (Port(Protocol.TCP, 9), Port(Protocol.UDP, 9), Port(Protocol.ICMP))
@@ -100,20 +100,20 @@ class Case:
         return "; ".join([str(self.first.opening), *(f"then {n.sort}, {n.twist}" for n in self.following)])
 
 
-def cases(scene: Scene) -> st.SearchStrategy[Case]:
-    """Return the cases of a scene, the allowed ones first."""
-    openings = [_allowed(scene), _wrong_port(scene), _unpresented(scene), _straight(scene), _forged(scene)]
+def cases(space: CaseSpace) -> st.SearchStrategy[Case]:
+    """Return the cases of a space, the allowed ones first."""
+    openings = [_allowed(space), _wrong_port(space), _unpresented(space), _straight(space), _forged(space)]
     # Most follow-ups are about packets that arrive, so these are drawn more often.
-    first = st.one_of(_allowed(scene), _allowed(scene), _allowed(scene), *openings, _anything(scene))
+    first = st.one_of(_allowed(space), _allowed(space), _allowed(space), *openings, _anything(space))
     return first.flatmap(
         lambda opening: st.builds(
-            Case, st.just(opening), st.lists(_next(scene, opening.port.protocol), max_size=2).map(tuple)
+            Case, st.just(opening), st.lists(_next(space, opening.port.protocol), max_size=2).map(tuple)
         )
     )
 
 
-def _callers(scene: Scene) -> st.SearchStrategy[Caller]:
-    return st.sampled_from([caller for caller in scene.callers if caller.known])
+def _callers(space: CaseSpace) -> st.SearchStrategy[Caller]:
+    return st.sampled_from([caller for caller in space.callers if caller.known])
 
 
 @st.composite
@@ -129,8 +129,8 @@ def _sources(draw: st.DrawFn, caller: Caller) -> tuple[IPv4Address, LinkEnd]:
 
 
 @st.composite
-def _allowed(draw: st.DrawFn, scene: Scene) -> First:
-    caller = draw(_callers(scene))
+def _allowed(draw: st.DrawFn, space: CaseSpace) -> First:
+    caller = draw(_callers(space))
     service = draw(st.sampled_from(caller.known))
     port = draw(st.sampled_from(service.ports))
     source, start = draw(_sources(caller))
@@ -139,23 +139,23 @@ def _allowed(draw: st.DrawFn, scene: Scene) -> First:
 
 
 @st.composite
-def _wrong_port(draw: st.DrawFn, scene: Scene) -> First:
-    good = draw(_allowed(scene))
+def _wrong_port(draw: st.DrawFn, space: CaseSpace) -> First:
+    good = draw(_allowed(space))
     swapped = Port(Protocol.UDP if good.port.protocol is Protocol.TCP else Protocol.TCP, good.port.number or 443)
     port = draw(st.sampled_from([*UNOFFERED, swapped]))
     return First(Opening.WRONG_PORT, good.end, good.caller, good.source, good.destination, port)
 
 
 @st.composite
-def _unpresented(draw: st.DrawFn, scene: Scene) -> First:
-    good = draw(_allowed(scene))
+def _unpresented(draw: st.DrawFn, space: CaseSpace) -> First:
+    good = draw(_allowed(space))
     destination = good.destination + draw(st.integers(1, 20))
     return First(Opening.UNPRESENTED, good.end, good.caller, good.source, destination, good.port)
 
 
 @st.composite
-def _straight(draw: st.DrawFn, scene: Scene) -> First:
-    caller = draw(_callers(scene))
+def _straight(draw: st.DrawFn, space: CaseSpace) -> First:
+    caller = draw(_callers(space))
     service = draw(st.sampled_from(caller.services))
     destination = draw(st.sampled_from([service.lake, service.real]))
     source, _ = draw(_sources(caller))
@@ -165,31 +165,31 @@ def _straight(draw: st.DrawFn, scene: Scene) -> First:
 
 
 @st.composite
-def _forged(draw: st.DrawFn, scene: Scene) -> First:
-    good = draw(_allowed(scene))
-    caller = next(c for c in scene.callers if c.node.name == good.caller)
+def _forged(draw: st.DrawFn, space: CaseSpace) -> First:
+    good = draw(_allowed(space))
+    caller = next(c for c in space.callers if c.node.name == good.caller)
     start = draw(st.sampled_from([good.end, *caller.wires]))
-    return First(Opening.FORGED, start, good.caller, draw(_addresses(scene)), good.destination, good.port)
+    return First(Opening.FORGED, start, good.caller, draw(_addresses(space)), good.destination, good.port)
 
 
 @st.composite
-def _anything(draw: st.DrawFn, scene: Scene) -> First:
-    services = scene.callers[0].services
+def _anything(draw: st.DrawFn, space: CaseSpace) -> First:
+    services = space.callers[0].services
     ports = [*UNOFFERED, *(port for service in services for port in service.ports)]
     return First(
         Opening.ANYTHING,
-        draw(st.sampled_from(scene.ends)),
-        scene.callers[0].node.name,
-        draw(_addresses(scene)),
-        draw(_addresses(scene)),
+        draw(st.sampled_from(space.ends)),
+        space.callers[0].node.name,
+        draw(_addresses(space)),
+        draw(_addresses(space)),
         draw(st.sampled_from(ports)),
     )
 
 
-def _addresses(scene: Scene) -> st.SearchStrategy[IPv4Address]:
+def _addresses(space: CaseSpace) -> st.SearchStrategy[IPv4Address]:
     """Return addresses that mean something to somebody, and now and then any other."""
     anywhere = st.integers(1 << 24, 223 << 24).map(IPv4Address).filter(lambda ip: not any(ip in n for n in NEVER))
-    return st.one_of(*[st.sampled_from(scene.addresses)] * 4, anywhere)
+    return st.one_of(*[st.sampled_from(space.addresses)] * 4, anywhere)
 
 
 _ERRORS = ((3, 3), (3, 4), (3, 1), (11, 0), (12, 0))
@@ -197,7 +197,7 @@ _HEADER_TWISTS = [Twist.SOURCE_PORT, Twist.DESTINATION_PORT, Twist.SOURCE, Twist
 
 
 @st.composite
-def _next(draw: st.DrawFn, scene: Scene, protocol: Protocol) -> Next:
+def _next(draw: st.DrawFn, space: CaseSpace, protocol: Protocol) -> Next:
     sort = draw(st.sampled_from([*Sort, Sort.ANSWER, Sort.ELSEWHERE, Sort.ERROR, *[Sort.ERROR_AHEAD] * 3]))
     twists = list(_HEADER_TWISTS)
     if sort in (Sort.ERROR, Sort.ERROR_AHEAD):
@@ -207,13 +207,13 @@ def _next(draw: st.DrawFn, scene: Scene, protocol: Protocol) -> Next:
     # As often right as wrong. From elsewhere, the wire is what is wrong with it: mostly that of another host.
     right = st.just(Twist.NONE)
     twist = draw(right if sort is Sort.ELSEWHERE else st.one_of(right, st.sampled_from(twists)))
-    hosts = st.sampled_from([caller.wires[0] for caller in scene.callers])
+    hosts = st.sampled_from([caller.wires[0] for caller in space.callers])
     return Next(
         sort,
         draw(st.integers(0, 5)),
         twist,
-        draw(st.none() | st.sampled_from(STRANGERS) | st.sampled_from(scene.addresses)),
-        draw(st.none() | _addresses(scene)),
+        draw(st.none() | st.sampled_from(STRANGERS) | st.sampled_from(space.addresses)),
+        draw(st.none() | _addresses(space)),
         draw(st.sampled_from(_ERRORS)),
-        draw(st.one_of(hosts, hosts, st.sampled_from(scene.ends))),
+        draw(st.one_of(hosts, hosts, st.sampled_from(space.ends))),
     )

@@ -37,7 +37,7 @@ def test_glitched() -> None:
 def test_refused() -> None:
     done = run(ARTICLE, "customer-b/bill", "portal:tcp/22")
     assert done.exit_code == 1
-    assert done.output.splitlines()[-1] == "✗ refused at step 3, by customer-b/nat"
+    assert done.output.splitlines()[-1] == "✗ dropped at step 3, by customer-b/nat"
 
 
 def calling(tmp_path: Path) -> Path:

@@ -220,14 +220,17 @@ def another_server(proxy: Proxy) -> Proxy:
     [
         (
             who_may_be_anybody,
-            "customer-a/ce at proxy forges the source of a stranger: tcp 198.51.100.77:41642 > 10.2.2.3:80",
+            (
+                "customer-a/ce at proxy sends from a forged source, an unassigned address: "
+                "tcp 198.51.100.77:41642 > 10.2.2.3:80"
+            ),
             "reach",
         ),
         (one_more_port, "customer-a/alice connects to tcp/9, which news does not offer, 10.2.2.3", "answered b''"),
         (
             another_server,
             "customer-a/alice reaches news tcp/80 at 10.2.2.3",
-            "portal answered instead of news",
+            "reply from portal, expected news",
         ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -270,8 +273,8 @@ def test_calls_that_nobody_asked_for_are_seen(tmp_path: Path, monkeypatch: pytes
     lake = "10.1.1.50:41642 > 100.65.0.1:9"
     assert set(wrong) == {
         f"provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp {lake}",
-        f"provider/monitor calls customer-a unasked: tcp {lake}",
-        f"provider/monitor calls customer-a unasked with an answer to nothing: tcp {lake}",
+        f"provider/monitor sends an unsolicited packet to customer-a: tcp {lake}",
+        f"provider/monitor sends an unsolicited reply to customer-a: tcp {lake}",
     }
     assert set(wrong.values()) == {"reach"}
     observed = {name: result.observed for name, result in results.items()}

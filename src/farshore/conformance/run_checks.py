@@ -58,7 +58,7 @@ def _observed(injection: Injection, receivers: Sequence[str]) -> str:
     if not receivers:
         return Outcome.BLOCK
     if injection.target is not None and set(receivers) - {injection.owner} != {injection.target}:
-        return f"reached {', '.join(receivers)} instead of {injection.target}"
+        return f"received by {', '.join(receivers)}, expected {injection.target}"
     return Outcome.REACH
 
 

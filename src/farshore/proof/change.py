@@ -131,8 +131,8 @@ def _carried(old: Intent, new: Intent, name: str) -> Iterator[Effect]:
         what = "design" if service is None else f"design for {service}"
         yield Effect(name, EffectKind.CARRIED, f"tenant {name}: {what} {was} → {now}")
     for what, limits in (
-        ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
-        ("new sessions per second", [intent.tenants[name].rate for intent in (old, new)]),
+        ("session limit", [intent.tenants[name].sessions for intent in (old, new)]),
+        ("limit of new sessions per second", [intent.tenants[name].rate for intent in (old, new)]),
     ):
         if limits[0] != limits[1]:
             was_most, now_most = ("unlimited" if limit is None else f"{limit:,}" for limit in limits)

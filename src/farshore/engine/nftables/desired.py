@@ -43,7 +43,7 @@ def compile_fabric(fabric: Fabric) -> DesiredState:
     for end, attachment in fabric.attachments.items():
         raise MachineError(
             f"{end.node}: interface {end.interface} ends outside of the fabric, at {attachment}; "
-            "this engine runs fabrics whose interfaces all end at links"
+            "this engine requires a link at every interface"
         )
     wires: Wires = {}
     for link in fabric.links:

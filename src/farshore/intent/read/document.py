@@ -59,7 +59,7 @@ _WORDS = {
     "did not find expected node content": ("expected a value", "write one, or delete the stray character"),
     "did not find expected <document start>": (
         "expected the end of the document",
-        "indent all keys of the file alike, and delete a bracket that closes nothing",
+        "indent all keys of the file alike, and delete an unmatched bracket",
     ),
     "found unexpected end of stream": ("the quote that opens here is not closed", "write the closing quote"),
     "found unexpected document indicator": ("the quote that opens here is not closed", "write the closing quote"),

@@ -162,7 +162,7 @@ def _explain(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _no_number(text: str) -> str:
-    kind = "a truth value, not a number" if text.lower() in _TRUTH else "not a number"
+    kind = "a boolean, not a number" if text.lower() in _TRUTH else "not a number"
     if _DATE.fullmatch(text):
         kind = "a date, not a number"
     return f"'{shown(text)}' is {kind}"

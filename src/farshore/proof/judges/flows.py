@@ -55,7 +55,8 @@ def collisions(marks: Marks) -> Iterator[Refuted]:
         if found is not None:
             one, other = found
             seen = side.partition(" ")[0]
-            reason = f"{seen}, the flow looks like one from {one.start.node}: replies to both go to one of them"
+            session = f"the session of a flow from {one.start.node}"
+            reason = f"{seen}, the flow matches {session}: the replies of both go to one of them"
             yield Refuted(Property.ONE_TO_ONE, other.start, *other.sent, node, reason)
 
 

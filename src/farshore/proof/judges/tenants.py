@@ -58,7 +58,7 @@ def _cabled(entry: EntryPoint, everything: Stream) -> None:
     there = entry.terrain.box(entry.terrain.fabric.nodes[far.node]).realms[far.interface]
     entry.account.count(Property.ISOLATION, 1)
     if there != entry.realm:
-        reason = f"its WAN is cabled to the interface of {there.name}"
+        reason = f"its WAN is connected to the interface of {there.name}"
         entry.refute(Property.ISOLATION, far.node, reason, everything.senders, everything.targets)
 
 

@@ -35,7 +35,7 @@ class Answer(socketserver.StreamRequestHandler):
         rest = self.rfile.read(length)
         if signature != SIGNATURE or command not in (LOCAL, PROXY):
             return
-        if command == LOCAL:  # the proxy's own health check: nobody is calling
+        if command == LOCAL:  # the proxy's own health check: no caller
             return
         if family != TCP_OVER_IPV4 or len(rest) < ADDRESSES.size:
             return

@@ -1,4 +1,4 @@
-"""``farshore check``: every fault of an intent file, in one run."""
+"""``farshore check``: all errors of an intent file, in one run."""
 
 from __future__ import annotations
 

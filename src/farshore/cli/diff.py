@@ -1,4 +1,4 @@
-"""``farshore diff``: what a change of the intent does, proven."""
+"""``farshore diff``: the effects of a change of the intent, proven."""
 
 from __future__ import annotations
 

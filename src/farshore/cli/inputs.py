@@ -1,4 +1,4 @@
-"""What commands read: the intent file, taken through the pipeline as far as the command needs it."""
+"""Input of commands: the intent file, taken through the pipeline as far as the command needs it."""
 
 from __future__ import annotations
 

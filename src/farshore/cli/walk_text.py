@@ -1,4 +1,4 @@
-"""A walk for people: a table on a wide screen, and a block for each step anywhere else.
+"""A walk as text: a table on a wide terminal, and a block for each step anywhere else.
 
 Colours mark realms, and the realm's name stands beside each address, so that it reads without colour, too.
 """

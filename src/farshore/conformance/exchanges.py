@@ -1,4 +1,4 @@
-"""Real exchanges: hosts use services as their own programs would, all at the same moment.
+"""Real exchanges: hosts connect to services by sockets, all at the same moment.
 
 :func:`exchange_all` makes the checks' exchanges, and :func:`fetch` returns the answers themselves.
 """

@@ -1,4 +1,4 @@
-"""Make checks in a world: first every exchange at the same moment, then every injection at once."""
+"""Run checks in a world: first all exchanges at the same moment, then all injections at once."""
 
 from __future__ import annotations
 

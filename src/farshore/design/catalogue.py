@@ -1,4 +1,4 @@
-"""The designs by name, and the fabric of an intent: of one design, or of those that the intent asks for."""
+"""The designs by name, and the fabric of an intent: of one design, or of those that the intent names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A lab's life: up, found again, down, or whole for a run of checks. It is never half up, and down leaves nothing."""
+"""The life cycle of a lab: up, down, or both around a run of checks. It is never half up, and down leaves nothing."""
 
 from __future__ import annotations
 

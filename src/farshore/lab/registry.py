@@ -1,4 +1,4 @@
-"""The labs of a user: one folder each, with a lock, a record and a log, gone when the lab is.
+"""The labs of a user: one directory each, with a lock, a record and a log, removed with the lab.
 
 The lock is held by every process that the lab needs, and the kernel releases it when the last of them ends, however
 it ends. So whether a lab is up never depends on a clean-up.
@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LabEntry:
-    """The folder of one lab."""
+    """The directory of one lab."""
 
     name: str
     folder: Path

@@ -1,4 +1,4 @@
-"""Named network namespaces, as ``ip netns`` knows them: a file in /run/netns that keeps one alive.
+"""Named network namespaces, as of ``ip netns``: a file in /run/netns that keeps one alive.
 
 The engine works in whatever mount namespace it runs in; a lab gives it a private /run.
 """

@@ -1,4 +1,4 @@
-"""What a walk is asked for: ``TENANT/HOST`` and ``SERVICE[:PORT]`` as a probe; near names for unknown ones."""
+"""``TENANT/HOST`` and ``SERVICE[:PORT]`` of a walk as a probe; the nearest names for unknown ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change of the intent does: to addresses, and to who reaches what, from two proofs. Pure.
+"""The effects of a change of the intent on addresses and on reachability, from two proofs. Pure.
 
 Who reaches what is compared as sets of packets, exactly, and then written as sentences. A tenant without an effect is
 proven to be untouched: the same packets reach the same services, and are seen there with the same sources.

@@ -1,4 +1,4 @@
-"""From a packet that refutes a property to the walk that shows it, and to what causes it: device, rule and line."""
+"""The counterexample of a property: its walk, and its cause, which is a device, a rule and a line of the intent."""
 
 from __future__ import annotations
 

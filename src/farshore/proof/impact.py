@@ -1,4 +1,4 @@
-"""What a change of one device can touch: the packets that have to be proven again. Pure.
+"""The impact of a change of one device: the packets to prove again. Pure.
 
 A device's tables are compared entry by entry; an entry that is in both makes no difference. What is new or
 gone concerns only packets that its addresses, its interface or its realm hold, or the replies to them.

@@ -1,4 +1,4 @@
-"""Route look-up, with ambiguity as an outcome of its own: two routes, and no table can choose the right one."""
+"""Route look-up, with ambiguity as an outcome of its own: two routes to the same address."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One packet from node to node until it arrives, is refused, or has gone too far. No words yet, only hops."""
+"""One packet from node to node until it arrives, is dropped, or exceeds the hop limit. Hops only, no words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One HAProxy process for one proxy: checked before it starts, watched while it runs, replaced without a gap."""
+"""One HAProxy process for one proxy: checked before it starts, supervised, replaced without a gap."""
 
 from __future__ import annotations
 

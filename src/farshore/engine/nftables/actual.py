@@ -1,4 +1,4 @@
-"""The actual state: what is there now, read from the kernel into the same plain values as the desired state."""
+"""The actual state, read from the kernel into the same plain values as the desired state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a fabric to the desired state: what each node means on Linux, its rule set included. Pure.
+"""From a fabric to the desired state: every node on Linux, with its rule set. Pure.
 
 A device or an end system is a namespace. A proxy is one for each realm that it stands in, a routing instance, which
 forwards nothing: the program that runs in the provider's instance listens in all the others and is all that connects

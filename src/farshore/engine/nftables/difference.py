@@ -1,4 +1,4 @@
-"""The difference between what should be and what is: pure, every change with its reason."""
+"""The difference between desired and actual state: every change with its reason. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""nftables through its own program, in the namespace of the calling thread: load, list, remember.
+"""nftables through the program nft, in the namespace of the calling thread: load, list, record.
 
 Rule sets go in as text through ``nft -f -``, one transaction each, and come back as nft prints them. What
 came back right after loading is remembered in a table of its own, by digest: if the text that is wanted and

@@ -1,4 +1,4 @@
-"""One rule set in place of another that is at work, with no packet lost of flows that it is not about. Pure.
+"""The update of a rule set in use, without loss of packets of other flows. Pure.
 
 The kernel switches rule sets at one instant, and packets are on their way through the old one then. Two things
 lose them. A hooked chain that is deleted has lost its rules a moment before it is unhooked, and drops by default.

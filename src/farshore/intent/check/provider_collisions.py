@@ -1,4 +1,4 @@
-"""What would break packets on the provider's side: its networks, its services, and the lake."""
+"""Collisions on the provider's side: its networks, its services, and the lake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would break packets of one tenant. Tenants may overlap with each other and with the provider."""
+"""Collisions within one tenant. Tenants may overlap with each other and with the provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scalars of the file as values: names, domain names and whole numbers, and the fault of one that is none.
+"""Scalars of the file as values: names, domain names and whole numbers, and the error of an invalid one.
 
 A scalar is a text whose meaning depends on its key. Nothing is coerced: YAML 1.1 reads ``on``, ``010`` and ``1:30`` as
 a truth value, as 8 and as 90, and here each is either a name or refused with the number that was probably intended.

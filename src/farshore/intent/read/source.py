@@ -1,4 +1,4 @@
-"""Reading the text of an intent from a file or from standard input, never more of it than an intent can be.
+"""Read the text of an intent from a file or from standard input, up to the size limit.
 
 A named FIFO would make the reader wait, a device might never end, and neither can be an intent file. Standard input
 may be a pipe: that is what ``-`` is for.

@@ -1,4 +1,4 @@
-"""One-to-one: no two flows may look alike to a device that remembers them (RFC 2663 section 2.6).
+"""One-to-one: no two flows may match the same session of a device (RFC 2663 section 2.6).
 
 A device distinguishes flows by their headers: as they arrive and, for the replies, as they leave. Every place
 that packets come from leaves its prints there; here they are laid beside each other.

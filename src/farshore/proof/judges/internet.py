@@ -1,4 +1,4 @@
-"""What can come from the Internet, held against what is published to it."""
+"""Packets from the Internet, compared with the published services."""
 
 from __future__ import annotations
 

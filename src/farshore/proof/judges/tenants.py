@@ -1,4 +1,4 @@
-"""What one tenant can do, held against what it should be able to do.
+"""Packets from one tenant, compared with what the intent permits.
 
 Every possible packet is injected on each of its links to the provider: every source, every destination, every port.
 What comes through is all that the senders on its WAN can ever bring about.

@@ -104,6 +104,7 @@ class Group(Command, click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(self.sentences(ctx))
 
+
 def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...], statuses: Mapping[int, str]) -> None:
     """Write examples and exit statuses, where there are any."""
     assert isinstance(formatter, Formatter)  # noqa: S101 - every context of ours makes one

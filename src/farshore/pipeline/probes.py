@@ -50,9 +50,7 @@ def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: NodeName, asked: t
     called_name = NodeName.parse(target)
     if called_name is None or called_name.owner not in intent.tenants:
         known = [node.name for node in fabric.end_systems if node.address.realm.kind is RealmKind.TENANT]
-        raise UsageError(
-            f"--to {target}: not a tenant's host, which the provider's hosts call; write one such as {known[0]}:tcp/22"
-        )
+        raise UsageError(f"--to {target}: not a host of a tenant; write one such as {known[0]}:tcp/22")
     host = _host(intent, fabric, target)
     ports = intent.reached(called_name.owner) or (Port(Protocol.TCP, _SSH),)
     port = _port(port_text, target, ports) if port_text else ports[0]

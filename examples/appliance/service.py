@@ -40,7 +40,7 @@ class Answer(socketserver.StreamRequestHandler):
         if family != TCP_OVER_IPV4 or len(rest) < ADDRESSES.size:
             return
         source, _, port, _ = ADDRESSES.unpack_from(rest)
-        tenant = fields(rest[ADDRESSES.size :]).get(UNIQUE_ID, b"nobody").decode()
+        tenant = fields(rest[ADDRESSES.size :]).get(UNIQUE_ID, b"unknown").decode()
         while self.rfile.readline().strip():
             pass
         body = f"hello {tenant}, at your {IPv4Address(source)}:{port}\n".encode()

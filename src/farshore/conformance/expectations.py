@@ -16,7 +16,7 @@ from farshore.traffic.packet import WirePacket
 
 
 def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
-    """Return every check of a fabric, those that must reach first, each name once."""
+    """Return every check of a fabric, allowed flows first, each name once."""
     topology = Topology.of(intent, plan, fabric)
     checks: list[Check] = []
     for tenant in intent.tenants.values():

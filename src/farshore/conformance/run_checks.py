@@ -23,7 +23,7 @@ _FIRST_SEQUENCE = 0x5EA0_0000  # from here an injection's sequence number tells 
 
 
 def run_checks(world: World, checks: Sequence[Check], fabric: Fabric) -> Iterator[Result]:
-    """Make every check in a world that holds the fabric, and yield the results as they come.
+    """Run every check in the world of a fabric, and yield the results in order of completion.
 
     Raises MachineError where the world ends, or is too busy for a complete capture.
     """

@@ -65,7 +65,7 @@ class Difference:
 
 
 def difference(old: Side, new: Side) -> Difference:
-    """Return what is different."""
+    """Return the effects of a change."""
     effects = [*_services(old.plan, new.plan)]
     for name in dict.fromkeys((*old.plan.tenants, *new.plan.tenants)):
         effects += _tenant(old, new, name)

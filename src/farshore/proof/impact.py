@@ -63,7 +63,7 @@ def images(box: DeviceTables | Fronts, realm: str, targets: Intervals) -> Interv
 
 
 def impact(old: Node, new: Node) -> Impact | None:
-    """Return what is different about a device, None where it may concern any packet."""
+    """Return the packets that a change of a device affects, None where it may be any packet."""
     if isinstance(old, Proxy) and isinstance(new, Proxy):
         return _proxy(old, new)
     if not isinstance(old, Device) or not isinstance(new, Device):

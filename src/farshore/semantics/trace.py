@@ -60,7 +60,7 @@ def trace(
     *,
     choices: Choices = DEFAULT_CHOICES,
 ) -> Trace:
-    """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
+    """Follow a packet that a node sends out of an interface. ``memory`` has the flows of devices before it.
 
     It goes on past ambiguous routes as ``choices`` decides; each hop's events say so.
     """

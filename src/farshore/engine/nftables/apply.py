@@ -50,7 +50,7 @@ Ends = Mapping[LinkEnd, tuple[str, DesiredInterface]]
 
 
 def apply(desired: DesiredState, reporter: Reporter = SILENT) -> tuple[Change, ...]:
-    """Bring the machine to the desired state and return what was changed, nothing on a second call.
+    """Apply the desired state to the machine and return the changes; a second call makes none.
 
     ``reporter`` is given the number of changes done, of all, and the node at hand. Raises MachineError where
     the kernel refuses; what had been done until then stays, and another call goes on from there.

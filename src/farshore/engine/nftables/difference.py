@@ -125,7 +125,7 @@ class AddRoute(Change):
 
 
 def difference(desired: DesiredState, actual: Mapping[NodeName, ActualNode | None]) -> tuple[Change, ...]:
-    """Return what must change, in the order in which it is to be done. Empty where all is as it should be.
+    """Return the changes from actual to desired state, in order. Empty where both are equal.
 
     What filters stands before anything can flow: rule sets first, then settings (forwarding among them),
     then links and routes.

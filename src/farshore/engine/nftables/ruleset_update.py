@@ -63,7 +63,7 @@ def own_tables(listing: str) -> Iterator[tuple[str, str]]:
 
 
 def update(listing: str, text: str) -> str:
-    """Return the transaction that puts ``text`` in place of what ``listing`` says is at work."""
+    """Return the transaction that replaces the rule set in use, ``listing``, by ``text``."""
     present = {part.place: part for part in _parts(listing)}
     wanted = {part.place: part for part in _parts(text)}
     left_alone = {

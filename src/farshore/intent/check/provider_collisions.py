@@ -16,7 +16,7 @@ _OWN_ADDRESSES = "give each its own address, or list all ports under one service
 
 
 def provider_collisions(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
-    """Yield everything that collides, but nothing that the absence of a damaged key alone would cause."""
+    """Yield every collision, except those that follow from a key with errors."""
     networks = placed(provider.networks, provider.network_positions)
     source = placed(provider.source, provider.source_positions)
     yield from _own_overlaps(scope, networks, "network")

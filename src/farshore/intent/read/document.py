@@ -97,7 +97,7 @@ class _StopReading(Exception):  # noqa: N818 - no error: the reading ends here, 
 
 
 def compose(text: str, file: str) -> Document:
-    """Return the tree of a YAML text, with every fault that can be found without knowing the keys."""
+    """Return the tree of a YAML text, with every fault that does not depend on the keys."""
     text = text.removeprefix("\ufeff")
     unfit = _UNFIT.search(text)
     if unfit:

@@ -31,7 +31,7 @@ def shown_name(path: Path) -> str:
 
 
 def read(path: Path) -> str:
-    """Return the text of a file, or of standard input. Raises :class:`FaultError` for what cannot be an intent."""
+    """Return the text of a file, or of standard input. Raises :class:`FaultError` for a file that is no intent."""
     try:
         content = _read_standard_input() if shown_name(path) == STANDARD_INPUT else _read_file(path)
     except OSError as error:

@@ -111,7 +111,7 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     forged = without(whence, offer.sources)
     account.count(Property.FORGED, 1)
     if forged:
-        reason = f"{name} receives the packet, whose source is not an address of the tenant"
+        reason = f"{name} receives the packet with a source that is not an address of the tenant"
         entry.refute(Property.FORGED, name, reason, sender_sets.sent_from(stream.senders, forged), tuple(good))
     account.count(Property.ONE_TO_ONE, 1)
     if strangers := unlike(stream.senders, offer.seen):

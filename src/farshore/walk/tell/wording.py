@@ -148,7 +148,7 @@ def not_listening(node: NodeName, port: Port) -> str:
 
 
 def reason(wrong: Sequence[Event], node: NodeName) -> str:
-    """Return one sentence why a step cannot work. It may be wrong twice: routed ambiguously and then dropped."""
+    """Return the cause of a glitch in one sentence. A step may have two: an ambiguous route and a drop."""
     return f"At {node}, {'; and '.join(event.says for event in wrong)}."
 
 

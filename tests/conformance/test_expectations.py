@@ -116,7 +116,7 @@ def test_no_more_talks_than_a_tenant_may_have_sessions() -> None:
         c.name for c in checks if isinstance(c.attempt, Exchange) and c.attempt.node.startswith(f"{name}/")
     )
     assert "beyond" not in first
-    assert last.endswith("(1 more are beyond its limit of 4 sessions)")
+    assert last.endswith("(1 more exceed its limit of 4 sessions)")
 
 
 # --- several designs, and calls from the provider -----------------------------------------------------
@@ -186,14 +186,14 @@ def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
     "refused",
     [
         # The way of a call is not a way back, nor anybody else's.
-        "customer-a/alice calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:22",
-        "customer-a/ce at nat calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:9",
+        "customer-a/alice sends to monitor, which accepts no calls: tcp 10.1.1.1:41642 > 10.2.2.14:22",
+        "customer-a/ce at nat sends to monitor, which accepts no calls: tcp 10.1.1.1:41642 > 10.2.2.14:9",
         "customer-a/ce at nat sends directly to the lake address of monitor: tcp 10.1.1.1:41642 > 100.64.255.254:9",
         "customer-d/d sends to the lake address of customer-a: tcp 10.1.1.1:41642 > 100.65.0.1:22",
         "internet/host sends to the lake address of customer-a: tcp 198.51.100.10:41642 > 100.65.0.1:22",
-        "provider/portal, which may not, calls customer-a/alice: tcp 10.1.1.1:41642 > 100.65.0.1:22",
+        "provider/portal calls customer-a/alice without a permit: tcp 10.1.1.1:41642 > 100.65.0.1:22",
         "provider/monitor calls customer-a/alice from a forged source: tcp 198.51.100.77:41642 > 100.65.0.1:22",
-        "provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp 10.1.1.50:41642 > 100.65.0.1:9",
+        "provider/monitor calls customer-a/alice on tcp/9, which is not permitted: tcp 10.1.1.50:41642 > 100.65.0.1:9",
         # Only the lake carries calls, and only to whom they are asked for.
         "provider/monitor sends an unsolicited packet to customer-b: tcp 10.1.1.50:41642 > 100.65.1.1:9",
         "provider/monitor sends an unsolicited packet to customer-c: tcp 10.1.1.50:41642 > 100.65.2.1:9",

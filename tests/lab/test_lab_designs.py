@@ -272,7 +272,7 @@ def test_calls_that_nobody_asked_for_are_seen(tmp_path: Path, monkeypatch: pytes
     wrong = differing(results)
     lake = "10.1.1.50:41642 > 100.65.0.1:9"
     assert set(wrong) == {
-        f"provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp {lake}",
+        f"provider/monitor calls customer-a/alice on tcp/9, which is not permitted: tcp {lake}",
         f"provider/monitor sends an unsolicited packet to customer-a: tcp {lake}",
         f"provider/monitor sends an unsolicited reply to customer-a: tcp {lake}",
     }

@@ -256,7 +256,7 @@ def test_a_lab_that_is_up_is_used_and_left_up(tmp_path: Path) -> None:
 
 
 def test_a_name_without_live_is_refused() -> None:
-    with pytest.raises(UsageError, match="--name is for --live only"):
+    with pytest.raises(UsageError, match="--name requires --live"):
         run(str(ARTICLE), *ALICE, "--name", "mine")
 
 

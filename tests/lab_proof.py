@@ -42,7 +42,7 @@ class Judged:
 
     def agrees(self, observed: str) -> bool:
         """Tell whether this could be observed."""
-        if self.alike and observed.startswith("seen from port "):
+        if self.alike and observed.startswith("source port "):
             return True  # the later of the two was given another
         either = self.alike or self.verdict == DOUBTFUL
         return observed in (Outcome.REACH, Outcome.BLOCK) if either else observed == self.verdict
@@ -114,13 +114,13 @@ class _Lab:
             return DOUBTFUL
         (there,) = answers
         if not name.startswith((f"{exchange.node} reaches {there.node} ", f"{exchange.node} reaches {_short(there)} ")):
-            return f"{_short(there)} answered instead of {exchange.service}"
+            return f"reply from {_short(there)}, expected {exchange.service}"
         if there.source != exchange.seen_as:
-            return f"seen as {there.source} instead of {exchange.seen_as}"
+            return f"source {there.source}, expected {exchange.seen_as}"
         # A proxy takes any port at all, which is the same set as that of those who keep their own.
         ports = _PROXY_PORTS if self._proxy(there) else None if there.ports == _ALL_PORTS else there.ports
         if ports != exchange.seen_ports:
-            return f"seen from ports {ports} instead of {exchange.seen_ports}"
+            return f"source ports {ports}, expected {exchange.seen_ports}"
         return Outcome.REACH
 
     def _answers(self, exchange: Exchange) -> tuple[Arrived, ...]:
@@ -141,7 +141,7 @@ class _Lab:
         if any(each.doubtful for each in there):
             return DOUBTFUL
         if injection.target is not None and heard - {injection.owner} != {injection.target}:
-            return f"reached {', '.join(sorted(heard))} instead of {injection.target}"
+            return f"received by {', '.join(sorted(heard))}, expected {injection.target}"
         return Outcome.REACH
 
     # --- both ---

@@ -35,12 +35,12 @@ class Answer(socketserver.StreamRequestHandler):
         rest = self.rfile.read(length)
         if signature != SIGNATURE or command not in (LOCAL, PROXY):
             return
-        if command == LOCAL:  # the proxy's own health check: nobody is calling
+        if command == LOCAL:  # the proxy's own health check: no caller
             return
         if family != TCP_OVER_IPV4 or len(rest) < ADDRESSES.size:
             return
         source, _, port, _ = ADDRESSES.unpack_from(rest)
-        tenant = fields(rest[ADDRESSES.size :]).get(UNIQUE_ID, b"nobody").decode()
+        tenant = fields(rest[ADDRESSES.size :]).get(UNIQUE_ID, b"unknown").decode()
         while self.rfile.readline().strip():
             pass
         body = f"hello {tenant}, at your {IPv4Address(source)}:{port}\n".encode()

@@ -26,7 +26,7 @@ class DiagnosticCode(Enum):
     MORE_FOLLOW = "E0001", "The file has more faults than are shown at once."
 
     UNREADABLE = "E0101", "The operating system cannot read the file."
-    NOT_A_REGULAR_FILE = "E0102", "The name is that of a directory, a pipe or a device, not of a file."
+    NOT_A_REGULAR_FILE = "E0102", "The path is a directory, a pipe or a device, not a file."
     FILE_TOO_LARGE = "E0103", "The input is larger than 32 MiB."
     NOT_UTF_8 = "E0104", "The input is not text in UTF-8."
     UNFIT_CHARACTER = "E0105", "The text contains a character that YAML does not allow."
@@ -65,7 +65,7 @@ class DiagnosticCode(Enum):
     BAD_SOURCE_MODE = "E0219", "A source mode is none of prefix, host and pool."
     BAD_PROVIDER_SOURCE = "E0220", "The provider's source is neither keep nor a list of prefixes."
     UNKNOWN_DESIGN = "E0221", "A design is unknown."
-    UNSUITABLE_DESIGN = "E0222", "A design exists, and cannot be chosen at this key."
+    UNSUITABLE_DESIGN = "E0222", "A design is not available at this key."
     BAD_PROXY_PROTOCOL = "E0223", "A version of the PROXY protocol cannot name the tenant."
     CONFLICTING_KEYS = "E0224", "Two keys exclude each other."
 
@@ -94,7 +94,7 @@ class DiagnosticCode(Enum):
     LAKE_IN_PRIVATE_SPACE = "W0302", "The lake is in private address space (RFC 1918), which tenants are likely to use."
 
     PORTS_NOT_CARRIED = "E0401", "A service has ports that its design does not carry."
-    CALLER_IDENTITY_LOST = "E0402", "A service expects the caller's identity from a design that does not pass it on."
+    CALLER_IDENTITY_LOST = "E0402", "A service expects the caller's identity and has a design that does not pass it on."
     CALLS_NOT_CARRIED = "E0403", "The provider calls a tenant, and its design does not carry calls."
 
     SERVICES_FULL = "E0501", "The part of the lake that is reserved for services is full."

@@ -1,4 +1,4 @@
-"""Keeping the cyclic garbage collector out of work that makes many values and no cycles."""
+"""Pause the cyclic garbage collector during work that makes many values and no cycles."""
 
 from __future__ import annotations
 

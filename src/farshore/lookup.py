@@ -1,4 +1,4 @@
-"""Looking up names that people write, and suggesting the nearest known name for an unknown one."""
+"""Look up names of the input, and suggest the nearest known name for an unknown one."""
 
 from __future__ import annotations
 

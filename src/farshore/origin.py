@@ -1,4 +1,4 @@
-"""Where a thing comes from: the line of the intent file that asks for it, for whoever has to name it later."""
+"""The origin of a node: the line of the intent file that it is there for, for messages."""
 
 from __future__ import annotations
 

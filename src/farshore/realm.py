@@ -1,4 +1,4 @@
-"""Realms: an address has a meaning only together with the network that it belongs to.
+"""Realms: an address is unique only within the network that it belongs to.
 
 RFC 2663 section 2 calls a network in which addresses are unique an address realm. Alice's indigo
 10.1.1.1 and the portal's plum 10.1.1.1 are two addresses because they stand in two realms.

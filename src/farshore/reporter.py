@@ -1,10 +1,10 @@
-"""The progress of long work as named events: whoever does the work names them, whoever watches overrides them."""
+"""The progress of long work as named events, which a caller may override."""
 
 from __future__ import annotations
 
 
 class Reporter:
-    """Hears how far work has come. Every event does nothing here; a terminal, a log or a test overrides some.
+    """Receives the progress of work. Every event does nothing here; a terminal, a log or a test overrides some.
 
     Work is one thing at a time: ``started`` once, ``advanced`` any number of times, ``finished`` once unless the
     work ends in an error.

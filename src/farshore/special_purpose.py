@@ -83,4 +83,4 @@ def _never_on_the_internet() -> tuple[IPv4Network, ...]:
 
 
 NEVER_ON_THE_INTERNET = _never_on_the_internet()
-"""What no packet from the Internet may have as its source, besides the addresses of those whom it reaches."""
+"""Source addresses that no packet from the Internet may have, besides the addresses of its destination."""

@@ -40,7 +40,7 @@ SEEN = ("service", "port", "source", "source_port")
 def good(case: Case) -> Findings:
     """Return what a lab shows in which everything is as planned."""
     fetched = [Fetched(Seen(t.service, t.port.number, str(t.seen_as), t.source_port), None) for t in case.fetches]
-    checks = (case.honest, *(refusal.check for refusal in case.refusals))
+    checks = (case.allowed, *(refusal.check for refusal in case.refusals))
     return Findings(fetched, {c.name: CheckResult(c.name, c.expected, str(c.expected)) for c in checks})
 
 
@@ -91,14 +91,18 @@ def test_who_refuses_what(case: Case) -> None:
         for refusal in case.refusals
     ]
     assert refused == [
-        ("customer-a/alice tries tcp/9, which portal does not offer", "customer-a/nat", "the filter"),
-        ("customer-a/alice forges the source of customer-b in the lake", "customer-a/nat", "anti-spoofing on wan"),
-        ("customer-a/ce goes straight to the lake address of portal", "customer-a/nat", "anti-spoofing on wan"),
-        ("customer-a/ce tries customer-b in the lake", "customer-a/nat", "anti-spoofing on wan"),
-        ("provider/portal calls customer-a unasked", "provider/nat", "the filter"),
+        ("customer-a/alice sends to tcp/9, which portal does not offer", "customer-a/nat", "the filter"),
+        (
+            "customer-a/alice sends from a forged source, a lake address of customer-b",
+            "customer-a/nat",
+            "anti-spoofing on wan",
+        ),
+        ("customer-a/ce sends directly to the lake address of portal", "customer-a/nat", "anti-spoofing on wan"),
+        ("customer-a/ce sends to the lake address of customer-b", "customer-a/nat", "anti-spoofing on wan"),
+        ("provider/portal sends an unsolicited packet to customer-a", "provider/nat", "the filter"),
     ]
     assert all(refusal.check.expected is Outcome.BLOCK for refusal in case.refusals)
-    assert case.honest.expected is Outcome.REACH
+    assert case.allowed.expected is Outcome.REACH
 
 
 # --- the picture ---------------------------------------------------------------------------------------------------
@@ -173,14 +177,14 @@ def test_as_planned(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     result = told(good(case), monkeypatch)
     assert result.exit_code == 0
     assert "DIFFERS" not in result.stdout
-    told_lines, _, _ = result.stdout.partition("What to try next")
+    told_lines, _, _ = result.stdout.partition("Next commands")
     assert all(len(line) <= WIDEST for line in told_lines.splitlines())
     assert "Why it works" in result.stdout
 
 
 def test_what_it_says_to_try_next_can_be_tried(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    _, _, advice = told(good(case), monkeypatch).stdout.partition("What to try next\n\n")
+    _, _, advice = told(good(case), monkeypatch).stdout.partition("Next commands\n\n")
     commands = [line.partition("  # ")[0].split()[1:] for line in advice.splitlines()]
     assert {words[0] for words in commands} == {"lab", "walk"}
     for words in commands:
@@ -198,9 +202,9 @@ def test_what_it_says_to_try_next_can_be_tried(case: Case, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("seen", "says"),
     [
-        (Seen("portal", 80, "10.1.1.1", 41641), "seen as 10.1.1.1 instead of 100.65.0.1"),
-        (Seen("mail", 80, "100.65.0.1", 41641), "mail answered instead of portal"),
-        (Seen("portal", 80, "100.65.0.1", 7), "seen from port 7 instead of 41641"),
+        (Seen("portal", 80, "10.1.1.1", 41641), "source 10.1.1.1, expected 100.65.0.1"),
+        (Seen("mail", 80, "100.65.0.1", 41641), "reply from mail, expected portal"),
+        (Seen("portal", 80, "100.65.0.1", 7), "source port 7, expected 41641"),
         (None, "no answer: timed out"),
     ],
 )
@@ -222,7 +226,7 @@ def test_a_port_of_the_host_s_own_block_is_as_planned(case: Case) -> None:
     answers = {
         port: Fetched(Seen("portal", 80, "100.65.0.1", port), None).difference(exchange) for port in (1023, 1024, 1151)
     }
-    assert answers == {1023: "seen from port 1023 instead of 1024-1151", 1024: None, 1151: None}
+    assert answers == {1023: "source port 1023, expected 1024-1151", 1024: None, 1151: None}
 
 
 def test_what_must_be_refused_and_is_not(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -231,14 +235,14 @@ def test_what_must_be_refused_and_is_not(case: Case, monkeypatch: pytest.MonkeyP
     results = {**findings.results, name: CheckResult(name, Outcome.BLOCK, "reach")}
     result = told(replace(findings, results=results), monkeypatch)
     assert result.exit_code == 1
-    assert f"{name}: reach instead of block" in result.stdout
+    assert f"{name}: expected block, observed reach" in result.stdout
 
 
-def test_silence_proves_nothing_where_the_honest_packet_is_lost_too(
+def test_silence_proves_nothing_where_the_allowed_packet_is_lost_too(
     case: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = good(case)
-    results = {**findings.results, case.honest.name: CheckResult(case.honest.name, Outcome.REACH, "block")}
+    results = {**findings.results, case.allowed.name: CheckResult(case.allowed.name, Outcome.REACH, "block")}
     result = told(replace(findings, results=results), monkeypatch)
     assert result.exit_code == 1
     assert "arrives" not in result.stdout
@@ -270,8 +274,8 @@ def test_for_programs(tmp_path: Path, case: Case) -> None:
         {"service": "portal", "port": 80, "source": "100.65.0.1", "source_port": 41641},
         {"service": "portal", "port": 80, "source": "100.65.1.1", "source_port": 41641},
     ]
-    assert [r["name"] for r in report["refusals"]] == [refusal.check.name for refusal in case.refusals]
-    assert {r["observed"] for r in report["refusals"]} == {"block"}
+    assert [r["name"] for r in report["blocked"]] == [refusal.check.name for refusal in case.refusals]
+    assert {r["observed"] for r in report["blocked"]} == {"block"}
 
 
 def test_colours_on_a_terminal_and_none_where_they_are_not_wanted(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,8 +77,8 @@ def test_only_one_tenant_may_be_touched(tmp_path: Path, change: str, only: str, 
 def test_untouched_means_it(tmp_path: Path) -> None:
     found = json.loads(diff(tmp_path, "one-service-less", "--json").stdout)
     assert found["changes"] == [
-        {"whose": "delta", "kind": "loses", "says": "tenant delta loses syslog tcp/6514"},
-        {"whose": "delta", "kind": "loses", "says": "tenant delta loses syslog udp/514"},
+        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog tcp/6514"},
+        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog udp/514"},
     ]
     assert len(found["untouched"]) == 9
     assert "delta" not in found["untouched"]

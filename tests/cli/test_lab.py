@@ -68,26 +68,26 @@ def dead(name: str) -> Record:
 def test_no_lab() -> None:
     assert run("status").stdout == "no lab is up\n"
     assert json.loads(run("status", "--json").stdout) == {"labs": []}
-    assert refused("down") == "there is no lab; make one with: farshore lab up FILE"
-    assert refused("exec", "customer-a/alice", "--", "true") == "there is no lab; make one with: farshore lab up FILE"
+    assert refused("down") == "no lab exists; create one with: farshore lab up FILE"
+    assert refused("exec", "customer-a/alice", "--", "true") == "no lab exists; create one with: farshore lab up FILE"
 
 
 def test_a_name_that_no_lab_has() -> None:
     alive("one")
     for words in (("down",), ("status",), ("exec", "customer-a/alice", "true")):
         named = (words[0], "--name", "two", *words[1:])
-        assert refused(*named) == "there is no lab 'two'; up are: one"
+        assert refused(*named) == "no lab 'two'; known: one"
 
 
 def test_several_labs_need_a_name() -> None:
     alive("one")
     alive("two")
-    assert refused("down") == "say which lab with --name; up are: one, two"
+    assert refused("down") == "several labs exist; select one with --name: one, two"
 
 
 @pytest.mark.parametrize("name", ["../one", "/one", ".", "-x", "a/b", "a b", "x" * 41])
 def test_a_name_that_no_lab_can_have(name: str, labs: Path) -> None:
-    assert refused("up", ARTICLE, f"--name={name}").startswith(f"a lab cannot be named {name!r}: use ")
+    assert refused("up", ARTICLE, f"--name={name}").startswith(f"invalid lab name {name!r}; use ")
     assert not labs.exists()
 
 
@@ -100,10 +100,10 @@ def test_status_of_the_living_and_the_dead() -> None:
     entry("three").folder.mkdir()
     lines = run("status").stdout.splitlines()
     assert lines == [
-        f"one: up, lake of {ARTICLE}, since 2026-01-02T03:04:05+00:00",
+        f"one: up, design lake, intent {ARTICLE}, since 2026-01-02T03:04:05+00:00",
         *(f"  {node}" for node in NODES),
-        "three: not up; remove what is left of it with: farshore lab down --name three",
-        f"two: dead, lake of {ARTICLE}, since 2026-01-02T03:04:05+00:00",
+        "three: not up; remove its remains with: farshore lab down --name three",
+        f"two: dead, design lake, intent {ARTICLE}, since 2026-01-02T03:04:05+00:00",
         *(f"  {node}" for node in NODES),
     ]
     told = {each["name"]: each["up"] for each in json.loads(run("status", "--json").stdout)["labs"]}
@@ -140,12 +140,12 @@ def test_exec_of_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
 def test_exec_needs_a_program() -> None:
     alive("one")
     assert run("exec", "customer-a/alice").exit_code == EXIT_BAD_INPUT
-    assert refused("exec", "customer-a/alice", "--") == "no program to run; write farshore lab exec NODE -- PROGRAM"
+    assert refused("exec", "customer-a/alice", "--") == "no program given; write farshore lab exec NODE -- PROGRAM"
 
 
 def test_exec_in_a_lab_that_is_still_being_made_or_was_never_finished() -> None:
     entry("one").folder.mkdir(parents=True)
-    assert "is not up; remove what is left of it" in refused("exec", "customer-a/alice", "true")
+    assert "is not up; remove its remains" in refused("exec", "customer-a/alice", "true")
 
 
 # --- down ----------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_down_leaves_the_others(labs: Path) -> None:
 
 RESULTS = (
     check.Result("alice reaches portal", Outcome.REACH, "reach"),
-    check.Result("bill reaches portal", Outcome.REACH, "seen as 10.1.1.1 instead of 100.65.1.1"),
+    check.Result("bill reaches portal", Outcome.REACH, "source 10.1.1.1, expected 100.65.1.1"),
     check.Result("alice forges", Outcome.BLOCK, "block"),
 )
 
@@ -178,7 +178,7 @@ RESULTS = (
 def test_a_report_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     print_text(RESULTS, show_all=False)
     assert capsys.readouterr().out == (
-        "DIFFERS  reach  bill reaches portal: seen as 10.1.1.1 instead of 100.65.1.1\n"
+        "DIFFERS  reach  bill reaches portal: observed source 10.1.1.1, expected 100.65.1.1\n"
         "1 of 2 allowed flows pass, 1 of 1 forbidden flows are blocked\n"
     )
     print_text(RESULTS, show_all=True)
@@ -194,7 +194,7 @@ def test_a_report_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
             {
                 "name": "bill reaches portal",
                 "expected": "reach",
-                "observed": "seen as 10.1.1.1 instead of 100.65.1.1",
+                "observed": "source 10.1.1.1, expected 100.65.1.1",
                 "ok": False,
             },
             {"name": "alice forges", "expected": "block", "observed": "block", "ok": True},

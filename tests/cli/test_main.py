@@ -103,7 +103,7 @@ def test_version(tmp_path: Path) -> None:
     ("words", "says"),
     [
         (("dem",), "no command 'dem'; did you mean 'demo'?"),
-        (("xyzzy",), "no command 'xyzzy'"),
+        (("xyzzy",), "no command 'xyzzy'; known: check, "),
         (("lab", "stat"), "status"),
         (("plan",), "Missing argument 'FILE'"),
         (("plan", ARTICLE, "--jsn"), "--json"),

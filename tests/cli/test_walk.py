@@ -37,7 +37,7 @@ def test_glitched() -> None:
 def test_refused() -> None:
     done = run(ARTICLE, "customer-b/bill", "portal:tcp/22")
     assert done.exit_code == 1
-    assert done.output.splitlines()[-1] == "✗ refused at step 3, by customer-b/nat"
+    assert done.output.splitlines()[-1] == "✗ dropped at step 3, by customer-b/nat"
 
 
 def calling(tmp_path: Path) -> Path:
@@ -121,7 +121,7 @@ def test_from_the_internet() -> None:
             "provider/portal",
             "portal",
             (),
-            "--to portal: the provider's hosts call tenants' hosts; write one such as customer-a/alice:tcp/22",
+            "--to portal: not a host of a tenant; write one such as customer-a/alice:tcp/22",
         ),
         ("customer-a/alice", "protal", (), "no service 'protal'; did you mean portal?"),
         ("customer-a/alice", "portal", ("--profile", "lnux"), "no profile 'lnux'; did you mean linux?"),
@@ -144,7 +144,7 @@ def test_bad_input(origin: str, target: str, options: tuple[str, ...], says: str
 
 
 def test_without_the_internet_there_is_no_host_on_it() -> None:
-    with pytest.raises(UsageError, match="the intent publishes no service to the Internet"):
+    with pytest.raises(UsageError, match="no service is published to the Internet"):
         run(SEVERAL, "internet/host", "portal")
 
 

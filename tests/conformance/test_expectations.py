@@ -116,7 +116,7 @@ def test_no_more_talks_than_a_tenant_may_have_sessions() -> None:
         c.name for c in checks if isinstance(c.attempt, Exchange) and c.attempt.node.startswith(f"{name}/")
     )
     assert "beyond" not in first
-    assert last.endswith("(1 more are beyond its limit of 4 sessions)")
+    assert last.endswith("(1 more exceed its limit of 4 sessions)")
 
 
 # --- several designs, and calls from the provider -----------------------------------------------------
@@ -165,7 +165,9 @@ def test_one_box_ignores_into_what_the_far_shore_translates() -> None:
 
 def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
     """Of each way on from a host and from its router one good packet: no two of a proxy's are one connection."""
-    good = [c.attempt for n, c in mixed().items() if " may send: " in n and isinstance(c.attempt, Injection)]
+    good = [
+        c.attempt for n, c in mixed().items() if " sends an allowed packet: " in n and isinstance(c.attempt, Injection)
+    ]
     targets = {
         (injection.node, injection.interface): injection.target
         for injection in good
@@ -184,35 +186,35 @@ def test_a_proxy_answers_what_may_be_sent_and_nothing_else_does() -> None:
     "refused",
     [
         # The way of a call is not a way back, nor anybody else's.
-        "customer-a/alice calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:22",
-        "customer-a/ce at nat calls monitor, which may only call: tcp 10.1.1.1:41642 > 10.2.2.14:9",
-        "customer-a/ce at nat goes straight to the lake address of monitor: tcp 10.1.1.1:41642 > 100.64.255.254:9",
-        "customer-d/d tries customer-a in the lake: tcp 10.1.1.1:41642 > 100.65.0.1:22",
-        "internet/host tries customer-a by its lake address: tcp 198.51.100.10:41642 > 100.65.0.1:22",
-        "provider/portal, which may not, calls customer-a/alice: tcp 10.1.1.1:41642 > 100.65.0.1:22",
-        "provider/monitor calls customer-a/alice as a stranger: tcp 198.51.100.77:41642 > 100.65.0.1:22",
-        "provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp 10.1.1.50:41642 > 100.65.0.1:9",
+        "customer-a/alice sends to monitor, which accepts no calls: tcp 10.1.1.1:41642 > 10.2.2.14:22",
+        "customer-a/ce at nat sends to monitor, which accepts no calls: tcp 10.1.1.1:41642 > 10.2.2.14:9",
+        "customer-a/ce at nat sends directly to the lake address of monitor: tcp 10.1.1.1:41642 > 100.64.255.254:9",
+        "customer-d/d sends to the lake address of customer-a: tcp 10.1.1.1:41642 > 100.65.0.1:22",
+        "internet/host sends to the lake address of customer-a: tcp 198.51.100.10:41642 > 100.65.0.1:22",
+        "provider/portal calls customer-a/alice without a permit: tcp 10.1.1.1:41642 > 100.65.0.1:22",
+        "provider/monitor calls customer-a/alice from a forged source: tcp 198.51.100.77:41642 > 100.65.0.1:22",
+        "provider/monitor calls customer-a/alice on tcp/9, which is not permitted: tcp 10.1.1.50:41642 > 100.65.0.1:9",
         # Only the lake carries calls, and only to whom they are asked for.
-        "provider/monitor calls customer-b unasked: tcp 10.1.1.50:41642 > 100.65.1.1:9",
-        "provider/monitor calls customer-c unasked: tcp 10.1.1.50:41642 > 100.65.2.1:9",
-        "provider/monitor calls customer-d unasked: tcp 10.1.1.50:41642 > 100.65.3.0:9",
+        "provider/monitor sends an unsolicited packet to customer-b: tcp 10.1.1.50:41642 > 100.65.1.1:9",
+        "provider/monitor sends an unsolicited packet to customer-c: tcp 10.1.1.50:41642 > 100.65.2.1:9",
+        "provider/monitor sends an unsolicited packet to customer-d: tcp 10.1.1.50:41642 > 100.65.3.0:9",
         # The Internet is no way to anything but what is published, and nobody's way on.
-        "internet/host goes straight to the lake address of news: tcp 198.51.100.10:41642 > 100.64.0.3:80",
-        "customer-c/cy tries to go on to the Internet: tcp 10.1.1.1:41642 > 198.51.100.10:9",
-        "customer-c/ce tries to go on to the Internet: tcp 10.1.1.1:41642 > 198.51.100.10:9",
+        "internet/host sends directly to the lake address of news: tcp 198.51.100.10:41642 > 100.64.0.3:80",
+        "customer-c/cy sends to the Internet through the provider: tcp 10.1.1.1:41642 > 198.51.100.10:9",
+        "customer-c/ce sends to the Internet through the provider: tcp 10.1.1.1:41642 > 198.51.100.10:9",
         # A proxy opens connections: real ones are tried, and forged ones must not be answered.
         "customer-c/cy connects to tcp/9, which news does not offer, 10.2.2.2",
         "customer-c/cy connects to the proxy's own address toward news, 100.64.0.3",
-        "customer-c/ce forges the source of a stranger: tcp 198.51.100.77:41642 > 10.2.2.1:443",
+        "customer-c/ce sends from a forged source, an unassigned address: tcp 198.51.100.77:41642 > 10.2.2.1:443",
     ],
 )
 def test_what_must_be_refused(refused: str) -> None:
     assert mixed()[refused].expected is Outcome.BLOCK
 
 
-def test_what_is_permitted_is_not_called_unasked() -> None:
+def test_what_is_permitted_is_not_called_unsolicited() -> None:
     checks = mixed(MIXED.replace("ports: [tcp/22, udp/161, icmp]", "ports: [tcp/9, icmp]"))
-    called = "provider/monitor calls customer-a unasked: "
+    called = "provider/monitor sends an unsolicited packet to customer-a: "
     assert [name.removeprefix(called) for name in checks if name.startswith(called)] == [
         "udp 10.1.1.50:41642 > 100.65.0.1:9"
     ]

@@ -220,14 +220,21 @@ def another_server(proxy: Proxy) -> Proxy:
     [
         (
             who_may_be_anybody,
-            "customer-a/ce at proxy forges the source of a stranger: tcp 198.51.100.77:41642 > 10.2.2.3:80",
+            (
+                "customer-a/ce at proxy sends from a forged source, an unassigned address: "
+                "tcp 198.51.100.77:41642 > 10.2.2.3:80"
+            ),
             "reach",
         ),
-        (one_more_port, "customer-a/alice connects to tcp/9, which news does not offer, 10.2.2.3", "answered b''"),
+        (
+            one_more_port,
+            "customer-a/alice connects to tcp/9, which news does not offer, 10.2.2.3",
+            "unexpected reply b''",
+        ),
         (
             another_server,
             "customer-a/alice reaches news tcp/80 at 10.2.2.3",
-            "portal answered instead of news",
+            "reply from portal, expected news",
         ),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -250,7 +257,7 @@ def test_a_proxy_that_does_what_it_must_not_is_seen(
     assert wrong[named] == observed
     assert all("alice" in name or "ce at proxy" in name for name in wrong)
     # A proxy that finds no server has answered all the same, and said nothing.
-    told = {name: seen for name, seen in wrong.items() if seen != "answered b''"}
+    told = {name: seen for name, seen in wrong.items() if seen != "unexpected reply b''"}
     assert differences(verdicts(plan, broken, checks), told) == {}
 
 
@@ -269,9 +276,9 @@ def test_calls_that_nobody_asked_for_are_seen(tmp_path: Path, monkeypatch: pytes
     wrong = differing(results)
     lake = "10.1.1.50:41642 > 100.65.0.1:9"
     assert set(wrong) == {
-        f"provider/monitor calls customer-a/alice on tcp/9, which it may not: tcp {lake}",
-        f"provider/monitor calls customer-a unasked: tcp {lake}",
-        f"provider/monitor calls customer-a unasked with an answer to nothing: tcp {lake}",
+        f"provider/monitor calls customer-a/alice on tcp/9, which is not permitted: tcp {lake}",
+        f"provider/monitor sends an unsolicited packet to customer-a: tcp {lake}",
+        f"provider/monitor sends an unsolicited reply to customer-a: tcp {lake}",
     }
     assert set(wrong.values()) == {"reach"}
     observed = {name: result.observed for name, result in results.items()}

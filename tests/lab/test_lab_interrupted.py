@@ -57,7 +57,7 @@ def test_a_signal_ends_it_cleanly(labs: Path, number: signal.Signals) -> None:
 def test_a_folder_that_cannot_be_made_is_told_with_the_mend(folder: str) -> None:
     done = lab_life.run(Path(folder), "lab", "up", str(ARTICLE))
     assert done.returncode == EXIT_MACHINE
-    assert done.stderr.strip().endswith(f"set {FOLDER_VARIABLE} to a folder that you may write to")
+    assert done.stderr.strip().endswith(f"set {FOLDER_VARIABLE} to a writable directory")
 
 
 def test_no_option_of_a_packet_carries_an_address_across(labs: Path) -> None:

@@ -247,7 +247,7 @@ def test_a_lab_that_is_up_is_used_and_left_up(tmp_path: Path) -> None:
         assert run(str(ARTICLE), *ALICE, "--live", "--name", record.name).exit_code == 1
         assert run(str(ARTICLE), *ALICE, "--live").exit_code == 1
         assert only(None).name == record.name
-        with pytest.raises(UsageError, match=r"is lake of .*article.yaml, not single-nat of"):
+        with pytest.raises(UsageError, match=r"has design lake of .*article.yaml, not single-nat of"):
             run(str(ARTICLE), *ALICE, "--live", "--name", record.name, "--design", "single-nat")
         # Another's lab is let alone: this one is not broken.
         copy = tmp_path / "copy.yaml"
@@ -256,7 +256,7 @@ def test_a_lab_that_is_up_is_used_and_left_up(tmp_path: Path) -> None:
 
 
 def test_a_name_without_live_is_refused() -> None:
-    with pytest.raises(UsageError, match="--name is for --live only"):
+    with pytest.raises(UsageError, match="--name requires --live"):
         run(str(ARTICLE), *ALICE, "--name", "mine")
 
 

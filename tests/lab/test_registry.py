@@ -60,13 +60,13 @@ def test_the_lock_outlives_whoever_gave_it_away(labs: Path) -> None:
 
 
 def test_only_one_lab_needs_no_name(labs: Path) -> None:
-    with pytest.raises(UsageError, match="there is no lab; make one"):
+    with pytest.raises(UsageError, match="no lab exists; create one"):
         only(None)
     with claimed("one"):
         assert only(None).name == "one"
-        with claimed("two"), pytest.raises(UsageError, match="say which lab with --name; up are: one, two"):
+        with claimed("two"), pytest.raises(UsageError, match="several labs exist; select one with --name: one, two"):
             only(None)
-    with pytest.raises(UsageError, match="there is no lab 'three'; up are: one, two"):
+    with pytest.raises(UsageError, match="no lab 'three'; known: one, two"):
         only("three")
     assert labs.exists()
 
@@ -76,7 +76,7 @@ def test_a_folder_that_is_none_is_not_used(labs: Path, tmp_path: Path) -> None:
     elsewhere.mkdir()
     labs.parent.mkdir(parents=True)
     labs.symlink_to(elsewhere)
-    with pytest.raises(MachineError, match="is not a folder of your own"), claimed("mine"):
+    with pytest.raises(MachineError, match="belongs to another user"), claimed("mine"):
         pass
     shutil.rmtree(elsewhere)
     labs.unlink()

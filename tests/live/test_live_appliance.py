@@ -75,7 +75,7 @@ def past_the_proxy(whole: Fabric) -> list[str | None]:
 
 def test_who_does_not_come_through_the_proxy_gets_no_answer(world: World) -> None:
     silence, refusal = world.call(past_the_proxy, fabric())
-    assert silence == "answered b''"
+    assert silence == "unexpected reply b''"
     assert refusal is not None
     assert "403" in refusal
 

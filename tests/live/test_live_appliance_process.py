@@ -74,7 +74,7 @@ def refused_configuration(whole: Fabric) -> tuple[str, bool]:
 
 def test_what_haproxy_refuses_is_never_put_in_place(world: World) -> None:
     words, runs = world.call(refused_configuration, fabric())
-    assert words.startswith("HAProxy refuses its configuration")
+    assert words.startswith("HAProxy rejects its configuration")
     assert runs
 
 

@@ -80,10 +80,10 @@ def _permitting(box: Device, permit: Permit) -> Device:
 @pytest.mark.parametrize(
     ("broken", "seen"),
     [
-        (one_more_permit, "customer-a/alice tries tcp/9"),
-        (no_guards, "customer-a/alice forges the source of a stranger"),
-        (no_guards, "customer-a/ce forges the source of a stranger"),
-        (a_tenant_that_can_be_called, "provider/portal calls customer-b unasked: tcp"),
+        (one_more_permit, "customer-a/alice sends to tcp/9"),
+        (no_guards, "customer-a/alice sends from a forged source, an unassigned address"),
+        (no_guards, "customer-a/ce sends from a forged source, an unassigned address"),
+        (a_tenant_that_can_be_called, "provider/portal sends an unsolicited packet to customer-b: tcp"),
     ],
 )
 def test_a_break_is_seen(world: World, broken: Callable[[Case], Fabric], seen: str) -> None:
@@ -98,11 +98,11 @@ def test_a_break_is_seen(world: World, broken: Callable[[Case], Fabric], seen: s
 def test_meddling_is_seen(world: World) -> None:
     """Somebody opens the filters of a running fabric by hand; going straight to the lake address then works."""
     whole = case(DISTINCT)
-    found = named(whole, "customer-a/alice goes straight to the lake address of portal")
+    found = named(whole, "customer-a/alice sends directly to the lake address of portal")
     world.call(live_tools.build, whole.fabric)
     assert {r.observed for r in world.call(live_tools.make_checks, found, whole.fabric)} == {Outcome.BLOCK}
     # Alice's own router does not know the lake: she goes by way of its wire to the near shore.
-    found = named(whole, "customer-a/ce goes straight to the lake address of portal")
+    found = named(whole, "customer-a/ce sends directly to the lake address of portal")
     for name in ("customer-a/nat", "provider/nat"):
         text = device_ruleset(device(whole.fabric, name))
         assert text is not None

@@ -41,7 +41,7 @@ def orders() -> str:
 
 
 def sources() -> str:
-    rows = ["| profile | grade | source | of replies it says |", "| --- " * 4 + "|"]
+    rows = ["| profile | grade | source | replies |", "| --- " * 4 + "|"]
     rows += [
         f"| `{each.name}` | {each.grade.name} | {each.source} | {each.returning_says} |" for each in PROFILES.values()
     ]

@@ -51,7 +51,7 @@ def test_the_lake_is_in_the_middle_and_only_where_there_is_one() -> None:
 def test_glitches_are_marked_with_a_word() -> None:
     assert texts(drawing("single-nat")).count("GLITCH") == 2
     assert texts(drawing("lake")).count("GLITCH") == 0
-    assert texts(drawing("lake", target="portal:22")).count("REFUSED") == 1
+    assert texts(drawing("lake", target="portal:22")).count("DROPPED") == 1
 
 
 def test_what_is_not_reached_is_shown() -> None:

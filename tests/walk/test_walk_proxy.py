@@ -19,7 +19,7 @@ from farshore.semantics.packet import Kind, Packet
 from farshore.semantics.proxy import cross_proxy
 from farshore.translation import PortBlock
 from farshore.walk.tell.journey import Walk, walk
-from farshore.walk.tell.summary import refusal, verdict
+from farshore.walk.tell.summary import drop, verdict
 
 OWN_PORT = 50001
 CALLING = """\
@@ -145,7 +145,7 @@ def test_a_call_has_a_step_for_every_box_both_ways(port: str) -> None:
 )
 def test_other_calls_are_refused_and_none_glitches(origin: str, target: str, by: str) -> None:
     came = calls(origin, target)
-    refused = refusal(came)
+    refused = drop(came)
     assert refused is not None
     assert (refused.at, came.glitches) == (by, (refused.number,))
 
@@ -157,6 +157,6 @@ def test_what_is_one_way_is_not_the_other() -> None:
     asked = probe(intent, plan, fabric, "customer-a/alice", "portal")
     reached = intent.reached("customer-a")[0]
     back = replace(asked, destination=plan.tenants["customer-a"].callers["monitor"], port=reached)
-    refused = refusal(walk(fabric, None, back))
+    refused = drop(walk(fabric, None, back))
     assert refused is not None
     assert refused.at == "customer-a/nat"

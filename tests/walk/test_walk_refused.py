@@ -6,7 +6,7 @@ import pytest
 from walk_builders import ARTICLE, walked
 
 from farshore.semantics.profile import PROFILES
-from farshore.walk.tell.summary import glitch_list, refusal, verdict
+from farshore.walk.tell.summary import drop, glitch_list, verdict
 
 TWO_SERVICES = ARTICLE.replace(
     "tenants:", "    tickets: {address: 10.1.1.2, ports: [tcp/443, udp/443, udp/53]}\n\ntenants:", 1
@@ -16,11 +16,11 @@ TWO_SERVICES = ARTICLE.replace(
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_port_that_is_not_offered(profile: str) -> None:
     walk = walked("lake", profile, target="portal:22")
-    refused = refusal(walk)
+    refused = drop(walk)
     assert refused is not None
     assert (refused.at, refused.number, walk.delivered) == ("customer-a/nat", 3, False)
     assert "dropped by the filter: no permit for tcp/22 to " in (refused.reason or "")
-    assert verdict(walk) == "refused at step 3, by customer-a/nat"
+    assert verdict(walk) == "dropped at step 3, by customer-a/nat"
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_service_that_is_not_subscribed_to(design: str, by: str) -> None:
     walk = walked(design, target="tickets", text=TWO_SERVICES)
     assert walk.steps[0].action == "connects to 100.64.0.2, the lake address of tickets"
     assert (walk.steps[0].note or "").startswith("tickets is not presented to customer-a")
-    refused = refusal(walk)
+    refused = drop(walk)
     assert refused is not None
     assert refused.at == by
     assert refused.reason == f"At {by}, no route to 100.64.0.2."
@@ -52,14 +52,14 @@ def test_both_a_glitch_and_a_refusal_are_told() -> None:
 
 
 def test_a_proxy_carries_no_ping() -> None:
-    refused = refusal(walked("appliance", target="portal:icmp"))
+    refused = drop(walked("appliance", target="portal:icmp"))
     assert refused is not None
-    assert refused.fix == "use a design that carries packets and not connections: lake or last-hop"
+    assert refused.fix == "use a design that forwards packets: lake or last-hop"
 
 
 def test_the_internet_reaches_what_is_published_and_nothing_else() -> None:
     assert walked("lake", origin="internet/host").delivered
-    refused = refusal(walked("lake", origin="internet/host", target="tickets", text=TWO_SERVICES))
+    refused = drop(walked("lake", origin="internet/host", target="tickets", text=TWO_SERVICES))
     assert refused is not None
     assert refused.at == "provider/edge"
     assert "dropped by anti-spoofing on internet" in (refused.reason or "")

@@ -1,4 +1,4 @@
-"""``farshore check``: every fault of an intent file, in one run."""
+"""``farshore check``: all errors of an intent file, in one run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         "farshore check examples/article.yaml --json | jq '.diagnostics[].fix'",
         "ssh gateway cat intent.yaml | farshore check -",
     ),
-    statuses={EXIT_YES: "no errors; there may be warnings", EXIT_BAD_INPUT: "the file has errors"},
+    statuses={EXIT_YES: "no errors, possibly warnings", EXIT_BAD_INPUT: "the file has errors"},
 )
 @intent_file()
 @json_option()
@@ -32,8 +32,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     """Check the intent in FILE and show all of its errors at once.
 
     Each error has its file, line and column, a code, the cause, and the fix. Besides keys and values the check covers
-    every overlap of addresses that would break a packet, and whether the lake has enough addresses. FILE may be -, for
-    standard input.
+    overlaps of addresses, and whether the lake has enough addresses. FILE may be -, for standard input.
     """
     from farshore.cli.console import complain
     from farshore.cli.inputs import read_checked, shortened

@@ -1,7 +1,8 @@
-"""What all commands have in common: help that teaches by examples and exit statuses, and the shared arguments."""
+"""What all commands have in common: help with examples and exit statuses, and the shared arguments."""
 
 from __future__ import annotations
 
+import difflib
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -17,8 +18,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 # Stands for a hyphen while click fills lines: it would break names such as last-hop there.
 _HYPHEN = "\ue000"
 _SPACE = "\ue001"  # for a space likewise
+_WHOLE = 200  # characters: no first sentence is cut
 BAD_INPUT = {EXIT_BAD_INPUT: "bad input: the file or the command line"}
-MACHINE = {EXIT_MACHINE: "missing tool or permission; the message names it and the fix"}
+MACHINE = {EXIT_MACHINE: "missing tool or permission; the message contains the fix"}
 
 
 class Formatter(click.HelpFormatter):
@@ -38,7 +40,7 @@ class Formatter(click.HelpFormatter):
         super().write_dl(kept, col_max, col_spacing)
 
     def write_command(self, line: str) -> None:
-        """Write a command line; where it is too long it goes on in the next, as a shell takes it."""
+        """Write a command line, folded as a shell accepts it."""
         indent = " " * self.current_indent
         fill = textwrap.TextWrapper(self.width - len(" \\"), break_long_words=False, break_on_hyphens=False)
         fill.initial_indent, fill.subsequent_indent = indent, f"{indent}    "
@@ -64,7 +66,7 @@ class Command(click.Command):
     def __init__(
         self, *args: Any, examples: tuple[str, ...] = (), statuses: Mapping[int, str] | None = None, **attributes: Any
     ) -> None:
-        """Keep what the help teaches besides click's own."""
+        """Keep the examples and the exit statuses."""
         super().__init__(*args, **attributes)
         self.examples = examples
         self.statuses = dict(statuses or {})
@@ -72,16 +74,38 @@ class Command(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write examples and exit statuses."""
         super().format_epilog(ctx, formatter)
-        write_lessons(formatter, self.examples, self.statuses)
+        write_examples(formatter, self.examples, self.statuses)
 
 
 class Group(Command, click.Group):
-    """A group of such commands, which teaches in the same way."""
+    """A group of such commands, with examples and exit statuses of its own."""
 
     command_class = Command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Resolve a command; for an unknown name the error contains the nearest one."""
+        name, known = args[0] if args else "", self.list_commands(ctx)
+        if name and not name.startswith("-") and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            ctx.fail(
+                f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
+            )
+        return super().resolve_command(ctx, args)
 
-def write_lessons(formatter: click.HelpFormatter, examples: tuple[str, ...], statuses: Mapping[int, str]) -> None:
+    def sentences(self, ctx: click.Context) -> list[tuple[str, str]]:
+        """Return every command with the first sentence of its help."""
+        found = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        return [(name, command.get_short_help_str(_WHOLE)) for name, command in found if command is not None]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl(self.sentences(ctx))
+
+
+def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...], statuses: Mapping[int, str]) -> None:
     """Write examples and exit statuses, where there are any."""
     assert isinstance(formatter, Formatter)  # noqa: S101 - every context of ours makes one
     if examples:
@@ -112,7 +136,7 @@ def design_option(designs: Iterable[str]) -> Callable[[Decorated], Decorated]:
         "--design",
         metavar="D",
         shell_complete=_completing(designs),
-        help=f"Design for all tenants: {', '.join(designs)}. Default: as the intent says.",
+        help=f"Design for all tenants: {', '.join(designs)}. Default: that of the intent.",
     )
 
 

@@ -1,4 +1,4 @@
-"""How commands write: colours mark realms, and everything reads without them; words break at spaces only.
+"""Output of commands: colours mark realms, but no information depends on them; lines break at spaces only.
 
 In a terminal lines are folded to its width; in a pipe a record is one line, however long, for grep and its like.
 """

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 def designs(file: Path, *, as_json: bool) -> None:
     """Compare the designs for the intent in FILE.
 
-    The comparison shows who reaches what, what each design costs, and what it cannot carry. The first host of every
-    tenant is walked to every port of every service that the tenant uses; it stands for the tenant's other hosts.
+    The comparison shows reachability, costs, and what a design cannot carry. The first host of every tenant is walked
+    to every port of every service that the tenant uses; it stands for the tenant's other hosts.
     """
     from farshore.cli.console import output, say, table
     from farshore.cli.inputs import read_planned

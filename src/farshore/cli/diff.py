@@ -1,4 +1,4 @@
-"""``farshore diff``: what a change of the intent does, proven."""
+"""``farshore diff``: the effects of a change of the intent, proven."""
 
 from __future__ import annotations
 
@@ -40,16 +40,15 @@ if TYPE_CHECKING:
 )
 @intent_file("old")
 @intent_file("new")
-@click.option("--only", metavar="TENANT", help="Fail where anything changes for another tenant.")
+@click.option("--only", metavar="TENANT", help="Exit with status 1 if anything changes for another tenant.")
 @design_option(DESIGNS)
 @json_option()
 @click.pass_context
 def diff(context: click.Context, *, old: Path, new: Path, only: str | None, design: str | None, as_json: bool) -> None:
-    """Compare the intents in OLD and NEW, with proof.
+    """Compare the intents OLD and NEW, and prove which tenants are unchanged.
 
-    The comparison shows what changes in addresses and in who reaches what, and which tenants are unchanged: they send
-    the same packets to the same services, and are seen there as before. NEW must hold every property, as with
-    farshore prove.
+    The comparison shows changes of addresses and of reachability. The packets of an unchanged tenant reach the same
+    services, with the same source addresses, as before. NEW must have every property that farshore prove checks.
     """
     from farshore.pipeline import stages
 
@@ -64,7 +63,7 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
     else:
         from farshore.cli.console import output
 
-        show(output(), result, str(new))
+        show(output(), result, str(new) if design is None else f"{new} --design {design}")
     context.exit(EXIT_YES if result.good else EXIT_NO)
 
 
@@ -123,14 +122,14 @@ def show(console: Console, result: DiffResult, new: str) -> None:
         say(console, "no change")
     tenants = "1 tenant" if len(untouched) == 1 else f"{len(untouched):,} tenants"
     names = f": {', '.join(untouched)}" if 0 < len(untouched) <= _MOST_NAMED else ""
-    say(console, f"unchanged, proven: {tenants}{names}")
+    say(console, f"proven unchanged: {tenants}{names}")
     for each in result.failing:
         say(console, f"✗ {each.what} does not hold; for a counterexample: farshore prove {new}", BAD)
     if result.outside:
         others = ", ".join(dict.fromkeys(effect.subject for effect in result.outside[:_MOST]))
-        say(console, f"✗ more than {result.only} changes: {others}", BAD)
+        say(console, f"✗ changes outside {result.only}: {others}", BAD)
     if result.good:
-        alone = f", and only {result.only} changes" if result.only is not None else ""
+        alone = f", and nothing outside {result.only} changes" if result.only is not None else ""
         say(console, f"✓ every property holds{alone}", GOOD)
 
 
@@ -139,7 +138,7 @@ def document(result: DiffResult) -> dict[str, Any]:
     return {
         "ok": result.good,
         "changes": [
-            {"whose": effect.subject, "kind": str(effect.kind), "says": effect.says}
+            {"subject": effect.subject, "kind": str(effect.kind), "says": effect.says}
             for effect in result.difference.effects
         ],
         "untouched": list(result.difference.untouched),

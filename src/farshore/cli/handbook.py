@@ -1,4 +1,4 @@
-"""What other programs need to know of farshore: editors its schema, shells its completion, ``man`` its pages."""
+"""What farshore provides to other programs: a schema for editors, completion for shells, pages for ``man``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHELLS = ("bash", "zsh", "fish")
     cls=Command,
     examples=("farshore schema > farshore.schema.json",),
     statuses={EXIT_YES: "printed"},
-    epilog="""Where the first line of an intent file names the schema, an editor completes keys and marks mistakes:
+    epilog="""Where the first line of an intent file names the schema, an editor completes keys and marks errors:
 
 \b
   # yaml-language-server: $schema=farshore.schema.json
@@ -34,8 +34,8 @@ _SHELLS = ("bash", "zsh", "fish")
 def schema() -> None:
     """Print the JSON Schema of the intent file, for editors.
 
-    It is made from the models that read the file, in draft 2020-12. It does not cover how addresses collide: that is
-    what farshore check is for.
+    The schema is draft 2020-12, and is made from the models that read the file. It does not cover collisions of
+    addresses, which farshore check does.
     """
     from farshore.intent.read.schema_models import json_schema
 
@@ -58,7 +58,7 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes farshore in SHELL.
 
     Commands, options, files, designs, profiles, labs and their nodes are completed. The first example is for the
-    current shell, the others install completion for the shells to come.
+    current shell, the others are for every later one.
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - click has all of the shells
@@ -78,22 +78,24 @@ def completion(context: click.Context, shell: str) -> None:
     statuses={EXIT_YES: "printed or written", **BAD_INPUT},
 )
 @click.argument("command", nargs=-1)
-@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Write all pages into this folder.")
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Write all pages into this directory.")
 @click.pass_context
 def man(context: click.Context, command: tuple[str, ...], into: Path | None) -> None:
-    """Print the manual page of COMMAND, without one that of farshore.
+    """Print the manual page of COMMAND, by default that of farshore.
 
-    Pages are made from the commands' own help, in roff. With --into those of all commands are written into a folder,
-    which a section 1 of a manual path is: farshore.1, farshore-check.1, farshore-lab-run.1 and so on.
+    Pages are made from the help of the commands, in roff. With --into the pages of all commands are written to a
+    directory, such as section 1 of a manual path: farshore.1, farshore-check.1, farshore-lab-run.1 and so on.
     """
     root = context.find_root()
     pages = dict(_pages(root.command, (root.info_name or "farshore",), None))
     if into is None:
         known = {" ".join(words[1:]): page for words, page in pages.items()}
+        if command:
+            known.pop("")
         click.echo(find(known, " ".join(command), "command"), nl=False)
         return
     if command:
-        raise UsageError("--into writes the pages of all commands; leave the command out")
+        raise UsageError("--into writes the pages of all commands; omit COMMAND")
     try:
         into.mkdir(parents=True, exist_ok=True)
         for words, page in pages.items():

@@ -1,4 +1,4 @@
-"""What commands read: the intent file, taken through the pipeline as far as the command needs it."""
+"""Input of commands: the intent file, taken through the pipeline as far as the command needs it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_SHOWN = 100
 
 
 def read_checked(path: Path) -> Checked:
-    """Return everything that checking the intent of a file finds."""
+    """Read an intent file and return every diagnostic."""
     return stages.check(load(path))
 
 

@@ -1,4 +1,4 @@
-"""``farshore lab``: a design running on this machine, to check and to try out."""
+"""``farshore lab``: a design that runs on this machine, to check and to use."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def _nodes(context: click.Context, _parameter: click.Parameter, incomplete: str)
 
 
 _name = click.option(
-    "--name", metavar="N", shell_complete=_lab_names, help="Name of the lab; optional while there is only one."
+    "--name", metavar="N", shell_complete=_lab_names, help="Name of the lab. Required if several exist."
 )
 _design = click.option(
-    "--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: as the intent says."
+    "--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: that of the intent."
 )
 _file, _json = intent_file(), json_option()
 
@@ -73,19 +73,21 @@ def lab() -> None:
     "own_servers",
     metavar="SERVICE",
     multiple=True,
-    help="Leave this service unanswered, for a server of your own in lab exec. May be repeated.",
+    help="Start no server for this service; run your own with lab exec. May be repeated.",
 )
 def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str, ...]) -> None:
     """Bring up a lab of the intent in FILE. It stays until farshore lab down."""
     from farshore.cli.inputs import read_runnable
     from farshore.fabric import names
     from farshore.lab import lifecycle
+    from farshore.lab.registry import all_entries
 
     built = read_runnable(file, design)
     own = frozenset(names.service(find(built.intent.provider.services, each, "service").name) for each in own_servers)
     with progress() as reporter:
         record = lifecycle.up(name or DEFAULT_NAME, file, built.fabric, reporter, own_servers=own)
-    tried = f"farshore lab exec {record.nodes[0]} -- ip route"
+    named = "" if len(list(all_entries())) == 1 else f"--name {record.name} "
+    tried = f"farshore lab exec {named}{record.nodes[0]} -- ip route"
     say(output(), f"lab {record.name} is up: {len(record.nodes)} nodes; try: {tried}", indent=2)
 
 
@@ -101,12 +103,12 @@ def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str,
 @_file
 @_design
 @_json
-@click.option("--all", "show_all", is_flag=True, help="List the flows that are as expected, too.")
+@click.option("--all", "show_all", is_flag=True, help="Also list the flows that are as expected.")
 def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> None:
     """Bring up a lab of the intent in FILE, check allowed and forbidden flows, report, and take it down.
 
-    Every host uses every service that its tenant subscribes to, all at the same moment and from the same source
-    port. Then every host sends what is forbidden: other services and ports, forged sources, other tenants.
+    Every host connects to every service that its tenant uses, all at the same moment and from the same source port.
+    Then forbidden packets are injected: to other services, ports and tenants, and from forged sources.
     """
     from farshore.cli.inputs import read_runnable
     from farshore.lab.lifecycle import run as run_checks
@@ -130,13 +132,13 @@ def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> Non
         "farshore lab exec customer-a/alice -- bash",
     ),
     statuses={**BAD_INPUT, **MACHINE},
-    epilog="Otherwise the exit status is that of the program.",
+    epilog="In all other cases the exit status is that of the program.",
 )
 @click.argument("node", shell_complete=_nodes)
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @_name
 def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
-    """Run any program of this machine in a NODE of the lab, with its exit status, stdin and stdout.
+    """Run a program of this machine in a NODE of the lab.
 
     Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the devices of the design:
     TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy. farshore lab status lists them.
@@ -147,10 +149,10 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     here = only(name)
     record = here.read()
     if record is None:
-        raise UsageError(f"lab {here.name!r} is not up; remove what is left of it with: farshore lab down")
+        raise UsageError(f"lab {here.name!r} is not up; remove its remains with: farshore lab down --name {here.name}")
     program = command[1:] if command[0] == "--" else command
     if not program:
-        raise UsageError("no program to run; write farshore lab exec NODE -- PROGRAM")
+        raise UsageError("no program given; write farshore lab exec NODE -- PROGRAM")
     run_in_node(record, node, program)
 
 
@@ -178,12 +180,16 @@ def status(name: str | None, *, as_json: bool) -> None:
         if record is None:
             say(
                 console,
-                f"{here.name}: not up; remove what is left of it with: farshore lab down --name {here.name}",
+                f"{here.name}: not up; remove its remains with: farshore lab down --name {here.name}",
                 indent=2,
             )
             continue
         state = "up" if record.is_up else "dead"
-        say(console, f"{record.name}: {state}, {record.design} of {record.intent}, since {record.created}", indent=2)
+        say(
+            console,
+            f"{record.name}: {state}, design {record.design}, intent {record.intent}, since {record.created}",
+            indent=2,
+        )
         for node in record.nodes:
             say(console, node, lead="  ")
     if not found:
@@ -196,7 +202,7 @@ def status(name: str | None, *, as_json: bool) -> None:
 )
 @_name
 def down(name: str | None) -> None:
-    """Take a lab down and leave nothing of it."""
+    """Take a lab down and remove everything that belongs to it."""
     from farshore.lab import lifecycle
     from farshore.lab.registry import only
 
@@ -206,13 +212,13 @@ def down(name: str | None) -> None:
 
 
 def print_json(results: Sequence[Result]) -> None:
-    """Print the results as design.md gives them."""
+    """Print the results for programs."""
     checks = [{"name": r.name, "expected": r.expected, "observed": r.observed, "ok": r.ok} for r in results]
     click.echo(json.dumps({"ok": all(result.ok for result in results), "checks": checks}, indent=2))
 
 
 def print_text(results: Sequence[Result], *, show_all: bool) -> None:
-    """Print what differed, or with ``show_all`` every check, and a summary."""
+    """Print the differences, or with ``show_all`` every check, and a summary."""
     console = output()
     for result in results:
         if result.ok and not show_all:
@@ -221,7 +227,7 @@ def print_text(results: Sequence[Result], *, show_all: bool) -> None:
         line.append(f"{result.expected:7}", "dim")
         line.append(result.name, "default")
         if not result.ok:
-            line.append(f": {result.observed}", BAD)
+            line.append(f": observed {result.observed}", BAD)
         say(console, line, indent=16)
     reach = [result for result in results if result.expected is Outcome.REACH]
     block = [result for result in results if result.expected is Outcome.BLOCK]

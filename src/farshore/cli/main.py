@@ -1,8 +1,7 @@
-"""The command line's entrance: loads a command only when it is asked for, and turns errors into exits."""
+"""The entry point of the command line: it loads the command that runs, and turns errors into exit statuses."""
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import io
 import os
@@ -26,12 +25,12 @@ COMMANDS = {
     ),
     "demo": (
         "farshore.cli.demo.command:demo",
-        "Show two hosts with one address reach a service that has it, too.",
+        "Run two hosts and a service with the same address in a lab.",
     ),
     "designs": ("farshore.cli.designs:designs", "Compare the designs for the intent in FILE."),
-    "diff": ("farshore.cli.diff:diff", "Compare the intents in OLD and NEW, with proof."),
+    "diff": ("farshore.cli.diff:diff", "Compare the intents OLD and NEW, and prove which tenants are unchanged."),
     "lab": ("farshore.cli.lab:lab", "Run a design on this machine, in network namespaces of its own."),
-    "man": ("farshore.cli.handbook:man", "Print the manual page of COMMAND, without one that of farshore."),
+    "man": ("farshore.cli.handbook:man", "Print the manual page of COMMAND, by default that of farshore."),
     "plan": ("farshore.cli.plan:plan", "Show the address plan of the intent in FILE."),
     "prove": ("farshore.cli.prove:prove", "Prove for all packets that tenants reach their services and nothing else."),
     "schema": ("farshore.cli.handbook:schema", "Print the JSON Schema of the intent file, for editors."),
@@ -58,20 +57,9 @@ class LazyGroup(Group):
         assert isinstance(command, click.Command)  # noqa: S101 - the table above names commands only
         return command
 
-    def resolve_command(
-        self, context: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Resolve a command and, where there is none of that name, say which names are near."""
-        name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
-            near = difflib.get_close_matches(name, COMMANDS, n=1)
-            context.fail(f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-        return super().resolve_command(context, args)
-
-    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what each command does."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, sentence) for name, (_, sentence) in sorted(COMMANDS.items())])
+    def sentences(self, _context: click.Context) -> list[tuple[str, str]]:
+        """Return every command with the first sentence of its help, without importing it."""
+        return [(name, sentence) for name, (_, sentence) in sorted(COMMANDS.items())]
 
     def shell_complete(self, context: click.Context, incomplete: str) -> list[CompletionItem]:
         """Return the commands whose names begin so, or what completes an option."""
@@ -105,13 +93,13 @@ class LazyGroup(Group):
     "--log",
     type=click.Choice(["debug", "info", "warning", "error"]),
     envvar="FARSHORE_LOG",
-    help="Write log messages of this level and above to stderr; also by FARSHORE_LOG.",
+    help="Write log messages of this level and above to stderr. Also set by FARSHORE_LOG.",
 )
 def cli(log: str | None) -> None:
     """Let tenants with the same addresses reach a provider's shared services.
 
     One YAML file, the intent, lists services and the tenants that use them. farshore plans the addresses, translates
-    twice over a lake of addresses that no one else uses, proves the result, and runs it on Linux.
+    twice over a lake of addresses that no other network uses, proves the result, and runs it on Linux.
     """
     if log is not None:
         import logging

@@ -33,9 +33,9 @@ from farshore.translation import PortBlockNapt
 def plan(file: Path, as_json: bool) -> None:
     """Show the address plan of the intent in FILE.
 
-    Every service gets an address in the lake, every tenant network a block of the lake, and every tenant an address
-    of its own range for each service that it uses and for each provider host that may call it. The same file always
-    gives the same plan, and an addition at the end of the tenants, services or hosts moves no other address.
+    Every service has a lake address, every tenant network a block of the lake, and every tenant a presented address
+    for each service that it uses and for each provider host that may call it. The same file always gives the same
+    plan, and an addition at the end of the tenants, services or hosts moves no other address.
     """
     read = read_planned(file)
     intent, planned = read.intent, read.plan
@@ -55,8 +55,8 @@ def _tables(intent: Intent, planned: Plan) -> Iterator[tuple[Sequence[str], Sequ
         (("service", "provider address", "lake address"), _services(planned)),
         (("tenant", "network", "mode", "lake", "provider"), _sources(planned, styles)),
         (("tenant", "service", "presented address"), _presented(planned, styles)),
-        (("may call tenants", "provider address", "lake address"), _callers(planned)),
-        (("tenant", "called by", "seen as", "on"), _calls(intent, planned, styles)),
+        (("caller", "provider address", "lake address"), _callers(planned)),
+        (("tenant", "caller", "presented address", "on"), _calls(intent, planned, styles)),
         (("tenant", "host", "appears as"), _hosts(intent, planned, styles)),
     )
     for headings, rows in tables:

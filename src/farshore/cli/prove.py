@@ -13,7 +13,7 @@ from rich.text import Text
 from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option, profile_option
 from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_NO, EXIT_YES, counted
 from farshore.semantics.profile import PROFILES
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 def prove(context: click.Context, *, file: Path, design: str | None, profile: str | None, as_json: bool) -> None:
     """Prove for all packets that tenants reach their services and nothing else.
 
-    Every possible packet is injected on every link: of every tenant, of the provider's hosts, of the Internet. Where
-    it goes, and where the replies go, is compared with the intent. For a property that fails, a packet that shows it
+    Every possible packet is injected on every link: of every tenant, of the provider's hosts, of the Internet. Its
+    path, and that of the replies, is compared with the intent. For a property that does not hold, a counterexample
     is walked step by step.
     """
     from farshore.cli.inputs import read_built
@@ -71,12 +71,12 @@ def prove(context: click.Context, *, file: Path, design: str | None, profile: st
 
 # What each property means, by its name.
 MEANS = {
-    "reach": "every tenant reaches the services that it uses, and the replies come back",
-    "nothing-else": "no host reaches anything else",
+    "reach": "every tenant reaches its services and receives the replies",
+    "nothing-else": "no host reaches any other node, address or port",
     "tenant-isolation": "no tenant reaches another tenant",
     "no-forged-source": "no packet passes with a source that is not the sender's own",
     "no-address-leaks": "no address leaks into another realm",
-    "one-to-one": "no two flows look alike to a device",
+    "one-to-one": "no two flows match the same session of a device",
     "no-ambiguity": "no device has the same destination on two sides",
     "internet-containment": "the Internet reaches published services only, and no tenant reaches the Internet",
     "return-path": "replies take the path of the request in reverse",
@@ -93,7 +93,11 @@ def show(
     say(console, f"design {design}", "bold")
     for result in results:
         sign, style = ("✓", "green") if result.holds else ("✗", BAD)
-        cases = f"{result.checked:,} checked" if result.holds else f"refuted, {len(result.refuted):,} times"
+        cases = (
+            f"{counted(result.checked, 'case')} checked"
+            if result.holds
+            else f"refuted in {counted(len(result.refuted), 'case')}"
+        )
         lead = Text(f"{sign} {result.what:<{_WIDEST}}  ", style)
         say(console, Text.assemble((MEANS[result.what], style), (f" ({cases})", "dim")), lead=lead)
     by_walk: dict[tuple[object, ...], list[Counterexample]] = {}
@@ -121,7 +125,7 @@ def show(
 
 
 def document(design: str, results: tuple[PropertyResult, ...], shown: Shown) -> dict[str, Any]:
-    """Return the shape that design.md gives proofs."""
+    """Return the result for programs."""
     return {
         "ok": all(result.holds for result in results),
         "design": design,
@@ -144,7 +148,7 @@ def _document(each: Counterexample) -> dict[str, Any]:
 
     cause = each.cause
     return walk_document(each.walk) | {
-        "because": each.reason,
+        "reason": each.reason,
         "device": cause.device,
         "origin": None if cause.origin is None else str(cause.origin),
         "rule": cause.rule,

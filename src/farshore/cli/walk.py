@@ -32,7 +32,7 @@ from farshore.semantics.profile import PROFILES
     ),
     statuses={
         EXIT_YES: "delivered",
-        EXIT_NO: "check failed: a glitch, a refusal or, with --live, a difference",
+        EXIT_NO: "check failed: a glitch, a drop or, with --live, a difference",
         **BAD_INPUT,
         **MACHINE,
     },
@@ -54,9 +54,11 @@ from farshore.semantics.profile import PROFILES
 )
 @design_option(DESIGNS)
 @profile_option(PROFILES)
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw the walk into this file, too.")
-@click.option("--live", is_flag=True, help="Send the packet through a lab, too, and compare.")
-@click.option("--name", metavar="N", help="Lab for --live. Default: the one that is up, or a new one.")
+@click.option(
+    "--svg", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the walk, as SVG, into this file."
+)
+@click.option("--live", is_flag=True, help="Also send the packet through a lab, and compare.")
+@click.option("--name", metavar="N", help="Lab for --live. Default: the lab of this file and design, or a new one.")
 @json_option()
 @click.pass_context
 def walk(
@@ -74,15 +76,15 @@ def walk(
 ) -> None:
     """Walk a packet and its reply through a design, step by step.
 
-    A glitch is a step that is ambiguous or impossible. The walk goes on after it, and in the end lists every glitch
-    with its cause and its fix. A flow that the intent does not permit may be walked, too: the walk ends at the step
-    that drops it.
+    A glitch is a step that is ambiguous or impossible. The walk continues after a glitch and lists all glitches at
+    its end, each with its cause and its fix. A flow that the intent does not permit can be walked as well: the walk
+    ends at the step that drops it.
     """
     from farshore.cli.inputs import read_built
     from farshore.pipeline import stages
 
     if name is not None and not live:
-        raise UsageError("--name is for --live only; add --live, or leave --name out")
+        raise UsageError("--name requires --live; add --live, or omit --name")
     stages.design_named(design)
     chosen = stages.profile_named(profile)
     built = read_built(file, design)

@@ -1,4 +1,4 @@
-"""``farshore walk --live``: the same packet, through a lab; what was predicted beside what was seen."""
+"""``farshore walk --live``: the same packet through a lab, predicted and observed side by side."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def _lab(up: Record | None, file: Path, fabric: Fabric) -> Iterator[Record]:
 def _named(name: str, file: Path, fabric: Fabric) -> Record:
     record = _up(only(name))
     if record is None:
-        raise UsageError(f"lab {name!r} is not up; make it with: farshore lab up {file} --name {name}")
+        raise UsageError(f"lab {name!r} is not up; create it with: farshore lab up {file} --name {name}")
     if not _fits(record, file, fabric):
         raise UsageError(
-            f"lab {name!r} is {record.design} of {record.intent}, not {fabric.design} of {file} as it is now; "
-            "leave --name out to have a lab made for this walk"
+            f"lab {name!r} has design {record.design} of {record.intent}, not {fabric.design} of {file} in its present "
+            "state; omit --name to create a lab for this walk"
         )
     return record
 
@@ -82,7 +82,7 @@ def _fits(record: Record, file: Path, fabric: Fabric) -> bool:
 
 
 def show(console: Console, came: Live) -> None:
-    """Print what the walk predicts beside what was seen, and whether they agree."""
+    """Print prediction and observation side by side, and whether they agree."""
     rows = [
         (
             cell(str(step.number)),
@@ -99,7 +99,7 @@ def show(console: Console, came: Live) -> None:
         how = "leaving" if stray.leaving else "arriving at"
         say(
             console,
-            f"also seen {how} {stray.end.node} on {stray.end.interface}: {_packet(stray.form)}",
+            f"also observed {how} {stray.end.node} on {stray.end.interface}: {_packet(stray.form)}",
             "red",
             indent=2,
         )
@@ -109,14 +109,14 @@ def show(console: Console, came: Live) -> None:
 
 
 def verdict(came: Live) -> str:
-    """Return in one sentence what came of it."""
+    """Return the result in one sentence."""
     number = came.differs_at
     if number is None and came.strays:
-        return "live: the packet was also seen off the path of the walk"
+        return "live: the packet is also observed off the path of the walk"
     if number is None:
         last = came.steps[-1]
         if last.predicted is None:
-            return f"live: the packet stops at step {last.number}, as the walk says"
+            return f"live: the packet is dropped at step {last.number}, as predicted"
         return f"live: the lab agrees with the walk at all {len(came.steps)} steps"
     failed = next(step for step in came.steps if step.number == number)
     if failed.observed is None and number in came.walk.glitches:

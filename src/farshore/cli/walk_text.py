@@ -1,4 +1,4 @@
-"""A walk for people: a table on a wide screen, and a block for each step anywhere else.
+"""A walk as text: a table on a wide terminal, and a block for each step anywhere else.
 
 Colours mark realms, and the realm's name stands beside each address, so that it reads without colour, too.
 """
@@ -17,7 +17,17 @@ from farshore.port import Protocol
 from farshore.realm import Address
 from farshore.semantics.packet import Packet
 from farshore.walk.tell.journey import Phase, Step, Walk
-from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
+from farshore.walk.tell.summary import (
+    Remark,
+    glitch_heading,
+    glitch_list,
+    mark,
+    notes,
+    profile_says,
+    state,
+    title,
+    verdict,
+)
 
 _QUIET = "dim"
 _ARROWS = {Phase.REQUEST: "→", Phase.REPLY: "←"}
@@ -84,7 +94,7 @@ class _Page:
 
     def _laid_out(self, walk: Walk, folding: _Folding) -> list[list[Text]] | None:
         """Return the heading and the rows of a table as lines, None where there is too little room for them."""
-        rows = [tuple(self._cells(step, mark(walk, step), folding)) for step in walk.steps]
+        rows = [tuple(self._cells(walk, step, folding)) for step in walk.steps]
         headings = tuple(Text(heading, "bold") for heading in _HEADINGS)
         natural = [max(_widest(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
         prose = [_HEADINGS.index(name) for name in ("action", "state")]
@@ -100,24 +110,26 @@ class _Page:
         widths[prose[0]], widths[prose[1]] = action, state
         return [_row(cells, widths) for cells in (headings, *rows)]
 
-    def _cells(self, step: Step, word: str, folding: _Folding) -> Iterator[Text]:
+    def _cells(self, walk: Walk, step: Step, folding: _Folding) -> Iterator[Text]:
+        word, how = mark(walk, step), state(walk, step)
         yield Text(f"{step.number} {_ARROWS[step.phase]}", BAD if word else "")
         yield Text(step.at)
         yield Text(step.action)
-        how = (folding.before_destination, folding.before_realm)
-        yield self.packet(step.before, *how)
-        yield Text("unchanged", _QUIET) if step.after == step.before else self.packet(step.after, *how)
-        yield Text.assemble((f"✗ {word}: " if word else "", BAD), step.state)
+        ends = (folding.before_destination, folding.before_realm)
+        yield self.packet(step.before, *ends)
+        yield Text("unchanged", _QUIET) if step.after == step.before else self.packet(step.after, *ends)
+        yield Text.assemble((f"✗ {word}" if word else "", BAD), (": " if word and how else "", BAD), how)
 
     def blocks(self, walk: Walk) -> None:
         """Print a block for each step."""
         for phase, steps in _halves(walk):
             self.line(Text(f"{phase} {_ARROWS[phase]}", "bold"))
             for step in steps:
-                self._block(step, mark(walk, step))
+                self._block(walk, step)
             self.console.print()
 
-    def _block(self, step: Step, word: str) -> None:
+    def _block(self, walk: Walk, step: Step) -> None:
+        word, how = mark(walk, step), state(walk, step)
         heading = Text(step.at, "bold")
         if word:
             heading = heading + Text(f"  ✗ {word}", BAD)
@@ -128,8 +140,8 @@ class _Page:
         else:
             self._field("before", self.packet(step.before))
             self._field("after", self.packet(step.after))
-        if step.state:
-            self._field("state", Text(step.state))
+        if how:
+            self._field("state", Text(how))
 
     def _field(self, name: str, text: Text) -> None:
         self.line(text, f"     {name:8}")

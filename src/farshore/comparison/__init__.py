@@ -1,1 +1,1 @@
-"""The designs side by side: who reaches what by each, what each costs, and what it cannot carry."""
+"""The designs side by side: reachability, costs, and what a design cannot carry."""

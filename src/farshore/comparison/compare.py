@@ -1,4 +1,4 @@
-"""Walking every design of an intent, and counting what it takes. Pure."""
+"""Walk every design of an intent, and count its costs. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a design for one intent, as plain values."""
+"""The summary of a design for one intent, as plain values."""
 
 from __future__ import annotations
 

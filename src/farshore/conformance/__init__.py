@@ -1,1 +1,1 @@
-"""Conformance: what must and what must not be possible, and the checks of a network that runs."""
+"""Conformance: allowed and forbidden flows, and the checks of a running network."""

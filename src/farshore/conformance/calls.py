@@ -1,4 +1,4 @@
-"""What the provider's hosts must be able to open to tenants' hosts, and what not. Pure."""
+"""Calls of the provider's hosts to tenants' hosts: those that must pass and those that must be blocked. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from farshore.traffic.packet import TCP_ACK, TCP_SYN, WirePacket
 
 
 def calls(tenant: Tenant, topology: Topology) -> Iterator[Check]:
-    """Yield every call to every host of a tenant that the provider reaches, and what it must not open there."""
+    """Yield every permitted call to every host of a tenant, and calls that must be blocked."""
     ports = topology.reached(tenant.name)
     for name, caller in topology.plan.callers.items() if ports else ():
         node, presented = names.service(name), topology.plan.tenants[tenant.name].callers[name]
@@ -44,31 +44,33 @@ def calls(tenant: Tenant, topology: Topology) -> Iterator[Check]:
             for probe in (TCP_PROBE, UDP_PROBE):
                 if probe not in ports:
                     packet = injected(probe, caller.address.ip, dialled)
-                    what = f"{node} calls {host.name} on {probe}, which it may not: {packet}"
+                    what = f"{node} calls {host.name} on {probe}, which is not permitted: {packet}"
                     yield Check(what, Outcome.BLOCK, Injection(node, "provider", packet))
             offered = next((port for port in ports if port.protocol is not Protocol.ICMP), ports[0])
             forged = injected(offered, STRANGER, dialled)
             yield Check(
-                f"{node} calls {host.name} as a stranger: {forged}", Outcome.BLOCK, Injection(node, "provider", forged)
+                f"{node} calls {host.name} from a forged source: {forged}",
+                Outcome.BLOCK,
+                Injection(node, "provider", forged),
             )
     if ports:
         yield from _others(tenant, topology)
 
 
 def _others(tenant: Tenant, topology: Topology) -> Iterator[Check]:
-    """Yield the calls of services, where others are named that may call."""
+    """Yield the calls of services, where only the listed hosts of the provider may call."""
     host = topology.hosts[tenant.name][0]
     appears = topology.appears(tenant.name, host.address)
     dialled, port = (appears.provider or appears.lake).ip, topology.reached(tenant.name)[0]
     for service in topology.intent.provider.services.values():
         if service.name not in topology.plan.callers:
             node, packet = names.service(service.name), injected(port, service.address.ip, dialled)
-            name = f"{node}, which may not, calls {host.name}: {packet}"
+            name = f"{node} calls {host.name} without a permit: {packet}"
             yield Check(name, Outcome.BLOCK, Injection(node, "provider", packet))
 
 
-def unasked(tenant: Tenant, topology: Topology) -> Iterator[Check]:
-    """Yield what the provider's side might try on a tenant without having been asked."""
+def unsolicited(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield packets of the provider's side to a tenant that belong to no flow of the tenant."""
     host = topology.hosts[tenant.name][0].address
     seen = topology.appears(tenant.name, host)
     at_lake = tenant.name in topology.lake
@@ -90,6 +92,6 @@ def unasked(tenant: Tenant, topology: Topology) -> Iterator[Check]:
         for packet in packets:
             # Inside the provider's network, a tenant's real address may well be one of the provider's own.
             if packet.destination not in reachable and not topology.may_call(tenant.name, name, packet):
-                kind = "" if packet.tcp_flags == TCP_SYN else " with an answer to nothing"
-                what = f"{node} calls {tenant.name} unasked{kind}: {packet}"
+                kind = "packet" if packet.tcp_flags == TCP_SYN else "reply"
+                what = f"{node} sends an unsolicited {kind} to {tenant.name}: {packet}"
                 yield Check(what, Outcome.BLOCK, Injection(node, "provider", packet))

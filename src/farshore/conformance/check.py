@@ -1,4 +1,4 @@
-"""A check of a lab: who tries what, and whether it must reach or be blocked. Values only."""
+"""A check of a lab: sender, packet or exchange, and the expected outcome. Values only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real exchanges: hosts use services as their own programs would, all at the same moment.
+"""Real exchanges: hosts connect to services by sockets, all at the same moment.
 
 :func:`exchange_all` makes the checks' exchanges, and :func:`fetch` returns the answers themselves.
 """
@@ -61,16 +61,16 @@ class Fetched:
             return self.failure
         first, last = exchange.seen_ports or (exchange.source_port, exchange.source_port)
         if answer.service != exchange.service:
-            return f"{answer.service} answered instead of {exchange.service}"
+            return f"reply from {answer.service}, expected {exchange.service}"
         if answer.source != str(exchange.seen_as):
-            return f"seen as {answer.source} instead of {exchange.seen_as}"
+            return f"source {answer.source}, expected {exchange.seen_as}"
         if not first <= answer.source_port <= last:
-            return f"seen from port {answer.source_port} instead of {first if first == last else f'{first}-{last}'}"
+            return f"source port {answer.source_port}, expected {first if first == last else f'{first}-{last}'}"
         claimed = (answer.tenant, answer.client, answer.client_port)
         expected = (exchange.identified_as, str(exchange.source), exchange.source_port)
         if exchange.identified_as is not None and claimed != expected:
-            whose = f"{exchange.identified_as} at {exchange.source}:{exchange.source_port}"
-            return f"identified as {claimed} instead of {whose}"
+            identity = f"{exchange.identified_as} at {exchange.source}:{exchange.source_port}"
+            return f"caller identity {claimed}, expected {identity}"
         return None
 
 
@@ -78,7 +78,7 @@ def parsed(answer: bytes) -> Fetched:
     """Return what an HTTP answer of a service contains."""
     head, _, body = answer.partition(b"\r\n\r\n")
     if not head.startswith((b"HTTP/1.0 200", b"HTTP/1.1 200")):
-        return Fetched(None, f"answered {head[:40]!r}")
+        return Fetched(None, f"unexpected reply {head[:40]!r}")
     return Fetched(ServiceAnswer(**json.loads(body)), None)
 
 
@@ -125,7 +125,7 @@ def _answer(connection: socket.socket | str) -> Fetched:
         while part := connection.recv(_PART):
             answer += part
     except OSError as error:
-        return Fetched(None, f"no answer: {error}")
+        return Fetched(None, f"no reply: {error}")
     return parsed(answer)
 
 
@@ -226,17 +226,17 @@ async def _udp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
     loop = asyncio.get_running_loop()
     own.connect((str(exchange.destination), exchange.port.number))
     await moment.ready()
-    question = f"{exchange.node} asks {exchange.service}".encode()
+    question = f"{exchange.node} to {exchange.service}".encode()
     await moment.wait_for(loop.sock_sendall(own, question))
     answer = await moment.wait_for(loop.sock_recv(own, _PART))
-    return Outcome.REACH if answer == question else f"answered {answer[:40]!r}"
+    return Outcome.REACH if answer == question else f"unexpected reply {answer[:40]!r}"
 
 
 async def _icmp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
     loop = asyncio.get_running_loop()
     own.connect((str(exchange.destination), 0))  # from then on the kernel passes only what comes from there
     await moment.ready()
-    rest = exchange.source_port.to_bytes(2, "big") + b"\0\1" + f"{exchange.node} asks {exchange.service}".encode()
+    rest = exchange.source_port.to_bytes(2, "big") + b"\0\1" + f"{exchange.node} to {exchange.service}".encode()
     check = checksum(bytes((ECHO_REQUEST, 0, 0, 0)) + rest)
     await moment.wait_for(loop.sock_sendall(own, bytes((ECHO_REQUEST, 0)) + check.to_bytes(2, "big") + rest))
 

@@ -1,11 +1,11 @@
-"""What must and what must not be possible, worked out from the intent and its plan. Pure."""
+"""Allowed and forbidden flows, derived from the intent and its plan. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
 
-from farshore.conformance.calls import calls, unasked
+from farshore.conformance.calls import calls, unsolicited
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.refusals import good_injections, tenant_refusals
 from farshore.conformance.topology import SHARED_SOURCE_PORT, TCP_PROBE, UDP_PROBE, Topology, injected
@@ -16,7 +16,7 @@ from farshore.traffic.packet import WirePacket
 
 
 def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...]:
-    """Return every check of a fabric, those that must reach first, each name once."""
+    """Return every check of a fabric, allowed flows first, each name once."""
     topology = Topology.of(intent, plan, fabric)
     checks: list[Check] = []
     for tenant in intent.tenants.values():
@@ -24,7 +24,7 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
             *_within_limits(tenant, list(_exchanges(tenant, topology)), topology),
             *calls(tenant, topology),
             *tenant_refusals(tenant, topology),
-            *unasked(tenant, topology),
+            *unsolicited(tenant, topology),
         ]
     if topology.internet is not None:
         checks += _internet(topology.internet, topology)
@@ -33,16 +33,16 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
 
 
 def _within_limits(tenant: Tenant, exchanges: list[Check], topology: Topology) -> Iterator[Check]:
-    """Yield as many exchanges as the tenant may have at once; the last one's name says how many were left out.
+    """Yield as many exchanges as the tenant may have at once; the name of the last contains how many were left out.
 
     The made-up packets of a tenant that must arrive open flows too.
     """
     most = topology.room(tenant)
     room = len(exchanges) if most is None else most - good_injections(tenant, topology)
-    of_what = "sessions" if most == tenant.sessions else "new sessions a second"
+    of_what = "sessions" if most == tenant.sessions else "new sessions per second"
     for number, check in enumerate(exchanges[:room], 1):
         left_out = len(exchanges) - room if number == room else 0
-        more = f" ({left_out} more are beyond its limit of {most} {of_what})" if left_out > 0 else ""
+        more = f" ({left_out} more exceed its limit of {most} {of_what})" if left_out > 0 else ""
         yield replace(check, name=check.name + more)
 
 
@@ -66,18 +66,18 @@ def _exchanges(tenant: Tenant, topology: Topology) -> Iterator[Check]:
                 if topology.carries(tenant.name, service, port):
                     yield Check(f"{host.name} reaches {service} {port} at {presented.ip}", Outcome.REACH, exchange)
                 else:
-                    name = f"{host.name} tries {service} {port} at {presented.ip}, which the proxy does not carry"
+                    name = f"{host.name} sends to {service} {port} at {presented.ip}, which the proxy does not carry"
                     yield Check(name, Outcome.BLOCK, exchange)
 
 
 def _internet(host: EndSystem, topology: Topology) -> Iterator[Check]:
-    """Yield what the Internet may reach, and what it might try beyond that."""
+    """Yield what the Internet may reach, and what must be blocked."""
     for service in topology.intent.provider.services.values():
         if service.internet is not None:
             yield from _published(host, service, topology)
         for where, target in (("real", service.address.ip), ("lake", topology.plan.services[service.name].lake.ip)):
             packet = injected(service.ports[0], host.address.ip, target)
-            yield _refused(host, f"goes straight to the {where} address of {service.name}", packet)
+            yield _refused(host, f"sends directly to the {where} address of {service.name}", packet)
     for tenant in topology.intent.tenants.values():
         victim = topology.hosts[tenant.name][0].address
         lake = topology.appears(tenant.name, victim).lake.ip
@@ -85,7 +85,7 @@ def _internet(host: EndSystem, topology: Topology) -> Iterator[Check]:
             # What the provider's own hosts may call is nothing for the Internet.
             for port in (TCP_PROBE, *topology.reached(tenant.name)):
                 packet = injected(port, host.address.ip, target)
-                yield _refused(host, f"tries {tenant.name} by its {where} address", packet)
+                yield _refused(host, f"sends to the {where} address of {tenant.name}", packet)
 
 
 def _published(host: EndSystem, service: Service, topology: Topology) -> Iterator[Check]:
@@ -95,9 +95,9 @@ def _published(host: EndSystem, service: Service, topology: Topology) -> Iterato
         exchange = Exchange(host.name, here, SHARED_SOURCE_PORT, public, port, service.name, seen_as=here)
         yield Check(f"{host.name} reaches {service.name} {port} at {public}", Outcome.REACH, exchange)
     for port in (TCP_PROBE, UDP_PROBE):
-        yield _refused(host, f"tries {port}, which {service.name} does not offer", injected(port, here, public))
+        yield _refused(host, f"sends to {port}, which {service.name} does not offer", injected(port, here, public))
     lake = topology.plan.services[service.name].lake.ip
-    yield _refused(host, "forges a source in the lake", injected(service.ports[0], lake, public))
+    yield _refused(host, "sends from a forged source, a lake address", injected(service.ports[0], lake, public))
 
 
 def _refused(host: EndSystem, what: str, packet: WirePacket) -> Check:

@@ -1,4 +1,4 @@
-"""A walk compared with a network that runs: the packet is sent, the service answers, every wire is captured."""
+"""A walk compared with a running network: the packet is sent, the service replies, every link is captured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What must not be possible for a tenant, from its host and from its WAN router. Pure."""
+"""Forbidden flows of a tenant, from its host and from its WAN router. Pure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from farshore.traffic.packet import WirePacket
 
 
 def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
-    """Yield what a tenant might try, from its host and from its WAN router's own wire.
+    """Yield the forbidden packets of a tenant, from its host and from the wire of its WAN router.
 
     With it comes, for each of the two places, one good packet that must arrive: it shows that the others
     are blocked and not merely lost.
@@ -40,7 +40,7 @@ def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
             yield Check(f"{where} {what}: {packet}", Outcome.BLOCK, Injection(entry.node, entry.interface, packet))
         good = _good_packet(tenant, entry, host, topology)
         if good is not None and number < good_injections(tenant, topology):
-            yield Check(f"{where} may send: {good.packet}", Outcome.REACH, good)
+            yield Check(f"{where} sends an allowed packet: {good.packet}", Outcome.REACH, good)
     yield from _connections(tenant, host, topology)
 
 
@@ -94,14 +94,14 @@ def _bad_packets(tenant: Tenant, here: IPv4Address, topology: Topology) -> Itera
         offered = topology.ports(service)
         for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *_swapped(offered)):
             if port not in offered:
-                yield f"tries {port}, which {service} does not offer", injected(port, here, presented.ip)
+                yield f"sends to {port}, which {service} does not offer", injected(port, here, presented.ip)
         yield from _forgeries(tenant, here, presented.ip, offered[0], topology)
     yield from _unpresented(tenant, here, topology)
     yield from _straight(tenant, here, topology)
     yield from _toward_another(tenant, here, topology)
     yield from _toward_callers(tenant, here, topology)
     if topology.internet is not None:
-        yield "tries to go on to the Internet", injected(TCP_PROBE, here, topology.internet.address.ip)
+        yield "sends to the Internet through the provider", injected(TCP_PROBE, here, topology.internet.address.ip)
 
 
 def _swapped(offered: tuple[Port, ...]) -> Iterator[Port]:
@@ -116,21 +116,21 @@ def _forgeries(
 ) -> Iterator[tuple[str, WirePacket]]:
     forged = {
         "its own lake address": topology.appears(tenant.name, Address(tenant.realm, here)).lake.ip,
-        "a stranger": STRANGER,
-        "the service": presented,
+        "an unassigned address": STRANGER,
+        "the presented address": presented,
     }
     other = topology.next_tenant(tenant)
     if other is not None:
         victim = topology.hosts[other.name][0].address
-        forged[f"{other.name} in the lake"] = topology.appears(other.name, victim).lake.ip
-        forged[f"{other.name}'s host"] = victim.ip
+        forged[f"a lake address of {other.name}"] = topology.appears(other.name, victim).lake.ip
+        forged[f"an address of {other.name}"] = victim.ip
     for who, source in forged.items():
         if not owns(tenant, source):
-            yield f"forges the source of {who}", injected(port, source, presented)
+            yield f"sends from a forged source, {who}", injected(port, source, presented)
 
 
 def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
-    """Yield a packet to an address of the presented range that presents nothing."""
+    """Yield a packet to an address of the presented range that is not assigned."""
     if tenant.presents is None:
         return
     plan = topology.plan.tenants[tenant.name]
@@ -138,18 +138,18 @@ def _unpresented(tenant: Tenant, here: IPv4Address, topology: Topology) -> Itera
     last = tenant.presents.network.broadcast_address
     free = next((last - n for n in range(tenant.presents.network.num_addresses) if last - n not in used), None)
     if free is not None:
-        yield "tries an address that presents nothing", injected(TCP_PROBE, here, free)
+        yield "sends to an unassigned presented address", injected(TCP_PROBE, here, free)
 
 
 def _straight(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
     """Yield packets that leave out the first translation, or both."""
     for service in topology.intent.provider.services.values():
         subscribed = service.name in topology.plan.tenants[tenant.name].presents
-        whose = service.name if subscribed else f"{service.name}, which it does not use"
+        target = service.name if subscribed else f"{service.name}, which it does not use"
         lake, port = topology.plan.services[service.name].lake.ip, service.ports[0]
-        yield f"goes straight to the lake address of {whose}", injected(port, here, lake)
+        yield f"sends directly to the lake address of {target}", injected(port, here, lake)
         if not owns(tenant, service.address.ip):
-            yield f"goes straight to the real address of {whose}", injected(port, here, service.address.ip)
+            yield f"sends directly to the real address of {target}", injected(port, here, service.address.ip)
 
 
 def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
@@ -159,9 +159,9 @@ def _toward_another(tenant: Tenant, here: IPv4Address, topology: Topology) -> It
     victim = topology.hosts[other.name][0].address
     lake = topology.appears(other.name, victim).lake.ip
     for port in (TCP_PROBE, UDP_PROBE, ECHO_PROBE, *topology.reached(other.name)):
-        yield f"tries {other.name} in the lake", injected(port, here, lake)
+        yield f"sends to the lake address of {other.name}", injected(port, here, lake)
         if not owns(tenant, victim.ip):
-            yield f"tries {other.name} by its real address", injected(port, here, victim.ip)
+            yield f"sends to the real address of {other.name}", injected(port, here, victim.ip)
 
 
 def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> Iterator[tuple[str, WirePacket]]:
@@ -170,10 +170,10 @@ def _toward_callers(tenant: Tenant, here: IPv4Address, topology: Topology) -> It
         offered = topology.ports(name) if name in topology.plan.tenants[tenant.name].presents else ()
         for port in dict.fromkeys((TCP_PROBE, *topology.reached(tenant.name))):
             if port not in offered:
-                yield f"calls {name}, which may only call", injected(port, here, presented.ip)
+                yield f"sends to {name}, which accepts no calls", injected(port, here, presented.ip)
     for name, caller in topology.plan.callers.items():
         if name not in topology.plan.services:
-            yield f"goes straight to the lake address of {name}", injected(TCP_PROBE, here, caller.lake.ip)
+            yield f"sends directly to the lake address of {name}", injected(TCP_PROBE, here, caller.lake.ip)
 
 
 def owns(tenant: Tenant, ip: IPv4Address) -> bool:

@@ -1,4 +1,4 @@
-"""Make checks in a world: first every exchange at the same moment, then every injection at once."""
+"""Run checks in a world: first all exchanges at the same moment, then all injections at once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FIRST_SEQUENCE = 0x5EA0_0000  # from here an injection's sequence number tells 
 
 
 def run_checks(world: World, checks: Sequence[Check], fabric: Fabric) -> Iterator[Result]:
-    """Make every check in a world that holds the fabric, and yield the results as they come.
+    """Run every check in the world of a fabric, and yield the results in order of completion.
 
     Raises MachineError where the world ends, or is too busy for a complete capture.
     """
@@ -58,7 +58,7 @@ def _observed(injection: Injection, receivers: Sequence[str]) -> str:
     if not receivers:
         return Outcome.BLOCK
     if injection.target is not None and set(receivers) - {injection.owner} != {injection.target}:
-        return f"reached {', '.join(receivers)} instead of {injection.target}"
+        return f"received by {', '.join(receivers)}, expected {injection.target}"
     return Outcome.REACH
 
 

@@ -1,4 +1,4 @@
-"""What the checks of a lab are worked out from: the intent, its plan, and the hosts of the fabric."""
+"""The input of the checks of a lab: the intent, its plan, and the hosts of the fabric."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class AppearsAs:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Who is there. ``hosts`` are the end systems of each tenant, at least one each.
+    """The nodes of a lab. ``hosts`` are the end systems of each tenant, at least one each.
 
     ``shores`` are, for each tenant, the nodes and interfaces from which its own routers send to the first of
     the provider's boxes that filter. ``doors`` are the one of them by which a tenant reaches a service, and

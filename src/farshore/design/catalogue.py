@@ -1,4 +1,4 @@
-"""The designs by name, and the fabric of an intent: of one design, or of those that the intent asks for."""
+"""The designs by name, and the fabric of an intent: of one design, or of those that the intent names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DESIGNS = MappingProxyType[str, Callable[[Intent, Plan], Segment]](
 
 
 def build(intent: Intent, plan: Plan, design: str | None = None) -> Fabric:
-    """Build the fabric of an intent: all of one design or, with None, each tenant by the one that it asks for."""
+    """Build the fabric of an intent: all of one design or, with None, each tenant by its own."""
     if design is not None:
         return _put_together(intent, {design: DESIGNS[design](intent, plan)})
     carried = _shares(intent, plan).items()

@@ -1,4 +1,4 @@
-"""The lake: translate once at each shore, with addresses in between that nobody else uses.
+"""The lake: translate once at each shore, with addresses in between that no other network uses.
 
     host ── CE ── tenant NAT ══ lake ══ provider NAT ── provider's router ── service
                                                               └── edge ── Internet

@@ -1,4 +1,4 @@
-"""One NAT between each tenant and the provider, as first tried in the series Multi-Tenant WAN Access: why one fails.
+"""One NAT between each tenant and the provider, the first design of the series Multi-Tenant WAN Access, which fails.
 
     host ── WAN ── CE with NAT ── provider's router ── service
 

@@ -1,4 +1,4 @@
-"""Engines: what makes a fabric run on a machine."""
+"""Engines: they run a fabric on a machine."""
 
 import logging
 

@@ -31,7 +31,7 @@ NO_ADDRESS = IPv4Address("192.0.0.8")
 
 
 class NodeKind(StrEnum):
-    """What a node is to those who draw the network."""
+    """The role of a node in a network diagram."""
 
     HOST = "host"
     SERVICE = "service"
@@ -44,7 +44,7 @@ class NodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """Where a link ends on a node. The realm tells what the addresses of its packets mean."""
+    """The end of a link on a node. The realm is that of the addresses of its packets."""
 
     name: str
     realm: Realm

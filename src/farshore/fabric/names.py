@@ -13,7 +13,7 @@ _SEPARATOR = "/"
 
 
 class NodeName(str):
-    """The name of a node, ``customer-a/ce``: who owns it, and what it is called there.
+    """The name of a node, ``customer-a/ce``: its owner, and its local name.
 
     It is a string, so JSON, messages and the kernel show it as it is written.
     """

@@ -1,1 +1,1 @@
-"""The intent: what the user wants, read from one YAML file."""
+"""The intent, read from one YAML file."""

@@ -1,4 +1,4 @@
-"""From a file to the intent, or to everything that is wrong with the file: read, then checked."""
+"""From a file to the intent, or to all errors of the file: read, then checked."""
 
 from __future__ import annotations
 

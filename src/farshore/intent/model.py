@@ -1,4 +1,4 @@
-"""What the user wants, as frozen values: the intent file as it was read, before and after the checks."""
+"""The intent as frozen values: the file as it was read, before and after the checks."""
 
 from __future__ import annotations
 

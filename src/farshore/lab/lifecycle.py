@@ -1,4 +1,4 @@
-"""A lab's life: up, found again, down, or whole for a run of checks. It is never half up, and down leaves nothing."""
+"""The life cycle of a lab: up, down, or both around a run of checks. It is never half up, and down leaves nothing."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def down(entry: LabEntry) -> None:
     while entry.is_locked() or not _is_gone(entry):
         _is_gone(entry)
         if time.monotonic() > deadline:
-            raise MachineError(f"lab {entry.name!r} does not end in {_DOWN_SECONDS:.0f} s: see {entry.log_path}")
+            raise MachineError(f"lab {entry.name!r} does not end within {_DOWN_SECONDS:.0f} s; see {entry.log_path}")
         time.sleep(_POLL)
     entry.erase()
 

@@ -1,4 +1,4 @@
-"""The labs of a user: one folder each, with a lock, a record and a log, gone when the lab is.
+"""The labs of a user: one directory each, with a lock, a record and a log, removed with the lab.
 
 The lock is held by every process that the lab needs, and the kernel releases it when the last of them ends, however
 it ends. So whether a lab is up never depends on a clean-up.
@@ -18,12 +18,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from farshore.errors import MachineError, UsageError
+from farshore.lookup import unknown
 from farshore.machine.world import World
 
 DEFAULT_NAME = "lab"
 FOLDER_VARIABLE = "FARSHORE_LABS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder, and must not lead out of ours
 _PRIVATE = 0o700
+_CREATE = "create one with: farshore lab up FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Record:
     @property
     def world(self) -> World:
         """Return the world of the lab, which may be gone."""
-        gone = f"lab {self.name!r} is no longer up; remove the rest of it with: farshore lab down --name {self.name}"
+        gone = f"lab {self.name!r} is no longer up; remove its remains with: farshore lab down --name {self.name}"
         return World(self.pid, self.started, gone)
 
     @property
@@ -52,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class LabEntry:
-    """The folder of one lab."""
+    """The directory of one lab."""
 
     name: str
     folder: Path
@@ -144,15 +146,13 @@ def only(name: str | None) -> LabEntry:
     known = {here.name: here for here in all_entries()}
     if name is not None:
         if name not in known:
-            raise UsageError(f"there is no lab {name!r}; {_these(known)}")
+            raise UsageError(unknown("lab", name, known) if known else f"no lab {name!r}; {_CREATE}")
         return known[name]
-    if len(known) != 1:
-        raise UsageError(f"{'say which lab with --name' if known else 'there is no lab'}; {_these(known)}")
+    if not known:
+        raise UsageError(f"no lab exists; {_CREATE}")
+    if len(known) > 1:
+        raise UsageError(f"several labs exist; select one with --name: {', '.join(known)}")
     return next(iter(known.values()))
-
-
-def _these(known: dict[str, LabEntry]) -> str:
-    return f"up are: {', '.join(known)}" if known else "make one with: farshore lab up FILE"
 
 
 @contextlib.contextmanager
@@ -163,7 +163,7 @@ def claimed(name: str) -> Iterator[tuple[LabEntry, int]]:
     the lab is up already, or cannot have this name.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"a lab cannot be named {name!r}: use up to 40 letters, digits, dots, dashes, underscores")
+        raise UsageError(f"invalid lab name {name!r}; use up to 40 letters, digits, dots, hyphens and underscores")
     here = entry(name)
     try:
         _make_private(here.folder)
@@ -182,7 +182,7 @@ def claimed(name: str) -> Iterator[tuple[LabEntry, int]]:
 
 
 def _no_folder(folder: Path, error: OSError) -> MachineError:
-    return MachineError(f"{folder}: {error.strerror}; set {FOLDER_VARIABLE} to a folder that you may write to")
+    return MachineError(f"{folder}: {error.strerror}; set {FOLDER_VARIABLE} to a writable directory")
 
 
 def _make_private(folder: Path) -> None:
@@ -190,4 +190,4 @@ def _make_private(folder: Path) -> None:
     for path in (folder, folder.parent):
         status = path.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
-            raise MachineError(f"{path} is not a folder of your own; set {FOLDER_VARIABLE} to one that is")
+            raise MachineError(f"directory {path} belongs to another user; set {FOLDER_VARIABLE} to one of your own")

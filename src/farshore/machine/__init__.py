@@ -1,1 +1,1 @@
-"""The machine: namespaces, kernel settings, and netlink. It knows names and values, never an intent."""
+"""The machine: namespaces, kernel settings, and netlink. It depends on names and values, never on an intent."""

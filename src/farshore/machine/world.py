@@ -1,4 +1,4 @@
-"""A world: user, mount, process and network namespaces of its own, and the way into them.
+"""A world: user, mount, process and network namespaces of its own, and how to enter them.
 
 Whatever runs in a world is a descendant of the first process in its process namespace. When that process ends,
 the kernel ends all the others, and with them go their mounts and networks.

@@ -1,4 +1,4 @@
-"""What a walk is asked for: ``TENANT/HOST`` and ``SERVICE[:PORT]`` as a probe; near names for unknown ones."""
+"""``TENANT/HOST`` and ``SERVICE[:PORT]`` of a walk as a probe; the nearest names for unknown ones."""
 
 from __future__ import annotations
 
@@ -50,15 +50,15 @@ def _call(intent: Intent, plan: Plan, fabric: Fabric, origin: NodeName, asked: t
     called_name = NodeName.parse(target)
     if called_name is None or called_name.owner not in intent.tenants:
         known = [node.name for node in fabric.end_systems if node.address.realm.kind is RealmKind.TENANT]
-        raise UsageError(
-            f"--to {target}: the provider's hosts call tenants' hosts; write one such as {known[0]}:tcp/22"
-        )
+        raise UsageError(f"--to {target}: not a host of a tenant; write one such as {known[0]}:tcp/22")
     host = _host(intent, fabric, target)
     ports = intent.reached(called_name.owner) or (Port(Protocol.TCP, _SSH),)
     port = _port(port_text, target, ports) if port_text else ports[0]
     dialled = called(plan, fabric, host)
     if dialled is None:
-        raise UsageError(f"--to {target}: it has no address in the lake by which it could be called")
+        raise UsageError(
+            f"--to {target}: the host has no lake address of its own; give its network the mode prefix or host"
+        )
     return Probe(caller.name, host.name, dialled, port)
 
 
@@ -69,7 +69,7 @@ def _host(intent: Intent, fabric: Fabric, origin: str) -> EndSystem:
         return node
     owner, name = asked.owner, asked.local
     if origin == INTERNET_HOST:
-        raise UsageError(f"--from {origin}: the intent publishes no service to the Internet")
+        raise UsageError(f"--from {origin}: no service is published to the Internet; write internet: at a service")
     known = (*intent.tenants, *(("internet",) if INTERNET_HOST in fabric.nodes else ()))
     if owner not in known:
         raise UsageError(unknown("tenant", owner, known))
@@ -84,8 +84,8 @@ def _presented(plan: Plan, host: EndSystem, service: Service) -> Address | None:
     return plan.tenants[host.address.realm.name].presents.get(service.name)
 
 
-def _port(text: str, whose: str, ports: tuple[Port, ...]) -> Port:
-    """Read a port. It need not be offered: whether it is refused is what the walk finds out."""
+def _port(text: str, owner: str, ports: tuple[Port, ...]) -> Port:
+    """Read a port. It need not be offered: the walk finds out whether it is dropped."""
     if text == Protocol.ICMP:
         return Port(Protocol.ICMP)
     protocol, slash, number = text.rpartition("/")
@@ -95,7 +95,7 @@ def _port(text: str, whose: str, ports: tuple[Port, ...]) -> Port:
         offered = ", ".join(map(str, ports))
         raise UsageError(
             f"{text!r} is not a port; write a number from 1 to {_LAST_PORT}, tcp/NUMBER, udp/NUMBER or icmp; "
-            f"{whose} offers {offered}"
+            f"{owner} offers {offered}"
         )
     if slash:
         return Port(Protocol(protocol), int(number))

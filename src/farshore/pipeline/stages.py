@@ -102,7 +102,7 @@ def check_text(text: str, file: str) -> Checked:
 
 
 def check(loaded: Loaded) -> Checked:
-    """Plan an intent that has been read; where reading found an error, return what it found."""
+    """Plan an intent that has been read; after errors, return them."""
     if loaded.intent is None:
         return Checked(None, None, loaded.diagnostics)
     from farshore.plan.allocate import allocate
@@ -114,7 +114,7 @@ def check(loaded: Loaded) -> Checked:
 
 
 def build(planned: Planned, design: str | None = None) -> Built:
-    """Build the fabric of an intent: all of it by one design or, with None, each tenant by the one that it asks for.
+    """Build the fabric of an intent: all of it by one design or, with None, each tenant by its own.
 
     Raises:
         UsageError: There is no such design.
@@ -174,7 +174,7 @@ def compare(planned: Planned, reporter: Reporter = SILENT) -> tuple[DesignSummar
 
 
 def difference(old: Proven, new: Proven) -> Difference:
-    """Return what a change of the intent does to addresses and to who reaches what, from the proofs of both sides."""
+    """Return the effects of a change on addresses and on reachability, from the proofs of both intents."""
     from farshore.proof import change
 
     sides = (change.Side(each.built.intent, each.built.plan, each.proof) for each in (old, new))

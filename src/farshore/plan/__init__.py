@@ -1,1 +1,1 @@
-"""The plan: who is known by which address where."""
+"""The plan: the addresses of every host and service in every realm."""

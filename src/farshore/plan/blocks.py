@@ -1,4 +1,4 @@
-"""Aligned blocks out of address ranges: pure whole numbers, first fit, nothing ever given back.
+"""Aligned blocks out of address ranges, as whole numbers: first fit, nothing is released. Pure.
 
 A block's size is a power of two and its start a multiple of its size, so that it is a prefix.
 The free space is kept as the largest aligned blocks it consists of, one heap per size: taking a

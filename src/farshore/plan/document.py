@@ -1,4 +1,4 @@
-"""The plan as a value that JSON can hold: the contract with whatever reads ``farshore plan --json``."""
+"""The plan as JSON: the contract with programs that read ``farshore plan --json``."""
 
 from __future__ import annotations
 

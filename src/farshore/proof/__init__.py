@@ -1,1 +1,1 @@
-"""The proof: every packet at once, that everyone reaches what they should and nothing else."""
+"""The proof for all packets: tenants reach their services and nothing else."""

@@ -1,4 +1,4 @@
-"""What a change of the intent does: to addresses, and to who reaches what, from two proofs. Pure.
+"""The effects of a change of the intent on addresses and on reachability, from two proofs. Pure.
 
 Who reaches what is compared as sets of packets, exactly, and then written as sentences. A tenant without an effect is
 proven to be untouched: the same packets reach the same services, and are seen there with the same sources.
@@ -65,7 +65,7 @@ class Difference:
 
 
 def difference(old: Side, new: Side) -> Difference:
-    """Return what is different."""
+    """Return the effects of a change."""
     effects = [*_services(old.plan, new.plan)]
     for name in dict.fromkeys((*old.plan.tenants, *new.plan.tenants)):
         effects += _tenant(old, new, name)
@@ -131,8 +131,8 @@ def _carried(old: Intent, new: Intent, name: str) -> Iterator[Effect]:
         what = "design" if service is None else f"design for {service}"
         yield Effect(name, EffectKind.CARRIED, f"tenant {name}: {what} {was} → {now}")
     for what, limits in (
-        ("sessions", [intent.tenants[name].sessions for intent in (old, new)]),
-        ("new sessions per second", [intent.tenants[name].rate for intent in (old, new)]),
+        ("session limit", [intent.tenants[name].sessions for intent in (old, new)]),
+        ("limit of new sessions per second", [intent.tenants[name].rate for intent in (old, new)]),
     ):
         if limits[0] != limits[1]:
             was_most, now_most = ("unlimited" if limit is None else f"{limit:,}" for limit in limits)

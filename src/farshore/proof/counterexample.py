@@ -1,4 +1,4 @@
-"""From a packet that refutes a property to the walk that shows it, and to what causes it: device, rule and line."""
+"""The counterexample of a property: its walk, and its cause, which is a device, a rule and a line of the intent."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def counterexample(
     glitch = next((step for step in walked.steps if not step.ok), None)
     if glitch is not None and found.what is Property.REACH:
         # What is not reached is held up somewhere on the way.
-        device, rule = glitch.at, glitch.reason or rule
+        device = glitch.at
+        rule = (glitch.reason or rule).removeprefix(f"At {device}, ").removesuffix(".")
     node = fabric.nodes.get(NodeName(device))
     cause = Cause(device, rule, intent.file, position, says, node.origin if node is not None else None)
     return Counterexample(found.what, found.reason, walked, cause)

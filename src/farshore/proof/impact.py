@@ -1,4 +1,4 @@
-"""What a change of one device can touch: the packets that have to be proven again. Pure.
+"""The impact of a change of one device: the packets to prove again. Pure.
 
 A device's tables are compared entry by entry; an entry that is in both makes no difference. What is new or
 gone concerns only packets that its addresses, its interface or its realm hold, or the replies to them.
@@ -63,7 +63,7 @@ def images(box: DeviceTables | Fronts, realm: str, targets: Intervals) -> Interv
 
 
 def impact(old: Node, new: Node) -> Impact | None:
-    """Return what is different about a device, None where it may concern any packet."""
+    """Return the packets that a change of a device affects, None where it may be any packet."""
     if isinstance(old, Proxy) and isinstance(new, Proxy):
         return _proxy(old, new)
     if not isinstance(old, Device) or not isinstance(new, Device):

@@ -1,4 +1,4 @@
-"""Proving again after a change: only what the change can touch is proven again.
+"""The incremental proof after a change: only the packets that it affects are proven again.
 
 What has not changed must be the very same values in both fabrics to be passed over quickly; what is equal and not
 the same costs a comparison, and what cannot be distinguished is proven again. The result is that of a whole proof.

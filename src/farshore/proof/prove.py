@@ -1,4 +1,4 @@
-"""The proof of a whole fabric: every place that packets come from is looked at, and all that is wrong is gathered."""
+"""The proof of a whole fabric: the findings at every source of packets, by property."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the proof says of one packet: where it arrives, from which source, and whether its reply comes back.
+"""The result of the proof for one packet: where it arrives, with which source, and whether the reply returns.
 
 Nothing is walked here. Everything that a link can carry is spread once, as for a proof, and the packet is looked
 up in what came of that: so whatever is tried for real can be held against the very sets that a proof judges.

@@ -1,4 +1,4 @@
-"""Much of the same work, on all processors: the result is the same as of doing one after the other.
+"""Parallel work on all processors, with the same result as in sequence.
 
 Processes are forked, whatever way of starting them a Python prefers (3.14 starts a server that forks), for a forked
 process shares the fabric that is to be proven: handing it over takes longer than the proof. A fork copies no thread

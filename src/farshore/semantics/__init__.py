@@ -1,1 +1,1 @@
-"""The semantics: what a box does to a packet, the one definition that walk, proof, lab and tests share."""
+"""The semantics: what a device does to a packet, the one definition for walk, proof, lab and tests."""

@@ -1,4 +1,4 @@
-"""What a model leaves open: by which of two rival routes a packet goes, and which port of its block it gets."""
+"""What a model leaves open: which of two ambiguous routes a packet takes, and which port of its block."""
 
 from __future__ import annotations
 

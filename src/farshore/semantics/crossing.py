@@ -1,4 +1,4 @@
-"""What came of a packet at a box: the events, in order, and where it left."""
+"""The result of a packet at a device: the events, in order, and the egress interface."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """A packet's way through a device: what happened and, unless it was refused, where it left and how."""
+    """A packet's way through a device: the events and, unless it is dropped, the egress interface."""
 
     events: tuple[Event, ...]
     packet: Packet

@@ -35,7 +35,7 @@ def cross(
     *,
     choices: Choices = DEFAULT_CHOICES,
 ) -> Crossing:
-    """Take a packet through a device and return everything that happens to it.
+    """Take a packet through a device and return its crossing.
 
     After an ambiguous route it goes on by the one that ``choices`` takes, by default that of the destination's
     own realm. ``flows`` are those that the device remembers; the result's ``flow`` is the new one, if the

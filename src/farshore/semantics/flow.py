@@ -1,4 +1,4 @@
-"""Flows: what a device remembers of the packets that it let through (RFC 2663 section 2.6, sessions)."""
+"""Flows: the state that a device keeps of permitted packets (RFC 2663 section 2.6, sessions)."""
 
 from __future__ import annotations
 

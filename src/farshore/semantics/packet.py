@@ -1,4 +1,4 @@
-"""A packet as the walk sees it: its addresses carry their realms, though no device can read them."""
+"""A packet of the walk: its addresses carry their realms, which no device can read."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The five fields that tell flows apart, as a device reads them: IPv4 is colour-blind."""
+    """The five fields that identify a flow to a device: they contain no realm."""
 
     protocol: Protocol
     source: int

@@ -1,4 +1,4 @@
-"""Profiles: in which order a kind of box translates, routes and filters. Data, not branches.
+"""Profiles: the order of operations of a kind of device. Data, not branches.
 
 A new kind of box is one more entry of ``PROFILES`` and its line in the tests.
 """

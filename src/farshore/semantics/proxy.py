@@ -18,7 +18,7 @@ FIRST_OWN_PORT, LAST_OWN_PORT = 1, 65535
 def cross_proxy(
     proxy: Proxy, packet: Packet, ingress: str, flows: Iterable[Flow], *, choices: Choices = DEFAULT_CHOICES
 ) -> Crossing:
-    """Take a packet to a proxy and return the packet of the other connection that it leads to.
+    """Take a packet to a proxy and return the packet of the other connection.
 
     The new connection keeps the client's port number unless ``choices`` gives another, as any free one would do.
     """

@@ -1,4 +1,4 @@
-"""Route look-up, with ambiguity as an outcome of its own: two routes, and no table can choose the right one."""
+"""Route look-up, with ambiguity as an outcome of its own: two routes to the same address."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LookUp:
 
 
 def look_up(routes: Iterable[Route], destination: Address) -> LookUp:
-    """Look a destination up as a router does: by longest prefix, blind to colour.
+    """Look a destination up as a router does: by longest prefix, without its realm.
 
     Where equally long prefixes of different realms hold it, no table has the one right answer; where a longer
     one of another realm holds it, the table has the wrong one. ``route`` is then what would be right, so that

@@ -1,4 +1,4 @@
-"""One packet from node to node until it arrives, is refused, or has gone too far. No words yet, only hops."""
+"""One packet from node to node until it arrives, is dropped, or exceeds the hop limit. Hops only, no words."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def trace(
     *,
     choices: Choices = DEFAULT_CHOICES,
 ) -> Trace:
-    """Follow a packet that a node sends out of an interface. ``memory`` is what devices know before.
+    """Follow a packet that a node sends out of an interface. ``memory`` has the flows of devices before it.
 
     It goes on past ambiguous routes as ``choices`` decides; each hop's events say so.
     """

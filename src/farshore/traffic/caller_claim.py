@@ -37,7 +37,7 @@ class ForgedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CallerClaim:
-    """Who calls, as the proxy claims; None where it says nothing, as in a health check of its own."""
+    """The caller's identity in a PROXY header; None in a health check of the proxy."""
 
     tenant: str | None
     namespace: str | None

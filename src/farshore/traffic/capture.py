@@ -1,4 +1,4 @@
-"""Put packets on the wires of a world and return what all wires carried.
+"""Send packets on the links of a world, and capture every link.
 
 One socket stands in every node for as long as the capture, for closing such a socket costs far more than a packet.
 """

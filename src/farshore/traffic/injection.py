@@ -1,4 +1,4 @@
-"""Inject packets into a world and observe what becomes of each on every wire."""
+"""Inject packets into a world, and observe each on every link."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""IPv4 packets as bytes, made and read by hand, for many that must be dropped are ones that no program sends."""
+"""IPv4 packets as bytes, built and parsed here, as no program sends many of those that must be dropped."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _http_server(
                     headers = {name.lower(): value for name, value in self.headers.items()}
                     self.caller = read_signed(key, self.command, self.path, headers)
                 except ForgedError as error:
-                    _logger.debug("%s refused a request from %s: %s", name, self.client_address[0], error)
+                    _logger.debug("%s rejected a request from %s: %s", name, self.client_address[0], error)
                     self.send_error(http.HTTPStatus.FORBIDDEN, explain=str(error))
                     return
             source, source_port = self.client_address

@@ -1,4 +1,4 @@
-"""Wait until the kernel has finished with every packet that has been sent between namespaces of this machine.
+"""Wait until the kernel has processed every packet between namespaces of this machine.
 
 A packet that leaves by one end of a virtual link waits in the queue of the processor that sent it until that
 processor takes it in at the other end, and so on for every link that it crosses, always on the same processor. These

@@ -1,1 +1,1 @@
-"""The demo: its case, what was found in the lab, the picture and the story."""
+"""The demo: its case, the findings in the lab, the picture and the text."""

@@ -1,4 +1,4 @@
-"""The case of the demo: what will be tried, what must come of it, and whether it did. Pure but for reading its file."""
+"""The case of the demo: its checks, their expected results, and the comparison. Pure but for reading its file."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ def refusals(topology: Topology, fabric: Fabric, checks: Sequence[Check]) -> tup
     return tuple(_refusal(_find(checks, *wanted), topology, fabric) for wanted in _wanted(topology))
 
 
-def honest(topology: Topology, checks: Sequence[Check]) -> Check:
-    """Return the check that a made-up packet which breaks no rule arrives, or else silence would prove nothing."""
+def allowed(topology: Topology, checks: Sequence[Check]) -> Check:
+    """Return the check that an allowed packet arrives: it shows that the others are blocked and not lost."""
     first = next(iter(topology.intent.tenants))
     node = topology.hosts[first][0].name
     return next(
@@ -90,14 +90,14 @@ def _find(checks: Sequence[Check], node: str, source: str, destination: str, por
 
 
 def _refusal(check: Check, topology: Topology, fabric: Fabric) -> Refusal:
-    """Walk the packet to find out who refuses it, and why."""
+    """Walk the packet to the device that drops it, and return the rule."""
     assert isinstance(check.attempt, Injection)  # noqa: S101 - only injections are found
     injected = check.attempt
     start = LinkEnd(injected.node, injected.interface)
     journey = trace(fabric, profile_of(None), start, _seen_by_the_walk(injected, topology, fabric), {})
     last = journey.hops[-1]
     if last.crossing is None or not last.crossing.refused:
-        raise LookupError(f"nothing on its way refuses this: {check.name}")
+        raise LookupError(f"no device drops this: {check.name}")
     return Refusal(check, last.node, last.crossing.events[-1].says)
 
 
@@ -125,7 +125,7 @@ class Case:
     hosts: tuple[EndSystem, ...]
     service: EndSystem
     fetches: tuple[Exchange, ...]
-    honest: Check
+    allowed: Check
     refusals: tuple[Refusal, ...]
 
     @property
@@ -159,7 +159,7 @@ def read_case() -> Case:
     service = fabric.nodes[names.service(fetches[0].service)]
     assert isinstance(service, EndSystem)  # noqa: S101 - a design makes its services so
     return Case(
-        intent, plan, fabric, hosts, service, fetches, honest(topology, checks), refusals(topology, fabric, checks)
+        intent, plan, fabric, hosts, service, fetches, allowed(topology, checks), refusals(topology, fabric, checks)
     )
 
 
@@ -184,9 +184,9 @@ class Findings:
             for exchange, fetched in zip(case.fetches, self.fetched, strict=True)
             if (reason := fetched.difference(exchange)) is not None
         )
-        checks = (case.honest, *(refusal.check for refusal in case.refusals))
+        checks = (case.allowed, *(refusal.check for refusal in case.refusals))
         results = (self.results[check.name] for check in checks)
-        injected = (f"{r.name}: {r.observed} instead of {r.expected}" for r in results if not r.ok)
+        injected = (f"{r.name}: expected {r.expected}, observed {r.observed}" for r in results if not r.ok)
         return (*fetches, *injected)
 
 
@@ -208,14 +208,14 @@ def report(case: Case, findings: Findings) -> dict[str, Any]:
             }
             for exchange, fetched in zip(case.fetches, findings.fetched, strict=True)
         ],
-        "refusals": [
+        "blocked": [
             {
                 "name": refusal.check.name,
                 "expected": refusal.check.expected,
                 "observed": findings.results[refusal.check.name].observed,
                 "ok": findings.results[refusal.check.name].ok,
-                "by": refusal.device,
-                "why": refusal.why,
+                "device": refusal.device,
+                "reason": refusal.why,
             }
             for refusal in case.refusals
         ],

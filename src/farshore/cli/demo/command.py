@@ -1,4 +1,4 @@
-"""``farshore demo``: two hosts and a service with one address, told and run in a lab."""
+"""``farshore demo``: two hosts and a service with the same address, explained and run in a lab."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=("farshore demo", "farshore demo --json | jq '.fetches[].seen'"),
     statuses={
-        EXIT_YES: "every packet went as planned",
+        EXIT_YES: "every flow is as planned",
         EXIT_NO: "check failed: something differs from the plan",
         **BAD_INPUT,
         **MACHINE,
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 )
 @json_option()
 def demo(*, as_json: bool) -> None:
-    """Show two hosts with one address reach a service that has it, too.
+    """Run two hosts and a service with the same address in a lab.
 
     Alice and Bill, of two tenants, and the provider's portal all have the address 10.1.1.1, as in the series
-    Multi-Tenant WAN Access. farshore makes a lab of this case on this machine, where both fetch a page at the same
-    moment, sends what must be blocked, and takes the lab down. No root is needed.
+    Multi-Tenant WAN Access. In a lab on this machine both fetch a page at the same moment, then forged packets are
+    injected, which must be blocked. The lab is taken down at the end. No root is needed.
     """
     from farshore.cli.demo.case import read_case, report
 
@@ -49,7 +49,7 @@ def demo(*, as_json: bool) -> None:
 
 
 def _tell(case: Case) -> Findings:
-    """Tell what is known beforehand, make the lab, and tell what was seen there."""
+    """Print the problem and the plan, run the lab, and print what was observed there."""
     from farshore.cli.demo.story import Story
 
     story = Story(output(), case)
@@ -59,7 +59,7 @@ def _tell(case: Case) -> Findings:
     story.fetches(findings.fetched)
     story.path()
     story.refusals(findings.results)
-    story.moral(_program(), _file(), findings.differences(case))
+    story.conclusion(_program(), _file(), findings.differences(case))
     return findings
 
 
@@ -70,7 +70,7 @@ def _try(case: Case) -> Findings:
     from farshore.conformance.run_checks import run_checks
     from farshore.lab.lifecycle import passing
 
-    checks = (case.honest, *(refusal.check for refusal in case.refusals))
+    checks = (case.allowed, *(refusal.check for refusal in case.refusals))
     results = {}
     name = f"demo-{os.getpid()}"
     with progress() as reporter, passing(name, Path(case.intent.file), case.fabric, reporter) as record:

@@ -1,4 +1,4 @@
-"""The ways of several packets as a picture for a terminal, with colours and letters that mark realms.
+"""The paths of several packets as a picture for a terminal, with colours and letters that mark realms.
 
 Above each way, or below it, stand the addresses that its packet carries in each realm that it crosses.
 """

@@ -1,4 +1,4 @@
-"""The demo as a story in a terminal: colours and letters mark realms, and no line of prose is wider than 80 columns."""
+"""The text of the demo: colours and letters mark realms, and no line of prose is wider than 80 columns."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _FETCHERS = (("curl", "curl"), ("wget", "wget -qO -"))  # programs, and how to h
 
 
 class Story:
-    """Tells a case on a console, a chapter a method."""
+    """Prints a case on a console, a section a method."""
 
     def __init__(self, console: Console, case: Case) -> None:
-        """Keep where to tell it, and what."""
+        """Keep the console and the case."""
         self._console = console
         self._case = case
         self._marks = case.marks
 
     def problem(self) -> None:
-        """Tell who has which address."""
-        everybody = [*self._case.hosts, self._case.service]
+        """Print the addresses of hosts and service."""
+        nodes = [*self._case.hosts, self._case.service]
         who = [f"{_name(host)}'s PC at {host.address.realm}" for host in self._case.hosts]
-        addresses = sorted({str(node.address.ip) for node in everybody})
+        addresses = sorted({str(node.address.ip) for node in nodes})
         self._heading("The problem")
         self._prose(
             f"{', '.join(who)} and {self._case.intent.provider.name}'s {_service(self._case)} all have the address "
-            f"{' or '.join(addresses)}, each in a network of its own. A host that calls that address calls itself."
+            f"{' or '.join(addresses)}, each in its own network. A connection to that address ends at the host itself."
         )
 
     def plan(self) -> None:
-        """Tell which addresses were given."""
+        """Print the assigned addresses."""
         tenants = [tenant.realm for tenant in self._case.intent.tenants.values()]
         service = self._case.plan.services[_service(self._case)]
         self._heading("The plan")
-        self._prose("An address means nothing without its network, its realm. Colour and letter show the realm:")
+        self._prose("An address is unique only within its network, its realm. Colour and letter mark the realm:")
         say(self._console, self._marks.legend((*tenants, LAKE, PROVIDER)), lead="  ")
         self._console.print()
         self._table(
-            ("who", "has", "in the lake", "tenants call it"),
+            ("node", "address", "lake address", "presented address"),
             [
                 *(
                     (
@@ -72,13 +72,13 @@ class Story:
         )
 
     def fetches(self, fetched: Sequence[Fetched]) -> None:
-        """Tell what was fetched, and what the service saw."""
+        """Print what was fetched, and the source that the service saw."""
         exchanges = self._case.fetches
         names = " and ".join(_name(self._case.host(exchange)) for exchange in exchanges)
         self._heading(f"{names} open {url(str(exchanges[0].destination))} in a lab on this machine")
         self._prose(
-            f"Both have the address {exchanges[0].source} and both call from port {exchanges[0].source_port}, at "
-            f"the same moment. The {_service(self._case)} answers with the source that it saw:"
+            f"Both connect from {exchanges[0].source} port {exchanges[0].source_port}, at the same moment. The "
+            f"{_service(self._case)} answers with the source that it sees:"
         )
         rows = []
         for exchange, answer in zip(exchanges, fetched, strict=True):
@@ -92,10 +92,10 @@ class Story:
                     cell("as planned", _GOOD) if reason is None else cell(f"DIFFERS: {reason}", _BAD),
                 )
             )
-        self._table(("who", "calls from", f"{_service(self._case)} saw", "result"), rows)
+        self._table(("host", "source", f"source at {_service(self._case)}", "result"), rows)
 
     def path(self) -> None:
-        """Tell the way of the packets, as a picture."""
+        """Print the path of the packets, as a picture."""
         self._heading("The path")
         drawn = picture(self._case.fabric, self._case.calls, self._marks)
         if self._console.is_terminal and max(map(len, drawn.plain.splitlines())) > self._console.width:
@@ -115,24 +115,26 @@ class Story:
                 self._fold(ends, f"  {leg.realm!s:12}")
 
     def refusals(self, results: Mapping[str, Result]) -> None:
-        """Tell what was refused, and by what."""
-        arrived = results[self._case.honest.name]
+        """Print what was blocked, and by which rule."""
+        arrived = results[self._case.allowed.name]
         self._heading("What is blocked")
         if arrived.ok:
-            self._prose("Forged packets are injected in the same lab. One that breaks no rule arrives. These do not:")
+            self._prose(
+                "Packets are injected in the same lab. One that is allowed arrives, so these are blocked and not lost:"
+            )
         else:
-            self._prose("Forged packets are injected in the same lab.")
-            self._fold(Text(f"{arrived.name}: {arrived.observed}", _BAD), Text("  DIFFERS  ", _BAD))
+            self._prose("Packets are injected in the same lab. One that is allowed is lost:")
+            self._fold(Text(f"{arrived.name}: observed {arrived.observed}", _BAD), Text("  DIFFERS  ", _BAD))
         for refusal in self._case.refusals:
             result = results[refusal.check.name]
             verdict = Text("  blocked  ", _GOOD) if result.ok else Text("  DIFFERS  ", _BAD)
-            reason = f"{refusal.device}: {refusal.why}" if result.ok else f"observed: {result.observed}"
+            reason = f"{refusal.device}: {refusal.why}" if result.ok else f"observed {result.observed}"
             self._fold(Text(refusal.what), verdict)
             self._fold(Text(reason, "" if result.ok else _BAD), " " * verdict.cell_len)
         self._console.print()
 
-    def moral(self, program: str, file: str, differences: Sequence[str]) -> None:
-        """Tell why it works and what to try next or, where it did not, what differed."""
+    def conclusion(self, program: str, file: str, differences: Sequence[str]) -> None:
+        """Print why it works and further commands or, where it does not, the differences."""
         if differences:
             self._heading("Differences from the plan")
             for difference in differences:
@@ -141,30 +143,33 @@ class Story:
         host = self._case.hosts[0]
         self._heading("Why it works")
         self._prose(
-            "Every shore translates between its own network and the lake, whose addresses no other network uses. So "
-            "no NAT ever has the same address on two of its sides, and "
+            "Each NAT translates between its own network and the lake, whose addresses no other network uses. So "
+            "no NAT has the same address on two sides, and "
             f"{host.address.ip} is never ambiguous. Translated once, directly into the provider's network, "
             f"a packet to {self._case.service.address.ip} would match an address on both sides."
         )
-        self._heading("What to try next")
+        self._heading("Next commands")
         for command, purpose in self._commands(file):
             comment = Text(f"  # {purpose}" if purpose else "", "dim")
             say(self._console, Text(f"{program} {command}") + comment, lead="  ", indent=6)
 
     def _commands(self, file: str) -> Iterator[tuple[str, str]]:
-        """Yield what can be done next, as arguments of this program, and what for."""
+        """Yield further commands, as arguments of this program, and their purpose."""
         exchange = self._case.fetches[0]
         called = url(str(exchange.destination))
         fetcher = next((command for program, command in _FETCHERS if shutil.which(program)), None)
-        yield f"lab up {file}", "the same lab, to try things out"
+        yield f"lab up {file}", "the same lab, until lab down"
         yield f"lab exec {exchange.node} -- ping -c 3 {exchange.destination}", ""
         if fetcher is not None:
             yield f"lab exec {exchange.node} -- {fetcher} {called}", ""
-        yield f"lab exec {exchange.node.owner}/nat -- nft list ruleset", "its rules"
+        yield f"lab exec {exchange.node.owner}/nat -- nft list ruleset", "the rules of a NAT"
         yield "lab down", "leaves nothing behind"
         yield f"lab run {file}", "checks every flow"
         yield f"walk {file} --from {exchange.node} --to {exchange.service}", ""
-        yield f"walk {file} --from {exchange.node} --to {exchange.service} --design single-nat", "why twice"
+        yield (
+            f"walk {file} --from {exchange.node} --to {exchange.service} --design single-nat",
+            "one translation only: two glitches",
+        )
 
     def _seen(self, answer: Fetched) -> Cell:
         if answer.seen is None:

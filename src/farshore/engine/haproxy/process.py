@@ -1,4 +1,4 @@
-"""One HAProxy process for one proxy: checked before it starts, watched while it runs, replaced without a gap."""
+"""One HAProxy process for one proxy: checked before it starts, supervised, replaced without a gap."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Appliance:
                 command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=_environment(keys), check=False
             )
         if done.returncode != 0:
-            raise MachineError(f"HAProxy refuses its configuration: {done.stderr.strip() or done.stdout.strip()}")
+            raise MachineError(f"HAProxy rejects its configuration: {done.stderr.strip() or done.stdout.strip()}")
         return tried
 
     def _start(self, path: Path, where: str, keys: Mapping[str, str]) -> None:
@@ -142,14 +142,14 @@ class Appliance:
         while time.monotonic() < deadline:
             ended, _, _ = select.select([watched], [], [], _POLL)
             if ended:
-                raise MachineError("HAProxy ended right after its start; its own messages tell why")
+                raise MachineError("HAProxy ended right after its start; the cause is in the messages of HAProxy")
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as asking:
                 asking.settimeout(_POLL)
                 asking.connect(str(self._socket))
                 asking.sendall(b"show info\n")
                 if _pid_in(asking.makefile().read()) == number:
                     return
-        raise MachineError(f"HAProxy does not listen after {_START_SECONDS:.0f} s")
+        raise MachineError(f"HAProxy does not listen within {_START_SECONDS:.0f} s")
 
     def _watch(self, process: subprocess.Popen[bytes], watched: int) -> None:
         """Wait for a process to end, and start another where it was not to."""

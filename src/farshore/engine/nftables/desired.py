@@ -1,4 +1,4 @@
-"""From a fabric to the desired state: what each node means on Linux, and the rule set that it is to load. Pure.
+"""From a fabric to the desired state: every node on Linux, with its rule set. Pure.
 
 A device or an end system is a namespace. A proxy is one for each realm that it stands in, a routing instance, which
 forwards nothing: the program that runs in the provider's instance listens in all the others and is all that connects
@@ -45,7 +45,7 @@ def compile_fabric(fabric: Fabric) -> DesiredState:
     for end, attachment in fabric.attachments.items():
         raise MachineError(
             f"{end.node}: interface {end.interface} ends outside of the fabric, at {attachment}; "
-            "this engine runs fabrics whose interfaces all end at links"
+            "this engine requires a link at every interface"
         )
     wires: Wires = {}
     for link in fabric.links:

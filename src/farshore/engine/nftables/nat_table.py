@@ -1,4 +1,4 @@
-"""The table that translates: each interface has rules of its own, whoever else is there. Pure text."""
+"""The NAT table: each interface has rules of its own. Pure text."""
 
 from __future__ import annotations
 

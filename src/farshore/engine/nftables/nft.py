@@ -1,4 +1,4 @@
-"""nftables through its own program, in the namespace of the calling thread: check, load, list, remember.
+"""nftables through the program nft, in the namespace of the calling thread: check, load, list, record.
 
 Rule sets go in as text through ``nft -f -``, one transaction each, and come back as nft prints them. What is listed
 right after loading is held against what was meant, kind by kind, and remembered in a table of its own, by digest and

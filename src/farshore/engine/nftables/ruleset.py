@@ -1,4 +1,4 @@
-"""One node as one nftables rule set, in text: pure, and applied elsewhere in one transaction.
+"""One node as one nftables rule set, in text, for one transaction. Pure.
 
 Two tables. ``farshore_nat`` translates. ``farshore_filter`` holds the guards and the policy, drops by
 default, and passes only what was translated: should the NAT table be lost, nothing crosses (nftables then

@@ -1,4 +1,4 @@
-"""One rule set in place of another that is at work, with no packet lost of flows that it is not about. Pure.
+"""The update of a rule set in use, without loss of packets of other flows. Pure.
 
 The kernel switches rule sets at one instant, and packets are on their way through the old one then. Two things
 lose them. A hooked chain that is deleted has lost its rules a moment before it is unhooked, and drops by default.
@@ -85,7 +85,7 @@ def strange(listing: str) -> list[str]:
 
 
 def update(listing: str, text: str) -> str:
-    """Return the transaction that puts ``text`` in place of what ``listing`` says is at work.
+    """Return the transaction that replaces the rule set in use, ``listing``, by ``text``.
 
     Raises ValueError where a table has flags or a comment, for those cannot be taken from it.
     """

@@ -1,1 +1,1 @@
-"""Checking: what would break a packet, and what a choice of design cannot carry. Pure."""
+"""Checks: collisions of addresses and names, and what a choice of design cannot carry. Pure."""

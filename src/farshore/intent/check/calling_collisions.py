@@ -1,4 +1,4 @@
-"""What would break calls from the provider: its own hosts, and the tenants that they reach."""
+"""Collisions of calls from the provider: its own hosts, and the tenants that they reach."""
 
 from __future__ import annotations
 

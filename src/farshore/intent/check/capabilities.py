@@ -1,4 +1,4 @@
-"""What the chosen designs do not carry: pure, from the intent alone."""
+"""What the chosen designs do not carry, from the intent alone. Pure."""
 
 from __future__ import annotations
 

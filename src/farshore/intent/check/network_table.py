@@ -1,4 +1,4 @@
-"""Finding the network that contains an address, and networks that overlap, among many at once."""
+"""Find the network that contains an address, and networks that overlap, among many."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would break packets on the provider's side: its networks, its services, and the lake."""
+"""Collisions on the provider's side: its networks, its services, and the lake."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OWN_ADDRESSES = "give each its own address, or list all ports under one service
 
 
 def provider_collisions(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
-    """Yield everything that collides, but nothing that the absence of a damaged key alone would cause."""
+    """Yield every collision, except those that follow from a key with errors."""
     networks = placed(provider.networks, provider.network_positions)
     source = placed(provider.source, provider.source_positions)
     yield from _own_overlaps(scope, networks, "network")

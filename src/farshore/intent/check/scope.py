@@ -1,4 +1,4 @@
-"""The scope of the checks: what could be read of a file, and the wording that all checks share."""
+"""The scope of the checks: the valid part of a file, and the wording that all checks share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would break packets of one tenant. Tenants may overlap with each other and with the provider."""
+"""Collisions within one tenant. Tenants may overlap with each other and with the provider."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST_LISTED = 10
 
 
 def tenant_collisions(scope: Scope, tenant: Tenant) -> Iterator[Diagnostic]:
-    """Yield everything that collides, but nothing that the absence of a damaged key alone would cause."""
+    """Yield every collision, except those that follow from a key with errors."""
     networks = tuple(Placed(network.prefix.network, network.position) for network in tenant.networks)
     table = NetworkTable(networks)
     yield from _networks(scope, tenant, networks)

@@ -59,7 +59,7 @@ _WORDS = {
     "did not find expected node content": ("expected a value", "write one, or delete the stray character"),
     "did not find expected <document start>": (
         "expected the end of the document",
-        "indent all keys of the file alike, and delete a bracket that closes nothing",
+        "indent all keys of the file alike, and delete an unmatched bracket",
     ),
     "found unexpected end of stream": ("the quote that opens here is not closed", "write the closing quote"),
     "found unexpected document indicator": ("the quote that opens here is not closed", "write the closing quote"),
@@ -97,7 +97,7 @@ class _StopReading(Exception):  # noqa: N818 - no error: the reading ends here, 
 
 
 def compose(text: str, file: str) -> Document:
-    """Return the tree of a YAML text, with every fault that can be found without knowing the keys."""
+    """Return the tree of a YAML text, with every fault that does not depend on the keys."""
     text = text.removeprefix("\ufeff")
     unfit = _UNFIT.search(text)
     if unfit:

@@ -1,4 +1,4 @@
-"""From the text of a file to provider and tenants: all of a good file, and what is good of a faulty one.
+"""From the text of a file to provider and tenants: the whole of a valid file, the valid part of any other.
 
 A faulty file is read as far as possible, so that its collisions are reported in the same run.
 """

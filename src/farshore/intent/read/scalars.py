@@ -1,4 +1,4 @@
-"""Scalars of the file as values: names, domain names and whole numbers, and the fault of one that is none.
+"""Scalars of the file as values: names, domain names and whole numbers, and the error of an invalid one.
 
 A scalar is a text whose meaning depends on its key. Nothing is coerced: YAML 1.1 reads ``on``, ``010`` and ``1:30`` as
 a truth value, as 8 and as 90, and here each is either a name or refused with the number that was probably intended.
@@ -162,7 +162,7 @@ def _explain(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _no_number(text: str) -> str:
-    kind = "a truth value, not a number" if text.lower() in _TRUTH else "not a number"
+    kind = "a boolean, not a number" if text.lower() in _TRUTH else "not a number"
     if _DATE.fullmatch(text):
         kind = "a date, not a number"
     return f"'{shown(text)}' is {kind}"

@@ -1,4 +1,4 @@
-"""Reading the text of an intent from a file or from standard input, never more of it than an intent can be.
+"""Read the text of an intent from a file or from standard input, up to the size limit.
 
 A named FIFO would make the reader wait, a device might never end, and neither can be an intent file. Standard input
 may be a pipe: that is what ``-`` is for.
@@ -31,7 +31,7 @@ def shown_name(path: Path) -> str:
 
 
 def read(path: Path) -> str:
-    """Return the text of a file, or of standard input. Raises :class:`FaultError` for what cannot be an intent."""
+    """Return the text of a file, or of standard input. Raises :class:`FaultError` for a file that is no intent."""
     try:
         content = _read_standard_input() if shown_name(path) == STANDARD_INPUT else _read_file(path)
     except OSError as error:

@@ -25,7 +25,7 @@ class Quoted(str):
 
 
 class Hole:
-    """Takes the place of a value that was refused already, so that it causes no second diagnostic."""
+    """Stands for a value that is rejected already, so that it causes no second diagnostic."""
 
     __slots__ = ()
 

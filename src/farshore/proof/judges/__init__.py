@@ -1,1 +1,1 @@
-"""The judges: what sets of packets may do, by the intent and its plan, held against what they do."""
+"""The judges: sets of packets in the fabric, compared with the intent and its plan."""

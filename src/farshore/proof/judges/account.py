@@ -1,4 +1,4 @@
-"""What a proof keeps of each place that packets come from: what was checked, and every property that was refuted."""
+"""The account of one source of packets: the checked cases, and every property that is refuted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who should reach what, and how they may appear where: from the intent and its plan alone, never from the fabric."""
+"""Expected reachability and addresses: from the intent and its plan alone, never from the fabric."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PLAIN = "last-hop-plain"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One service for one tenant: who may send to which address, at which port indices.
+    """One service for one tenant: which hosts may send to which address, at which port indices.
 
     ``seen`` are the tenant's sources as the service should see them.
     """

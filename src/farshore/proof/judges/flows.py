@@ -1,4 +1,4 @@
-"""One-to-one: no two flows may look alike to a device that remembers them (RFC 2663 section 2.6).
+"""One-to-one: no two flows may match the same session of a device (RFC 2663 section 2.6).
 
 A device distinguishes flows by their headers: as they arrive and, for the replies, as they leave. Every place
 that packets come from leaves its prints there; here they are laid beside each other.
@@ -55,7 +55,8 @@ def collisions(marks: Marks) -> Iterator[Refuted]:
         if found is not None:
             one, other = found
             seen = side.partition(" ")[0]
-            reason = f"{seen}, the flow looks like one from {one.start.node}: replies to both go to one of them"
+            session = f"the session of a flow from {one.start.node}"
+            reason = f"{seen}, the flow matches {session}: the replies of both go to one of them"
             yield Refuted(Property.ONE_TO_ONE, other.start, *other.sent, node, reason)
 
 

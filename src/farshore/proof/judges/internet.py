@@ -1,4 +1,4 @@
-"""What can come from the Internet, held against what is published to it."""
+"""Packets from the Internet, compared with the published services."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     forged = sender_sets.sent_from(stream.senders, without(whence, case.published.abroad))
     account.count(Property.FORGED, 2)
     if forged:
-        reason = f"{name} receives the packet, whose source does not exist on the Internet"
+        reason = f"{name} receives the packet with a source that does not exist on the Internet"
         entry.refute(Property.FORGED, name, reason, forged, stream.targets)
     for visit, signers in _errors(case, arrival):
         senders = tuple(Senders(first, last, first, entry.realm) for first, last in signers)

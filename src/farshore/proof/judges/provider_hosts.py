@@ -1,4 +1,4 @@
-"""What can come from the provider's own hosts, held against the calls to tenants that the intent allows.
+"""Packets from the provider's hosts, compared with the calls to tenants that the intent permits.
 
 Every possible packet is injected on the link of each of them. Among themselves they do as they like; what reaches a
 tenant's WAN must be a call that the intent allows.

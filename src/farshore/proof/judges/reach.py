@@ -1,4 +1,4 @@
-"""Reach: every offer, from every address that may use it, by the link that the tenant's own router takes for it."""
+"""Reach: every offer, from every address that may use it, by the link of the tenant's router for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where packets come from, and what becomes of every possible packet that is injected there.
+"""Sources of packets, and the path of every possible packet that is injected there.
 
 All judges do the same at such a place, and it is written once here: inject, enter which nodes packets reach and how
 their flows look to the devices on the way, and refute what is wrong of any sender: a look-up with two answers, a reply

@@ -1,4 +1,4 @@
-"""What one tenant can do, held against what it should be able to do.
+"""Packets from one tenant, compared with what the intent permits.
 
 Every possible packet is injected on each of its links to the provider: every source, every destination, every port.
 What comes through is all that the senders on its WAN can ever bring about.
@@ -58,7 +58,7 @@ def _cabled(entry: EntryPoint, everything: Stream) -> None:
     there = entry.terrain.box(entry.terrain.fabric.nodes[far.node]).realms[far.interface]
     entry.account.count(Property.ISOLATION, 1)
     if there != entry.realm:
-        reason = f"its WAN is cabled to the interface of {there.name}"
+        reason = f"its WAN is connected to the interface of {there.name}"
         entry.refute(Property.ISOLATION, far.node, reason, everything.senders, everything.targets)
 
 
@@ -111,7 +111,7 @@ def _arrived(case: _Case, arrival: Arrival, lost: tuple[Strayed, ...]) -> None:
     forged = without(whence, offer.sources)
     account.count(Property.FORGED, 1)
     if forged:
-        reason = f"{name} receives the packet, whose source is not an address of the tenant"
+        reason = f"{name} receives the packet with a source that is not an address of the tenant"
         entry.refute(Property.FORGED, name, reason, sender_sets.sent_from(stream.senders, forged), tuple(good))
     account.count(Property.ONE_TO_ONE, 1)
     if strangers := unlike(stream.senders, offer.seen):

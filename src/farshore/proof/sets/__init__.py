@@ -1,1 +1,1 @@
-"""Sets of packets: who sends, where to, and the intervals and tables that both are made of. Pure."""
+"""Sets of packets: senders, targets, and the intervals and tables of both. Pure."""

@@ -1,4 +1,4 @@
-"""Prefixes laid over each other: which of them hold an address, for all addresses at once. Pure.
+"""Overlapping prefixes: which of them contain an address, for all addresses at once. Pure.
 
 Of two prefixes one holds the other or they are apart, so one pass with a stack finds every stretch of
 addresses that the same ones hold. Tables of routes, translations and permits are all looked up in this form.

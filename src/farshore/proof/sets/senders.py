@@ -1,4 +1,4 @@
-"""Where packets come from: sources that a set of packets started with, and what they have become since. Pure."""
+"""Sources of a set of packets, as sent and as translated. Pure."""
 
 from __future__ import annotations
 

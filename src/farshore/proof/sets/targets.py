@@ -1,4 +1,4 @@
-"""Where packets go: the destinations and ports that a set of packets was sent to, and what they have become. Pure."""
+"""Destinations and ports of a set of packets, as sent and as translated. Pure."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How sets of packets spread through a fabric, and how the replies come back. Pure."""
+"""The path of sets of packets through a fabric, and of their replies. Pure."""

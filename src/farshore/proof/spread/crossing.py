@@ -1,4 +1,4 @@
-"""A set of packets through a device: the walk's stages, for all of them at once.
+"""A set of packets through a device: the stages of the walk, for all packets at once.
 
 Everything that a device asks concerns where a packet comes from or where it goes, never both together: guards
 and source translation the one, guards, destination translation, routes and permits the other. So a set that
@@ -50,7 +50,7 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class TwoSided:
-    """Packets whose look-up has no one right answer: two routes lead there, or one through the wrong realm."""
+    """Packets with an ambiguous look-up: two routes lead there, or one through the wrong realm."""
 
     stream: Stream
     found: Found
@@ -58,7 +58,7 @@ class TwoSided:
 
 @dataclass(frozen=True, slots=True)
 class Crossed:
-    """What became of a set of packets at a device; what no passage holds was refused.
+    """The result of a set of packets at a device; packets in no passage are dropped.
 
     ``admitted`` are those that were looked at closer: the others would be refused whatever the device's tables say.
     """

@@ -1,4 +1,4 @@
-"""What becomes of targets in a device: the stages of its profile, up to the way out.
+"""Targets through a device: the stages of its profile, up to the egress interface.
 
 It depends on where packets came in and on what they are sent to, not on who sent them.
 """

@@ -1,4 +1,4 @@
-"""The replies to a set of packets: do all of them come back by the path of the packets, to their senders?
+"""The replies to a set of packets: whether all of them return to the senders by the path of the requests.
 
 A reply is followed hop by hop against the path of its packets. At each device it belongs to a known flow, so
 what translates it is that flow; what is left to ask is whether the guards let it pass and whether the look-up,

@@ -1,4 +1,4 @@
-"""How far a set of packets gets through a fabric: every link that it is seen on, and where it arrives."""
+"""A set of packets through a fabric: every link that it passes, and where it arrives."""
 
 from __future__ import annotations
 

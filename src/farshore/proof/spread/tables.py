@@ -1,4 +1,4 @@
-"""A device or a proxy with its tables laid out for whole sets of packets. It says nothing that the fabric does not."""
+"""The tables of a device or a proxy, prepared for whole sets of packets."""
 
 from __future__ import annotations
 

@@ -14,7 +14,17 @@ from farshore.semantics.packet import Packet
 from farshore.semantics.trace import Trace
 from farshore.walk.draw import svg
 from farshore.walk.tell.journey import Phase, Step, Walk
-from farshore.walk.tell.summary import Remark, glitch_heading, glitch_list, mark, notes, profile_says, title, verdict
+from farshore.walk.tell.summary import (
+    Remark,
+    glitch_heading,
+    glitch_list,
+    mark,
+    notes,
+    profile_says,
+    state,
+    title,
+    verdict,
+)
 
 _COLOURS = {PROVIDER: "#8e3a80", LAKE: "#0b6e85", INTERNET: "#7d6400"}  # plum, and water
 _TENANT_COLOURS = ("#4338a8", "#2f7035", "#9a4a00", "#1f5fae", "#5b5b10")  # indigo first, as Alice's
@@ -302,7 +312,8 @@ def _footer_steps(walk: Walk, steps: list[Step], x: float, y: float, width: floa
     drawn: list[str] = []
     for step in steps:
         word = mark(walk, step)
-        says = f"{step.at}: {step.action}" + (f" \N{EM DASH} {step.state}" if step.state else "")
+        how = state(walk, step)
+        says = f"{step.at}: {step.action}" + (f" \N{EM DASH} {how}" if how else "")
         drawn.append(svg.text(x, y, f"{step.number}.", _TEXT, bold=True, fill=_WRONG if word else _INK))
         parts, y = svg.paragraph(x + _NUMBER, y, f"{word}: {says}" if word else says, _TEXT, width - _NUMBER)
         drawn += parts

@@ -1,4 +1,4 @@
-"""The few SVG elements that a drawing needs, as text. Knows nothing of what is drawn."""
+"""The few SVG elements that a drawing needs, as text."""
 
 from __future__ import annotations
 

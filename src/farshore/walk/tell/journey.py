@@ -1,4 +1,4 @@
-"""A packet and its reply as numbered steps, each with what was done and how it went."""
+"""A packet and its reply as numbered steps, each with its action and its state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One row of a walk's table. ``reason`` says why it is not ok, ``fix`` what would help.
+    """One row of a walk's table. ``reason`` and ``fix`` are set where the step is not ok.
 
     ``origin`` is the line of the intent that the node is there for.
     """
@@ -75,7 +75,7 @@ DEFAULT_SOURCE_PORT = 40000
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What is to be walked: from which host to which service, by the address at which the host knows it.
+    """The probe of a walk: host, service, and the address of the service in the host's network.
 
     Where the service is not ``presented`` to the host, the destination is only worth trying. With ``interface``
     it is a packet that is injected there, with any ``source``, by a host or a router.

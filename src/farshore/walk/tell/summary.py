@@ -10,9 +10,9 @@ from farshore.semantics.profile import PROFILES, Grade, Profile, Returning, Stag
 from farshore.walk.tell.journey import Step, Walk
 
 _REPLIES_FOLLOW = {
-    Returning.ROUTE: "replies are routed by a look-up of their own",
+    Returning.ROUTE: "replies have a route look-up of their own",
     Returning.SESSION: "replies follow the session, not a route look-up",
-    Returning.LAST_HOP: "replies go back to where the connection came in, without a route look-up",
+    Returning.LAST_HOP: "replies leave by the interface of the request, without a route look-up",
 }
 
 
@@ -26,13 +26,13 @@ class Remark:
 
 
 def title(walk: Walk) -> str:
-    """Return what was walked, and through what."""
+    """Return sender, destination, design and profile in one line."""
     made_of = "each device by its own profile" if walk.profile not in PROFILES else f"profile {walk.profile}"
     return f"{walk.origin} to {walk.service} {walk.port}, design {walk.design}, {made_of}"
 
 
-def refusal(walk: Walk) -> Step | None:
-    """Return the step at which the packet was refused: nothing follows it. None where it went on to the end."""
+def drop(walk: Walk) -> Step | None:
+    """Return the step at which the packet is dropped, which is the last. None where none drops it."""
     return walk.steps[-1] if not walk.steps[-1].ok else None
 
 
@@ -40,14 +40,19 @@ def mark(walk: Walk, step: Step) -> str:
     """Return the word for a step that is not ok."""
     if step.ok:
         return ""
-    return "REFUSED" if step is refusal(walk) else "GLITCH"
+    return "DROPPED" if step is drop(walk) else "GLITCH"
+
+
+def state(walk: Walk, step: Step) -> str:
+    """Return the state of a step as it stands beside its mark: not the same word again."""
+    return "" if step.state.upper() == mark(walk, step) else step.state
 
 
 def glitch_heading(walk: Walk) -> str:
     """Return what stands above the glitch-list."""
-    if refusal(walk) is None:
+    if drop(walk) is None:
         return "Glitches"
-    return "Refused" if len(walk.glitches) == 1 else "Glitches, and refused in the end"
+    return "Dropped" if len(walk.glitches) == 1 else "Glitches, then dropped"
 
 
 def glitch_list(walk: Walk) -> tuple[Remark, ...]:
@@ -62,11 +67,11 @@ def notes(walk: Walk) -> tuple[Remark, ...]:
 
 def verdict(walk: Walk) -> str:
     """Return the verdict in one line."""
-    refused = refusal(walk)
-    before = [step.number for step in walk.steps if not step.ok and step is not refused]
-    if refused is not None:
+    dropped = drop(walk)
+    before = [step.number for step in walk.steps if not step.ok and step is not dropped]
+    if dropped is not None:
         also = f", after {_glitches(before)}" if before else ""
-        return f"refused at step {refused.number}, by {refused.at}{also}"
+        return f"dropped at step {dropped.number}, by {dropped.at}{also}"
     if before:
         return f"not delivered: {_glitches(before)}"
     left = next((trace.left_at for trace in walk.traces if trace.left_at is not None), None)
@@ -78,7 +83,7 @@ def verdict(walk: Walk) -> str:
 
 
 def profile_says(walk: Walk) -> tuple[str, ...]:
-    """Return what is known of the profile that was asked for, and how surely; nothing where none was."""
+    """Return the order of operations of the chosen profile, with its source and grade; nothing without one."""
     profile = PROFILES.get(walk.profile)
     if profile is None:
         return ()
@@ -96,7 +101,7 @@ def order(stages: Iterable[Stage]) -> str:
 
 
 def grade(profile: Profile) -> str:
-    """Return how sure the source of a profile is, with a warning where it is not the vendor's own."""
+    """Return the grade of a profile's source, with a warning where it is not the vendor's own."""
     warning = "" if profile.grade is Grade.A else "; check it before you rely on it"
     return f"{profile.grade.name}: {profile.grade}{warning}"
 
@@ -113,10 +118,10 @@ def _glitches(numbers: list[int]) -> str:
 def document(walk: Walk) -> dict[str, Any]:
     """Return the shape that design.md gives walks.
 
-    ``refused`` is the number of the step after which there is none because it was refused, ``order`` what is
-    known of the profile that was asked for.
+    ``dropped`` is the number of the step that drops the packet, ``order`` the order of operations of the chosen
+    profile.
     """
-    refused = refusal(walk)
+    dropped = drop(walk)
     return {
         "design": walk.design,
         "profile": walk.profile,
@@ -125,7 +130,7 @@ def document(walk: Walk) -> dict[str, Any]:
         "port": str(walk.port),
         "verdict": "delivered" if walk.delivered else "glitched",
         "glitches": list(walk.glitches),
-        "refused": None if refused is None else refused.number,
+        "dropped": None if dropped is None else dropped.number,
         "steps": [_step(step) for step in walk.steps],
         "order": _order(walk),
     }

@@ -1,4 +1,4 @@
-"""The walk's sentences: what a step does, how it went, and for a glitch one sentence why and what fixes it."""
+"""The walk's sentences: the action and the state of a step and, for a glitch, its cause and its fix."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from farshore.fabric.model import Device, NodeKind, Proxy
 from farshore.fabric.names import NodeName
 from farshore.port import Port, Protocol
-from farshore.realm import Address
+from farshore.realm import LAKE, Address, RealmKind
 from farshore.semantics.crossing import Crossing, Event, Verb
 from farshore.semantics.packet import Packet
 from farshore.semantics.routing import TWO_SIDED
 
-NO_FURTHER = "dropped"
+DROPPED = "dropped"
 
 # --- the request -------------------------------------------------------------------------------------
 
@@ -20,7 +20,8 @@ NO_FURTHER = "dropped"
 def sends(packet: Packet, service: str, *, presented: bool = True) -> str:
     """Say what the host does."""
     verb = "pings" if packet.protocol is Protocol.ICMP else "connects to"
-    known_by = f"the address of {service} in its network" if presented else f"the lake address of {service}"
+    in_the_lake = not presented or packet.destination.realm == LAKE
+    known_by = f"the lake address of {service}" if in_the_lake else f"the address of {service} in its network"
     return f"{verb} {packet.destination.ip}, {known_by}"
 
 
@@ -37,15 +38,15 @@ def put_on(interface: str) -> str:
 def sent(packet: Packet) -> str:
     """Say how the packet leaves its host."""
     if packet.source.realm != packet.destination.realm:
-        return f"from its own address to one of the {packet.destination.realm}"
+        return f"source is an address of {packet.source.realm}, destination of {packet.destination.realm}"
     return f"source and destination are addresses of {packet.source.realm} only"
 
 
 def not_presented(packet: Packet, service: str) -> str:
-    """Say why the walk tries an address that its network does not know."""
+    """Say why the walk takes an address that is not known in the host's network."""
     return (
         f"{service} is not presented to {packet.source.realm} and has no address there; "
-        "the walk tries its lake address, to show what drops it."
+        "the walk takes its lake address, to show what drops the packet."
     )
 
 
@@ -66,7 +67,7 @@ def crosses(node: Device | Proxy, crossing: Crossing) -> str:
         return "; ".join(changes)
     packet = crossing.packet
     if crossing.egress is None:
-        return "is checked on arrival"
+        return "not forwarded"
     if node.kind is NodeKind.ROUTER:
         return "source and destination are unique within the provider's network"
     if packet.source.realm == packet.destination.realm:
@@ -77,7 +78,7 @@ def crosses(node: Device | Proxy, crossing: Crossing) -> str:
 def sent_on(node: Device | Proxy, crossing: Crossing) -> str:
     """Say where a packet goes from a device, and how the device knows."""
     if crossing.egress is None:
-        return NO_FURTHER
+        return DROPPED
     if not isinstance(node, Device):
         return f"out of interface {crossing.egress}, by the routing instance of {crossing.packet.destination.realm}"
     look_up = next((event for event in reversed(crossing.events) if event.verb is Verb.ROUTED), None)
@@ -107,7 +108,7 @@ def answers(packet: Packet) -> str:
 def routed_back(router: str, crossing: Crossing) -> str:
     """Say by which route the reply leaves the service's router."""
     if crossing.egress is None:
-        return NO_FURTHER
+        return DROPPED
     return f"{router} has a route to {crossing.packet.destination.ip}: out of {crossing.egress}"
 
 
@@ -147,7 +148,7 @@ def not_listening(node: NodeName, port: Port) -> str:
 
 
 def reason(wrong: Sequence[Event], node: NodeName) -> str:
-    """Return one sentence why a step cannot work. It may be wrong twice: routed ambiguously and then dropped."""
+    """Return the cause of a glitch in one sentence. A step may have two: an ambiguous route and a drop."""
     return f"At {node}, {'; and '.join(event.says for event in wrong)}."
 
 
@@ -156,14 +157,24 @@ def fix(wrong: Sequence[Event]) -> str:
     return "; ".join(dict.fromkeys(_fix(event) for event in wrong))
 
 
+# What permits a flow that no tenant opens, by the realm that it comes from.
+_PERMITS = {
+    RealmKind.PROVIDER: "list the caller under hosts of the provider and the port under reaches, and use design lake",
+    RealmKind.INTERNET: "publish the service and the port: write internet: at the service, in the intent",
+}
+
+
 def _fix(event: Event) -> str:
+    sender = event.before.source.realm.kind
     match event.verb:
         case Verb.ROUTED if event.found in TWO_SIDED:
             return "translate into addresses that neither side uses before crossing: the lake design does"
+        case _ if sender in _PERMITS:
+            return _PERMITS[sender]
         case Verb.ROUTED:
-            return "call the address that the service is presented by; where there is none, subscribe the tenant to it"
+            return "connect to the presented address of the service; if it has none, subscribe the tenant to it"
         case Verb.PROXIED if event.before.protocol is not Protocol.TCP:
-            return "use a design that carries packets and not connections: lake or last-hop"
+            return "use a design that forwards packets: lake or last-hop"
         case Verb.FILTERED | Verb.PROXIED:
             return "subscribe the tenant to the service, or add the port to the service, in the intent"
         case _:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import live_tools
 import pytest
-from live_intents import DISTINCT, case, without_tenant
+from live_intents import DISTINCT, POOLED, case, without_tenant
 from live_world import World
 
 from farshore.fabric.model import Fabric
@@ -145,6 +145,28 @@ def test_what_somebody_adds_goes_by_name(shared_world: World, node: str, command
     assert well
     for each in said:
         assert [line for line in first if line.startswith(f"{node}: {each}")]
+
+
+def meddled_and_changed(before: Fabric, after: Fabric, command: str) -> tuple[list[str], bool]:
+    """Have somebody add something to a table that is then reloaded; return a second application, and is it there."""
+    live_tools.build(before)
+    run_in(NAT, command)
+    live_tools.build(after)
+    return live_tools.build(after), "theirs" in live_tools.rules_in(NAT)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "nft add counter inet farshore_filter theirs",
+        "nft add ct timeout inet farshore_filter theirs { protocol udp ; policy = { unreplied : 3 } ; }",
+    ],
+)
+def test_what_is_added_before_a_reload_does_not_survive_it(world: World, command: str) -> None:
+    before, after = case(DISTINCT).fabric, case(POOLED).fabric
+    again, there = world.call(meddled_and_changed, before, after, command)
+    assert again == []
+    assert not there
 
 
 def names() -> list[str]:

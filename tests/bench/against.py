@@ -69,6 +69,9 @@ def _figures(checkout: Checkout, many: str, few: str) -> Figures:
     """Return everything that is measured of one checkout, once."""
     found = {f"reading and planning: {name}": value for name, value in checkout.module("planning", many).items()}
     found |= {f"proof: {name}": value for name, value in checkout.module("proving", many).items()}
+    if (checkout.folder / "tests" / "bench" / "reading.py").exists():  # an older checkout has no such process
+        reading = checkout.module("reading", str(_LAB_TENANTS))
+        found |= {f"applying, {_LAB_TENANTS} tenants: {name}": value for name, value in reading.items()}
     commands: dict[str, Callable[[], float]] = {
         "farshore --version": lambda: checkout.seconds("--version"),
         "farshore check": lambda: checkout.seconds("check", many),
@@ -120,10 +123,18 @@ def _table(samples: dict[str, tuple[list[float], list[float]]], tenants: int, re
         "| --- | --- | --- | --- |",
     ]
     for name, (old, new) in samples.items():
+        if not old or not new:
+            lines.append(f"| {name} | | {_alone(old)} | {_alone(new)} |")
+            continue
         ratio, was, now = summary(ratios(new, old)), summary(old), summary(new)
         spread = f"{ratio.median:.2f} ({ratio.least:.2f} to {ratio.greatest:.2f})"
         lines.append(f"| {name} | {spread} | {was.median:.4g} | {now.median:.4g} |")
     return "\n".join(lines) + "\n"
+
+
+def _alone(values: list[float]) -> str:
+    """Return the median of what only one of two checkouts can measure."""
+    return f"{summary(values).median:.4g}" if values else ""
 
 
 if __name__ == "__main__":

@@ -99,7 +99,9 @@ STRANGE = {
         "ip neighbour add 10.2.2.1 lladdr 02:00:00:00:00:09 dev nat nud permanent",
         ["remove neighbour: 10.2.2.1 on nat"],
     ),
-    "loopback down": (CE, "ip link set lo down", ["set loopback up: down"]),
+    "loopback down": (CE, "ip link set lo down", ["set loopback up: down, or without its routes"]),
+    "routes of the loopback lost": (NAT, "ip route flush table local", ["set loopback up"]),
+    "route of an address lost": (ALICE, "ip route flush table local", ["configure interface"]),
     "no ARP": (CE, "ip link set nat arp off", ["configure interface"]),
     "setting of an interface": (
         CE,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from farshore.fabric.names import NodeName
 from farshore.machine import listing, settings
 from farshore.machine.desired import DesiredNode, DesiredRoute, DesiredRule
 from farshore.machine.engine import Reading
-from farshore.machine.listing import KERNEL_RULES, LOOPBACK, Foreign
+from farshore.machine.listing import KERNEL_RULES, LOOPBACK, LOOPBACK_ROUTES, Foreign, LocalRoute
 from farshore.machine.namespace import Namespaces
 from farshore.machine.netlink import Kernel
 
@@ -27,11 +27,12 @@ class ActualInterface:
         mac: its MAC address.
         mtu: bytes.
         up: whether it is set up.
+        local: whether the kernel takes packets to each of its addresses for its own.
         far_mac: the permanent neighbour's MAC address, None where it has none.
         addresses: those that stand alone in their prefix.
         kind: ``veth`` or what else it is, None for a device of the machine's own.
         peer: the number of a veth's other end, None where that is not known.
-        plain: whether it resolves addresses, takes in its own packets alone, and belongs to no bridge.
+        plain: whether it resolves addresses, takes in its own packets alone, belongs to no bridge, and has no alias.
         home: where it was borrowed, the name that it has there.
         settings: its own kernel settings, by ``ipv4/rp_filter``.
     """
@@ -46,6 +47,7 @@ class ActualInterface:
     kind: str | None = "veth"
     peer: int | None = None
     plain: bool = True
+    local: bool = True
     home: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,8 +56,9 @@ class ActualInterface:
 class ActualNode:
     """A namespace as it is.
 
-    ``foreign`` is what no desired state has, ``lost`` are rules that a namespace begins with and that are gone, and
-    ``loaded`` is what each engine finds, by its name.
+    ``foreign`` is what no desired state has, ``lost`` are rules that a namespace begins with and that are gone,
+    ``loopback`` tells whether that is up with all that it has then, and ``loaded`` is what each engine finds, by its
+    name.
     """
 
     interfaces: Mapping[str, ActualInterface]
@@ -65,7 +68,7 @@ class ActualNode:
     loaded: Mapping[str, Reading] = field(default_factory=dict)
     foreign: tuple[Foreign, ...] = ()
     lost: frozenset[DesiredRule] = frozenset()
-    loopback_up: bool = True
+    loopback: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
     rules = list(listing.rules(kernel, daemons))
     foreign += [each for each in (*routes, *rules) if isinstance(each, Foreign)]
     foreign += listing.qdiscs(kernel, names)
+    local = frozenset(route for route in routes if isinstance(route, LocalRoute))
     own_rules = frozenset(rule for rule in rules if isinstance(rule, DesiredRule))
     return ActualNode(
         interfaces={
@@ -125,7 +129,8 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
                 addresses=frozenset(addresses.get(link.name, ())),
                 kind=link.kind,
                 peer=link.peer,
-                plain=link.plain and link.master is None,
+                plain=link.plain and link.master is None and not link.alias,
+                local=all(LocalRoute(IPv4Network(ip), link.name) in local for ip in addresses.get(link.name, ())),
                 home=_home(link),
                 settings=link.settings,
             )
@@ -137,7 +142,7 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
         settings=_settings(node) if node is not None else {},
         foreign=tuple(foreign),
         lost=KERNEL_RULES - own_rules,
-        loopback_up=all(link.up for link in links if link.name == LOOPBACK),
+        loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
     )
 
 

@@ -181,12 +181,16 @@ class RaiseLoopback(Change):
 
 @dataclass(frozen=True, slots=True)
 class ConfigureInterface(Change):
-    """Give an interface its neighbour and addresses, and set it up. ``surplus`` are the addresses to be taken away."""
+    """Give an interface its neighbour and addresses, and set it up.
+
+    ``surplus`` are the addresses to be taken away, and ``is_new`` says that it has just been made.
+    """
 
     action: ClassVar[str] = "configure interface"
 
     interface: DesiredInterface
     surplus: frozenset[IPv4Address] = frozenset()
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)

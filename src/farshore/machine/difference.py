@@ -208,13 +208,13 @@ def _wiring(
     node: DesiredNode, actual: ActualNode | None, doomed: set[LinkEnd], fresh: set[LinkEnd]
 ) -> Iterator[Change]:
     """Yield what changes inside a namespace once its links stand."""
-    if actual is not None and not actual.loopback_up:
-        yield RaiseLoopback(node.name, "down")
     # What stands on an interface that goes goes with it.
     present = actual.interfaces if actual is not None else {}
     lost = {name for name in present if LinkEnd(node.name, name) in doomed | fresh}
     foreign = [each for each in (actual.foreign if actual is not None else ()) if each.interface not in lost]
     yield from (_removal(node, each) for each in foreign if each.kind is not Kind.ROUTE)
+    if actual is not None and not actual.loopback:
+        yield RaiseLoopback(node.name, "down, or without its routes")
     for borrowed in node.borrowed:
         if borrowed.name not in present or borrowed.name in lost:
             yield BorrowInterface(node.name, "missing", borrowed)
@@ -244,10 +244,11 @@ def _configuration(
     """
     others = any(each.kind is Kind.ADDRESS and each.interface == wanted.name for each in foreign)
     if before is None:
-        yield ConfigureInterface(node.name, "its link is new", wanted)
+        yield ConfigureInterface(node.name, "its link is new", wanted, is_new=True)
         lost.add(wanted.name)
         return
-    surplus = before.addresses - frozenset(wanted.addresses)
+    # An address that packets do not reach, for its route is gone, is taken away and given anew.
+    surplus = before.addresses - (frozenset(wanted.addresses) if before.local else frozenset())
     bare = (surplus or others) and not before.addresses - surplus
     if bare or not _is_configured(wanted, before):
         yield ConfigureInterface(node.name, "differs from the desired configuration", wanted, surplus)
@@ -267,4 +268,4 @@ def _routing_policy(node: DesiredNode, actual: ActualNode | None) -> Iterator[Ch
 
 def _is_configured(wanted: DesiredInterface, actual: ActualInterface) -> bool:
     same = actual.far_mac == wanted.far_mac and actual.addresses == frozenset(wanted.addresses)
-    return actual.up and actual.plain and same
+    return actual.up and actual.plain and actual.local and same

@@ -30,7 +30,7 @@ from farshore.machine.changes import (
     ReturnInterface,
     UnloadConfiguration,
 )
-from farshore.machine.desired import DesiredInterface, DesiredState
+from farshore.machine.desired import ROUTING_PROTOCOL, DesiredInterface, DesiredState
 from farshore.machine.engine import Engine
 from farshore.machine.namespace import Namespaces, namespace_name
 from farshore.machine.netlink import Kernel
@@ -154,7 +154,8 @@ class Execution:
             for change in changes:
                 match change:
                     case RaiseLoopback():
-                        pass  # it is up by now
+                        kernel.ask(netlink.link_down(_LOOPBACK_INDEX))
+                        kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
                     case RemoveForeign(found=found):
                         with _gone_already():
                             kernel.remove(found.request, found.content)
@@ -163,7 +164,9 @@ class Execution:
                     case RemoveRule(rule=rule):
                         kernel.ask(netlink.remove_rule(rule))
                     case AddRule(rule=rule):
-                        kernel.ask(netlink.add_rule(rule))
+                        begins_with = rule in listing.KERNEL_RULES
+                        protocol = netlink.RTPROT_KERNEL if begins_with else ROUTING_PROTOCOL
+                        kernel.ask(netlink.add_rule(rule, protocol))
                     case RemoveRoute(route=route):
                         with _gone_already():
                             kernel.ask(netlink.remove_route(route, indexes))
@@ -201,6 +204,8 @@ def _indexes() -> dict[str, int]:
 def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:
     for ip in change.surplus:
         kernel.ask(netlink.remove_address(ip, index))
+    if not change.is_new:
+        kernel.ask(netlink.label(index, ""))
     kernel.ask(netlink.link_up(index))
     kernel.ask(netlink.neighbour(change.interface, index))
     for ip in change.interface.addresses:

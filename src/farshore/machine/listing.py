@@ -21,6 +21,7 @@ from farshore.machine.netlink import (
     RT_TABLE_MAIN,
     RTN_BLACKHOLE,
     RTN_UNICAST,
+    RTPROT_KERNEL,
     RULE_ACTIONS,
     Kernel,
 )
@@ -55,10 +56,18 @@ _FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
 _RULE_ATTRIBUTES = {3, 4, 6, 10, 14, 15, 16, 21}
 _ANY_LENGTH = b"\xff\xff\xff\xff"
 _INVERTED = 2
-_RTPROT_KERNEL = 2
 _RT_TABLE_LOCAL, _RT_TABLE_DEFAULT = 255, 253
 _ROOT, _INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
 _TYPES = {1: "unicast", 2: "local", 3: "broadcast", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoute:
+    """A route by which the kernel takes packets to an address for its own."""
+
+    destination: IPv4Network
+    interface: str | None
+
 
 # What a namespace begins with.
 KERNEL_RULES = frozenset(
@@ -69,6 +78,10 @@ KERNEL_RULES = frozenset(
     }
 )
 LOOPBACK = "lo"
+# The kernel makes these when it sets a loopback up.
+LOOPBACK_ROUTES = frozenset(
+    LocalRoute(IPv4Network(each), LOOPBACK) for each in ("127.0.0.0/8", "127.0.0.1/32", "127.255.255.255/32")
+)
 BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
 
 
@@ -187,17 +200,20 @@ def neighbours(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, 
 
 def routes(
     kernel: Kernel, names: Mapping[int, str], daemons: frozenset[int] = frozenset()
-) -> Iterator[DesiredRoute | Foreign]:
-    """Yield the routes of all tables, less the kernel's own and those of ``daemons``."""
+) -> Iterator[DesiredRoute | LocalRoute | Foreign]:
+    """Yield the routes of all tables, less those of ``daemons`` and those that the kernel makes for IPv6."""
     for _, content in kernel.dump(_RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
         family, length, source, tos, table, protocol, scope, kind, _ = _ROUTE.unpack_from(content)
         found = _attributes(content, _ROUTE.size)
         table = _number(found[_RTA_TABLE]) if _RTA_TABLE in found else table
         # Addresses have no network around them here, so the kernel makes routes in its own table alone.
-        made_by_kernel = protocol == _RTPROT_KERNEL and (family == _AF_INET6 or table == _RT_TABLE_LOCAL)
-        if family not in (_AF_INET, _AF_INET6) or made_by_kernel or protocol in daemons:
+        made_by_kernel = protocol == RTPROT_KERNEL and (family == _AF_INET6 or table == _RT_TABLE_LOCAL)
+        if family not in (_AF_INET, _AF_INET6) or (made_by_kernel and family == _AF_INET6) or protocol in daemons:
             continue
         out = names.get(_number(found[_RTA_OIF])) if _RTA_OIF in found else None
+        if made_by_kernel:
+            yield LocalRoute(IPv4Network((found.get(_RTA_DST, bytes(4)), length)), out)
+            continue
         if family == _AF_INET and (protocol, source, tos, scope) == (ROUTING_PROTOCOL, 0, 0, 0):
             destination = IPv4Network((found.get(_RTA_DST, bytes(4)), length))
             others = found.keys() - {_RTA_DST, _RTA_TABLE}
@@ -231,7 +247,7 @@ def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[Des
             mark, mask = (_number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
             interface = _text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
             rule = DesiredRule(priority, action, target, mark, mask, interface)
-            kernels = rule in KERNEL_RULES
+            kernels = rule in KERNEL_RULES and protocol == RTPROT_KERNEL
             if kernels and family == _AF_INET6:
                 continue
             if family == _AF_INET and (kernels or protocol == ROUTING_PROTOCOL):

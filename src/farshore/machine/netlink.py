@@ -36,6 +36,7 @@ _IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
 
 RTN_UNICAST = 1
 RTN_BLACKHOLE = 6
+RTPROT_KERNEL = 2
 RT_TABLE_UNSPEC = 0
 RT_TABLE_MAIN = 254
 _RT_SCOPE_UNIVERSE = 0
@@ -83,6 +84,11 @@ def link_up(index: int) -> bytes:
     """Return the request that sets an interface up, with ARP and for its own address alone."""
     changed = IFF_UP | _IFF_NOARP | _IFF_PROMISC
     return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": IFF_UP, "change": changed})
+
+
+def link_down(index: int) -> bytes:
+    """Return the request that sets an interface down."""
+    return _encoded(ifinfmsg(), _RTM_NEWLINK, _CHANGE, {"index": index, "flags": 0, "change": IFF_UP})
 
 
 def remove_link(index: int) -> bytes:
@@ -156,19 +162,19 @@ def _route(route: DesiredRoute, indexes: Mapping[str, int], kind: int, flags: in
     return _encoded(rtmsg(), kind, flags, fields, attributes)
 
 
-def add_rule(rule: DesiredRule) -> bytes:
+def add_rule(rule: DesiredRule, protocol: int = ROUTING_PROTOCOL) -> bytes:
     """Return the request for a rule of the routing policy."""
-    return _rule(rule, _RTM_NEWRULE, _ADD)
+    return _rule(rule, protocol, _RTM_NEWRULE, _ADD)
 
 
 def remove_rule(rule: DesiredRule) -> bytes:
     """Return the request that removes a rule of the routing policy."""
-    return _rule(rule, _RTM_DELRULE, _CHANGE)
+    return _rule(rule, ROUTING_PROTOCOL, _RTM_DELRULE, _CHANGE)
 
 
-def _rule(rule: DesiredRule, kind: int, flags: int) -> bytes:
+def _rule(rule: DesiredRule, protocol: int, kind: int, flags: int) -> bytes:
     fields = {"family": AF_INET, "action": RULE_ACTIONS[rule.action]}
-    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority), ("FRA_PROTOCOL", ROUTING_PROTOCOL)]
+    attributes: list[tuple[str, Any]] = [("FRA_PRIORITY", rule.priority), ("FRA_PROTOCOL", protocol)]
     match rule.action:
         case RuleAction.LOOK_UP:
             attributes.append(("FRA_TABLE", rule.target))

@@ -95,7 +95,7 @@ def _doomed(
 ) -> Iterator[ActualInterface]:
     """Yield the interfaces that must go: all, where a node is to lose all that filters there."""
     opened = any(
-        actual.loaded.get(engine.name, NOTHING).loaded is not None and not desired.wanted(engine.name, [node.name])
+        actual.loaded.get(engine.name, NOTHING).loaded and not desired.wanted(engine.name, [node.name])
         for engine in engines
     )
     wanted = {(interface.name, interface.mac, interface.mtu, "veth") for interface in node.interfaces}

@@ -25,7 +25,8 @@ class Reading:
     """What an engine finds in a node.
 
     Attributes:
-        loaded: the digest of the configuration that was loaded last, None where none is loaded.
+        loaded: the digest of the configuration that was loaded last, None where none is loaded, empty where something
+            is there that no load has finished.
         intact: whether all that was loaded is there as it was loaded.
         surplus: what is there besides, by names that :meth:`Engine.unload` takes and people understand.
     """

@@ -20,7 +20,7 @@ CLONE_NEWUTS = 0x04000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
-_MS_BIND = 0x1000
+_MS_BIND, _MS_REC, _MS_SHARED = 0x1000, 0x4000, 0x100000
 _MNT_DETACH = 0x2
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -90,11 +90,26 @@ class Namespaces:
         path = self.directory / name
         if self._is_mounted(name):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._prepare()
         path.touch(mode=0o444)
         with _returning():
             unshare(CLONE_NEWNET)
             mount("/proc/thread-self/ns/net", str(path), "none", _MS_BIND)
+
+    def _prepare(self) -> None:
+        """Make the directory a shared mount of its own, as ip-netns(8) does when it first makes a namespace.
+
+        Did it so itself, later, each namespace would be mounted twice, and could be unmounted once.
+        """
+        directory = str(self.directory)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        try:
+            mount("", directory, "none", _MS_SHARED)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            mount(directory, directory, "none", _MS_BIND | _MS_REC)
+            mount("", directory, "none", _MS_SHARED | _MS_REC)
 
     def delete(self, name: str) -> None:
         """Remove the name and, with its last process gone, the namespace. Nothing happens where there is none."""

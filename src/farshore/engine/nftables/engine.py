@@ -70,10 +70,8 @@ class Nftables(Engine):
                     found = nft.remembered()
             except (OSError, MachineError) as error:
                 raise MachineError(f"{node}: read its rule set: {error}") from error
-            # Tables of ours that nobody remembers: whoever loaded them was cut off.
-            loaded = found.wanted or ("" if found.ours else None)
-            if not found.ours:
-                loaded = None
+            # Without a record, tables of ours are what somebody was cut off from loading, or has made by our names.
+            loaded = found.wanted if found.ours and found.wanted else "" if found.any else None
             return Reading(loaded, found.intact, tuple(f"table {each}" for each in found.others))
 
         return read

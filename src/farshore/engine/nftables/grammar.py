@@ -38,7 +38,9 @@ def named(
     yield f"\t{declared} {key}"
     if flags is not None:
         yield f"\tflags {flags}"
-    yield f"\telements = {{ {', '.join(elements)} }}"
+    # Braces around nothing are a syntax error; a set without elements is empty.
+    if listed := ", ".join(elements):
+        yield f"\telements = {{ {listed} }}"
     yield "}"
     yield ""
 

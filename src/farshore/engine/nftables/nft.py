@@ -41,13 +41,15 @@ class Remembered:
     Attributes:
         wanted: the digest of the text that was loaded last, None where there is no record.
         intact: whether our tables are as they were right after.
-        ours: whether any of our tables is there.
+        ours: whether any of our tables is there, less the record.
+        any: whether any of our tables is there, or the record.
         others: the tables that are not ours, by family and name.
     """
 
     wanted: str | None
     intact: bool
     ours: bool
+    any: bool
     others: tuple[str, ...]
 
 
@@ -114,11 +116,12 @@ def remembered() -> Remembered:
     record = _RECORD.fullmatch(present.tables.get(RECORD_TABLE, ""))
     others = tuple(sorted(present.tables.keys() - {*OWN_TABLES, RECORD_TABLE}))
     ours = any(table in present.tables for table in OWN_TABLES)
+    found = ours or RECORD_TABLE in present.tables
     if record is None:
-        return Remembered(None, False, ours, others)
+        return Remembered(None, False, ours, found, others)
     wanted, listed, generation = record.groups()
     intact = int(generation) == present.generation or (ours and _digest_of(_listing()) == listed)
-    return Remembered(wanted, intact, ours, others)
+    return Remembered(wanted, intact and ours, ours, found, others)
 
 
 def digest(text: str) -> str:

@@ -6,7 +6,10 @@ What stands in the end is seen by other people's programs, and held against a fa
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import live_tools
 import pytest
@@ -225,3 +228,81 @@ def test_nothing_of_any_fabric_remains_in_any_other(shared_world: World, one: In
     different, again = shared_world.call(changed, planned(one), planned(other))
     assert different == []
     assert again == []
+
+
+# --- traffic of those who are not changed --------------------------------------------------------------------
+
+WITNESS, HERE, PORTAL = "customer-b/bill", "10.1.1.1", "10.2.2.1"
+CHUNK = bytes(range(256)) * 8
+OTHERS = {f"other-{number}": mode for number, mode in enumerate(["prefix", "host", "{pool: 2}"])}
+WHOLE = case(
+    DISTINCT
+    + "".join(
+        f"  {name}:\n    networks: [10.1.1.0/24]\n    presents: 10.2.2.0/28\n    sources: {mode}\n"
+        f"    services: [portal, dns]\n    hosts: {{host: 10.1.1.1}}\n"
+        for name, mode in OTHERS.items()
+    )
+)
+
+
+@st.composite
+def around_the_witness(draw: st.DrawFn) -> Fabric:
+    """Draw a fabric with the witness as it always is, and of all others any, with any limits and services."""
+    kept = draw(st.sets(st.sampled_from(["customer-a", *OTHERS])))
+    intent, plan = WHOLE.intent, WHOLE.plan
+    tenants = {
+        name: tenant
+        if name == "customer-b"
+        else replace(
+            tenant,
+            sessions=draw(st.none() | st.integers(1, 99)),
+            subscriptions=tenant.subscriptions[: draw(st.integers(1, 2))],
+        )
+        for name, tenant in intent.tenants.items()
+        if name in {*kept, "customer-b"}
+    }
+    planned = {name: tenant for name, tenant in plan.tenants.items() if name in tenants}
+    return build(replace(intent, tenants=tenants), replace(plan, tenants=planned), "lake")
+
+
+def talking(steps: list[Fabric]) -> tuple[int, list[str], list[str]]:
+    """Let the witness exchange without a pause while fabrics are applied.
+
+    Return how often it did, what was lost, and what a further application does.
+    """
+    live_tools.build(steps[0])
+    live_tools.serve_echo(steps[0])
+    sent, lost = 0, []
+    with (
+        live_tools.tcp(WITNESS, HERE, 0, PORTAL, 443) as stream,
+        live_tools.udp(WITNESS, HERE, 0, PORTAL, 5000) as asking,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        seen = {next(iter(json.loads(live_tools.read_line(stream))))}
+        working = pool.submit(lambda: [live_tools.build(step) for step in steps[1:]])
+        while not working.done() or sent < 20:
+            sent += 1
+            content = sent.to_bytes(4, "big")
+            try:
+                stream.sendall(CHUNK)
+                address, _, echo = live_tools.ask(asking, content)
+                seen.add(address)
+                lost += [] if echo == content else [f"datagram {sent}"]
+                lost += [] if live_tools.read_exactly(stream, len(CHUNK)) == CHUNK else [f"stream {sent}"]
+            except OSError as error:
+                lost.append(f"{sent}: {error}")
+                break
+        working.result()
+    left = live_tools.build(steps[-1])
+    remove(PRIVATE, PRIVATE.names())
+    return sent, lost + [f"seen as {each}" for each in sorted(seen)[1:]], left
+
+
+@settings(FEW, max_examples=8)
+@given(st.lists(around_the_witness(), min_size=3, max_size=4))
+def test_who_is_not_changed_loses_nothing(steps: list[Fabric]) -> None:
+    with World() as world:  # the services that answer stay as long as their world
+        sent, lost, left = world.call(talking, steps)
+    assert sent >= 20
+    assert lost == []
+    assert left == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import live_tools
@@ -10,7 +11,12 @@ import pytest
 from live_intents import DISTINCT, POOLED, case, without_tenant
 from live_world import World
 
+from farshore.engine.nftables.desired import compile_fabric
+from farshore.engine.nftables.engine import Nftables
+from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
+from farshore.machine.apply import apply
+from farshore.machine.world import PRIVATE
 
 pytestmark = pytest.mark.kernel
 
@@ -215,3 +221,49 @@ def test_a_foreign_namespace_goes(world: World) -> None:
     ]
     assert second == []
     assert "theirs" not in left
+
+
+def beside_others(before: Fabric, after: Fabric) -> tuple[list[str], list[str], list[str], str]:
+    """Apply where namespaces are not all ours: return the changes, those of a second application, names, a refusal."""
+    shared = replace(PRIVATE, private=False)
+    subprocess.run(["/usr/sbin/ip", "netns", "add", "theirs"], check=True)
+    run_in("theirs", "ip link add out type veth peer name in")
+    apply(compile_fabric(before), (Nftables(),), shared)
+    first = [str(change) for change in apply(compile_fabric(after), (Nftables(),), shared)]
+    second = [str(change) for change in apply(compile_fabric(after), (Nftables(),), shared)]
+    there = names()
+    subprocess.run(["/usr/sbin/ip", "netns", "add", "customer-b.ce"], check=True)
+    try:
+        apply(compile_fabric(before), (Nftables(),), shared)
+    except MachineError as error:
+        return first, second, there, str(error)
+    return first, second, there, ""
+
+
+def test_beside_others_only_what_carries_our_mark_goes(world: World) -> None:
+    whole = case(DISTINCT)
+    after = without_tenant(whole, "customer-b")
+    first, second, there, refusal = world.call(beside_others, whole.fabric, after)
+    assert len([line for line in first if "delete namespace" in line]) == 3
+    assert not [line for line in first if line.startswith("theirs")]
+    assert second == []
+    assert there == sorted(["theirs", *(node.replace("/", ".") for node in after.nodes)])
+    assert refusal == "customer-b/ce: a network namespace 'customer-b.ce' exists that farshore has not made"
+
+
+def with_a_daemon(fabric: Fabric) -> list[list[str]]:
+    """Declare a routing daemon's protocol, and let it route: return what is done with it, and then without it."""
+    desired = compile_fabric(fabric)
+    routed = replace(desired.nodes[CE], daemons=frozenset({186}))  # type: ignore[index]
+    declared = replace(desired, nodes={**desired.nodes, routed.name: routed})
+    apply(declared, (Nftables(),), PRIVATE)
+    run_in(CE, "ip route add 10.8.0.0/16 via 169.254.0.1 dev nat onlink proto bgp")
+    return [[str(change) for change in apply(each, (Nftables(),), PRIVATE)] for each in (declared, desired)]
+
+
+def test_routes_of_a_declared_daemon_are_no_drift(world: World) -> None:
+    declared, undeclared = world.call(with_a_daemon, case(DISTINCT).fabric)
+    assert declared == []
+    assert undeclared == [
+        f"{CE}: remove route: unicast 10.8.0.0/16 in table 254, protocol 186 is not part of the fabric"
+    ]

@@ -57,8 +57,8 @@ class ActualNode:
     """A namespace as it is.
 
     ``foreign`` is what no desired state has, ``lost`` are rules that a namespace begins with and that are gone,
-    ``loopback`` tells whether that is up with all that it has then, and ``loaded`` is what each engine finds, by its
-    name.
+    ``loopback`` tells whether that is up with all that it has then, ``loaded`` is what each engine finds, by its name,
+    and ``ours`` tells whether the namespace carries our mark.
     """
 
     interfaces: Mapping[str, ActualInterface]
@@ -69,6 +69,7 @@ class ActualNode:
     foreign: tuple[Foreign, ...] = ()
     lost: frozenset[DesiredRule] = frozenset()
     loopback: bool = True
+    ours: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
         settings=_settings(node) if node is not None else {},
         foreign=tuple(foreign),
         lost=KERNEL_RULES - own_rules,
+        ours=any(link.alias == listing.OURS for link in links if link.name == LOOPBACK),
         loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
     )
 

@@ -125,12 +125,16 @@ def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Names
     def read(name: NodeName) -> ActualNode:
         with _naming(desired, name, "read the actual state"):
             node = actual.read(namespaces, namespace_name(name), desired.nodes[name])
+        if not (namespaces.private or node.ours):
+            raise MachineError(
+                f"{name}: a network namespace {namespace_name(name)!r} exists that farshore has not made"
+            )
         return replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
 
     with _threads(_READING_AT_ONCE) as pool:
         nodes |= zip(present, pool.map(read, present), strict=True)
-    unwanted = [NodeName(name) for name in there if name not in wanted] if namespaces.private else []
-    return ActualState(nodes, {name: actual.read(namespaces, name) for name in unwanted})
+    others = {NodeName(name): actual.read(namespaces, name) for name in there if name not in wanted}
+    return ActualState(nodes, {name: node for name, node in others.items() if namespaces.private or node.ours})
 
 
 def _read_engines(

@@ -65,7 +65,7 @@ class Execution:
         name = namespace_name(step.node)
         match step.changes[0]:
             case CreateNamespace():
-                self.namespaces.create(name)
+                self.namespaces.create(name, marked=_mark)
             case DeleteNamespace():
                 self.namespaces.delete(name)
             case LoadConfiguration() | UnloadConfiguration():
@@ -174,6 +174,12 @@ class Execution:
                         kernel.ask(netlink.add_route(route, indexes))
                     case _:
                         raise TypeError(f"unknown change {change!r}")
+
+
+def _mark() -> None:
+    """Mark the namespace that the thread is in as ours, by the alias of its loopback."""
+    with Kernel() as kernel:
+        kernel.ask(netlink.label(_LOOPBACK_INDEX, listing.OURS))
 
 
 @contextlib.contextmanager

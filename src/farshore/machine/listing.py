@@ -82,6 +82,7 @@ LOOPBACK = "lo"
 LOOPBACK_ROUTES = frozenset(
     LocalRoute(IPv4Network(each), LOOPBACK) for each in ("127.0.0.0/8", "127.0.0.1/32", "127.255.255.255/32")
 )
+OURS = "farshore"  # the alias of the loopback of a namespace that farshore has made
 BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
 
 

@@ -9,7 +9,7 @@ import contextlib
 import ctypes
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,8 +85,11 @@ class Namespaces:
         """Tell whether a namespace of this name is there."""
         return self._is_mounted(name)
 
-    def create(self, name: str) -> None:
-        """Make an empty namespace of this name. Raises OSError, FileExistsError where there is one."""
+    def create(self, name: str, marked: Callable[[], None] = lambda: None) -> None:
+        """Make an empty namespace of this name. Raises OSError, FileExistsError where there is one.
+
+        ``marked`` is run in it before it has a name, so that no namespace of ours is ever without its mark.
+        """
         path = self.directory / name
         if self._is_mounted(name):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
@@ -94,6 +97,7 @@ class Namespaces:
         path.touch(mode=0o444)
         with _returning():
             unshare(CLONE_NEWNET)
+            marked()
             mount("/proc/thread-self/ns/net", str(path), "none", _MS_BIND)
 
     def _prepare(self) -> None:

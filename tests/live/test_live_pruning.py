@@ -248,7 +248,10 @@ def test_beside_others_only_what_carries_our_mark_goes(world: World) -> None:
     assert not [line for line in first if line.startswith("theirs")]
     assert second == []
     assert there == sorted(["theirs", *(node.replace("/", ".") for node in after.nodes)])
-    assert refusal == "customer-b/ce: a network namespace 'customer-b.ce' exists that farshore has not made"
+    assert (
+        refusal
+        == "customer-b/ce: a network namespace 'customer-b.ce' exists that farshore has not made; delete it or rename it"
+    )
 
 
 def with_a_daemon(fabric: Fabric) -> list[list[str]]:

@@ -126,9 +126,8 @@ def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Names
         with _naming(desired, name, "read the actual state"):
             node = actual.read(namespaces, namespace_name(name), desired.nodes[name])
         if not (namespaces.private or node.ours):
-            raise MachineError(
-                f"{name}: a network namespace {namespace_name(name)!r} exists that farshore has not made"
-            )
+            found = f"a network namespace {namespace_name(name)!r} exists that farshore has not made"
+            raise MachineError(f"{name}: {found}; delete it or rename it")
         return replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
 
     with _threads(_READING_AT_ONCE) as pool:

@@ -37,6 +37,7 @@ from farshore.machine.netlink import Kernel
 from farshore.machine.steps import Step
 
 _LOOPBACK_INDEX = 1
+_MARK = netlink.label(_LOOPBACK_INDEX, listing.OURS)
 # What the kernel says of something that has gone with something else.
 _GONE = {errno.ESRCH, errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL}
 
@@ -179,7 +180,7 @@ class Execution:
 def _mark() -> None:
     """Mark the namespace that the thread is in as ours, by the alias of its loopback."""
     with Kernel() as kernel:
-        kernel.ask(netlink.label(_LOOPBACK_INDEX, listing.OURS))
+        kernel.ask(_MARK)
 
 
 @contextlib.contextmanager

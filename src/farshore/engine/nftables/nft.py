@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from farshore.engine.nftables import tables
 from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE, RECORD_TABLE
-from farshore.engine.nftables.ruleset_update import batches, contents, strange, update
+from farshore.engine.nftables.ruleset_update import Contents, batches, contents, strange, update
 from farshore.errors import MachineError
 from farshore.machine import namespace
 
@@ -87,19 +87,19 @@ def load(text: str, *, in_use: bool) -> None:
         _transact(_anew(text))
     meant = _meant(text) if in_use else None
     before = tables.present()
-    listing = _listing()
-    wrong = _wrong(listing, text, meant)
+    there = contents(_listing())
+    wrong = _wrong(there, text, meant)
     if wrong and in_use:
         # Another program has changed the rule set between the two looks at it.
         _logger.warning("the rule set is not as desired after its update and is replaced as a whole: %s", wrong[0])
         _transact(_anew(text))
         before = tables.present()
-        listing = _listing()
-        wrong = _wrong(listing, text, meant)
+        there = contents(_listing())
+        wrong = _wrong(there, text, meant)
     if wrong:
         raise MachineError(f"the rule set is not as desired after it was loaded: {'; '.join(wrong)}")
     # The record itself is the next transaction. If another comes between, its generation is never that of the record.
-    comment = f"wanted:{digest(text)} listed:{_digest_of(listing)} generation:{before.generation + 1}"
+    comment = f"wanted:{digest(text)} listed:{_digest_of(there)} generation:{before.generation + 1}"
     # Deleting costs a wait for all processors, so only what is there is deleted.
     clearing = f"delete table {RECORD_TABLE}\n" if RECORD_TABLE in before.tables else ""
     _transact(f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
@@ -120,7 +120,7 @@ def remembered() -> Remembered:
     if record is None:
         return Remembered(None, False, ours, found, others)
     wanted, listed, generation = record.groups()
-    intact = int(generation) == present.generation or (ours and _digest_of(_listing()) == listed)
+    intact = int(generation) == present.generation or (ours and _digest_of(contents(_listing())) == listed)
     return Remembered(wanted, intact and ours, ours, found, others)
 
 
@@ -129,8 +129,8 @@ def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _digest_of(listing: str) -> str:
-    return digest(repr(sorted(contents(listing).items())))
+def _digest_of(there: Contents) -> str:
+    return digest(repr(sorted(there.items())))
 
 
 def _anew(text: str) -> str:
@@ -144,15 +144,15 @@ def _meant(text: str) -> str:
         return _listing()
 
 
-def _wrong(listing: str, text: str, meant: str | None) -> list[str]:
+def _wrong(there: Contents, text: str, meant: str | None) -> list[str]:
     """Return what is not as it was meant, kind by kind.
 
     Tables that were made anew just now are in the form that nft gives them, so only their parts are held against
     those of the text; ``meant`` is the whole of what is to be listed, where they were not.
     """
-    if found := [f"{each} is of an unknown kind" for each in strange(listing)]:
+    if found := [f"{each} is of an unknown kind" for each in strange(there)]:
         return found
-    there, wanted = contents(listing), contents(text if meant is None else meant)
+    wanted = contents(text if meant is None else meant)
     missing = [f"{' '.join(place).strip()} is missing" for place in wanted.keys() - there.keys()]
     surplus = [f"{' '.join(place).strip()} is not desired" for place in there.keys() - wanted.keys()]
     both = wanted.keys() & there.keys() if meant is not None else ()

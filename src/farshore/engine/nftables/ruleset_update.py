@@ -15,7 +15,7 @@ shore: fewer get through for a moment, never other ones.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -64,7 +64,11 @@ def own_tables(listing: str) -> Iterator[tuple[str, str]]:
             yield table["name"], table.group()
 
 
-def contents(listing: str) -> dict[tuple[str, str, str], str]:
+# What is in our tables, by table, kind and name.
+Contents = Mapping[tuple[str, str, str], str]
+
+
+def contents(listing: str) -> Contents:
     """Return what is in our tables, by table, kind and name: two that differ in an order alone have equal contents.
 
     A table's own flags and comment, which are none of ours, are of a kind of their own.
@@ -75,11 +79,11 @@ def contents(listing: str) -> dict[tuple[str, str, str], str]:
     return found
 
 
-def strange(listing: str) -> list[str]:
+def strange(found: Contents) -> list[str]:
     """Return what is in our tables that is of a kind which we never write, as people call it."""
     return [
         f"{kind} {name} of table {table}".replace("  ", " ")
-        for (table, kind, name), text in contents(listing).items()
+        for (table, kind, name), text in found.items()
         if kind not in _KINDS and (kind != "table" or text)
     ]
 

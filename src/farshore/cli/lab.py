@@ -6,17 +6,23 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.text import Text
 
 from farshore.cli.command import BAD_INPUT, MACHINE, Group, intent_file, json_option
-from farshore.cli.console import BAD, output, progress, say
+from farshore.cli.console import BAD, diagnostics, output, progress, say
+from farshore.cli.lab_apply import apply
 from farshore.conformance.check import Outcome, Result
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES, UsageError
+from farshore.errors import EXIT_NO, EXIT_YES, MachineError, UsageError
 from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
+
+if TYPE_CHECKING:
+    from farshore.lab.reconcile import NodeState
+    from farshore.lab.registry import Record
 
 
 def _lab_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -91,6 +97,9 @@ def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str,
     say(output(), f"lab {record.name} is up: {len(record.nodes)} nodes; try: {tried}", indent=2)
 
 
+lab.add_command(apply)
+
+
 @lab.command(
     examples=("farshore lab run examples/article.yaml", "farshore lab run examples/article.yaml --json | jq .ok"),
     statuses={
@@ -163,14 +172,24 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
 @_name
 @_json
 def status(name: str | None, *, as_json: bool) -> None:
-    """List the labs, whether they are up, and their nodes."""
+    """List the labs, whether they are up, and how each of their nodes is.
+
+    A node is right, or it differs from what the lab's intent says, or it is changing, while lab apply is at work.
+    """
     from farshore.lab.registry import all_entries, only
 
     entries = all_entries() if name is None else (only(name),)
     found = [(here, here.read()) for here in entries]
     if as_json:
         labs = [
-            {**(asdict(record) if record else {"name": here.name}), "up": record is not None and record.is_up}
+            {
+                **(asdict(record) if record else {"name": here.name}),
+                "up": record is not None and record.is_up,
+                "states": {
+                    each.node: {"state": each.state, "changes": [f"{c.what}: {c.reason}" for c in each.changes]}
+                    for each in _states(record)
+                },
+            }
             for here, record in found
         ]
         click.echo(json.dumps({"labs": labs}, indent=2))
@@ -190,10 +209,26 @@ def status(name: str | None, *, as_json: bool) -> None:
             f"{record.name}: {state}, design {record.design}, intent {record.intent}, since {record.created}",
             indent=2,
         )
-        for node in record.nodes:
+        states = _states(record)
+        for each in states:
+            say(console, str(each), BAD if each.changes else "", lead="  ", indent=4)
+        for node in () if states else record.nodes:
             say(console, node, lead="  ")
     if not found:
         say(console, "no lab is up")
+
+
+def _states(record: Record | None) -> tuple[NodeState, ...]:
+    """Return how the nodes of a lab are, nothing where it is not up, or only comes up or goes down."""
+    from farshore.lab.reconcile import states
+
+    if record is None or not record.is_up:
+        return ()
+    try:
+        return states(record)
+    except MachineError as error:
+        say(diagnostics(), f"{record.name}: its nodes cannot be read: {error}", indent=2)
+        return ()
 
 
 @lab.command(

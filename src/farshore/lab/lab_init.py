@@ -1,4 +1,4 @@
-"""The first process of a lab: it builds the fabric, answers as its services, and stays.
+"""The first process of a lab: it builds the fabric, answers as its services, stays, and changes them on request.
 
 Until the command that started it detaches it, it is tied to that command: when the command ends, however it ends,
 this process ends too, and the kernel ends the lab with it.
@@ -7,13 +7,16 @@ this process ends too, and the kernel ends the lab with it.
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 import signal
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from multiprocessing.connection import Connection, Listener
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from farshore.caller_identity import CallerIdentity, SignedHeader
 from farshore.engine.haproxy.configuration import key_variable
@@ -22,11 +25,15 @@ from farshore.fabric import names
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.machine.inside import Channel
-from farshore.machine.namespace import namespace_name
 from farshore.reporter import Reporter
+
+if TYPE_CHECKING:
+    from farshore.lab.services import DesiredServices
+    from farshore.machine.changes import Change
 
 # Below the lab's own /run, which only its own processes see.
 _PROXY_FOLDER = Path("/run/farshore")
+SOCKET = _PROXY_FOLDER / "lab" / "socket"
 _SHORTEST_KEY = 16  # bytes: half of what HMAC-SHA256 makes good use of
 
 _logger = logging.getLogger(__name__)
@@ -64,6 +71,52 @@ class Progress:
     item: str
 
 
+class Passing(Reporter):
+    """Passes the machine's progress on to the command that waits for it."""
+
+    def __init__(self, command: Channel[Any, Any]) -> None:
+        """Pass progress on by a channel."""
+        self._command = command
+
+    def advanced(self, done: int, total: int, item: str = "") -> None:
+        """Send how much is done."""
+        self._command.send(Progress(done, total, item))
+
+
+class Order(Enum):
+    """What a process in the lab can ask of the first one."""
+
+    LOOK = "look"  # what the job is, and what it would do for another
+    CLAIM = "claim"  # be the one process that changes the lab, as long as the connection stands
+    WITHDRAW = "withdraw"  # make the job another, and end what it has no place for
+    PROVIDE = "provide"  # begin what the job asks for
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An order. ``job`` is the one that the lab is to have; with None, the one that it has."""
+
+    order: Order
+    job: Job | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the first process says.
+
+    Attributes:
+        job: the job that it has.
+        changes: what it does for a job, of servers and proxies.
+        changing: whether a process is about to change the lab.
+        refusal: why an order could not be carried out, empty where it was.
+    """
+
+    job: Job
+    changes: tuple[Change, ...] = ()
+    changing: bool = False
+    refusal: str = ""
+
+
 def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
     """Be the first process of a lab: send progress and, when the lab is up, None.
 
@@ -72,7 +125,9 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     command.receive()
     try:
-        _build(command, job)
+        first = _FirstProcess(job)
+        first.build(command)
+        listener = first.listen()
     except Exception:
         _logger.exception("lab %s cannot be built", job.name)
         raise
@@ -80,35 +135,75 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _logger.info("lab %s is up", job.name)
     command.send(None)
-    threading.Event().wait()
+    while True:
+        connection = listener.accept()
+        threading.Thread(target=first.serve, args=(connection,), daemon=True).start()
 
 
-def _build(command: Channel[Progress | None, Begin], job: Job) -> None:
-    # The command, which starts this process, need not load what only this process runs.
-    from farshore.engine.haproxy.process import Appliance
-    from farshore.engine.nftables.desired import compile_fabric
-    from farshore.engine.nftables.engine import Nftables
-    from farshore.machine.apply import apply
-    from farshore.machine.world import PRIVATE
-    from farshore.traffic import servers
+class _FirstProcess:
+    """The lab's services, and the job that they are held for."""
 
-    _logger.info("building lab %s: %d nodes, design %s", job.name, len(job.fabric.nodes), job.fabric.design)
-    apply(compile_fabric(job.fabric), (Nftables(),), PRIVATE, _Passing(command))
+    def __init__(self, job: Job) -> None:
+        # The command, which starts this process, need not load what only this process runs.
+        from farshore.lab.services import Services
+
+        self._job = job
+        self._services = Services(_PROXY_FOLDER)
+        self._changing = threading.Lock()
+
+    def build(self, command: Channel[Progress | None, Begin]) -> None:
+        from farshore.engine.nftables.desired import compile_fabric
+        from farshore.engine.nftables.engine import Nftables
+        from farshore.machine.apply import apply
+        from farshore.machine.world import PRIVATE
+
+        fabric = self._job.fabric
+        _logger.info("building lab %s: %d nodes, design %s", self._job.name, len(fabric.nodes), fabric.design)
+        apply(compile_fabric(fabric), (Nftables(),), PRIVATE, Passing(command))
+        self._services.provide(desired_services(self._job))
+
+    def listen(self) -> Listener:
+        """Open the socket. Only this user's processes in the lab find it, below the lab's own /run."""
+        SOCKET.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Listener(str(SOCKET), "AF_UNIX")
+
+    def serve(self, connection: Connection[Any, Any]) -> None:
+        """Answer a process of the lab until it closes its connection, or ends."""
+        with contextlib.ExitStack() as claims:
+            claims.enter_context(connection)
+            with contextlib.suppress(EOFError, OSError):
+                while True:
+                    connection.send(self._answer(connection.recv(), claims))
+
+    def _answer(self, request: Request, claims: contextlib.ExitStack) -> Answer:
+        job = self._job if request.job is None else replace(request.job, own_servers=self._job.own_servers)
+        try:
+            desired = desired_services(job)
+            match request.order:
+                case Order.LOOK:
+                    return Answer(self._job, self._services.difference(desired), self._changing.locked())
+                case Order.CLAIM:
+                    claims.enter_context(self._changing)
+                case Order.WITHDRAW:
+                    self._job = job
+                    self._services.withdraw(desired)
+                case Order.PROVIDE:
+                    self._services.provide(desired)
+        except (MachineError, OSError) as error:
+            _logger.exception("the lab's services cannot be changed")
+            return Answer(self._job, refusal=str(error))
+        return Answer(self._job)
+
+
+def desired_services(job: Job) -> DesiredServices:
+    """Return the servers and proxies of a job."""
+    from farshore.lab.services import DesiredServices
+    from farshore.traffic.servers import offers
+
     answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
-    servers.serve(answering, caller_identities(job.fabric), job.keys)
-    for proxy in job.fabric.proxies:
-        appliance = Appliance(_PROXY_FOLDER / namespace_name(proxy.name))
-        appliance.apply(proxy, proxy_environment(job.keys))
-
-
-class _Passing(Reporter):
-    """Passes the engine's progress on to the command that waits for the lab."""
-
-    def __init__(self, command: Channel[Progress | None, Begin]) -> None:
-        self._command = command
-
-    def advanced(self, done: int, total: int, item: str = "") -> None:
-        self._command.send(Progress(done, total, item))
+    return DesiredServices(
+        offers(answering, caller_identities(job.fabric), job.keys), job.fabric.proxies, proxy_environment(job.keys)
+    )
 
 
 # --- the services' keys ----------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from farshore.machine.desired import DesiredState
 from farshore.machine.difference import difference
 from farshore.machine.engine import Engine, Reading
 from farshore.machine.links import wait_until_up
-from farshore.machine.namespace import Namespaces, namespace_name
+from farshore.machine.namespace import Namespaces, namespace_name, node_name
 from farshore.machine.steps import UNHEARD, Step, Steps, phases
 from farshore.reporter import SILENT, Reporter
 
@@ -132,7 +132,7 @@ def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Names
 
     with _threads(_READING_AT_ONCE) as pool:
         nodes |= zip(present, pool.map(read, present), strict=True)
-    others = {NodeName(name): actual.read(namespaces, name) for name in there if name not in wanted}
+    others = {node_name(name): actual.read(namespaces, name) for name in there if name not in wanted}
     return ActualState(nodes, {name: node for name, node in others.items() if namespaces.private or node.ours})
 
 

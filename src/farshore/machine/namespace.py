@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from farshore.errors import MachineError
+from farshore.fabric.names import NodeName
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -56,6 +57,11 @@ def _checked(result: int, what: str) -> None:
 def namespace_name(node: str) -> str:
     """Return the namespace of a node: a slash cannot stand in a file name, and a dot in no DNS label."""
     return node.replace("/", ".")
+
+
+def node_name(namespace: str) -> NodeName:
+    """Return the node whose namespace has this name, whether or not there is such a node."""
+    return NodeName(namespace.replace(".", "/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Appliance:
         """
         text = configuration(proxy, _surroundings(self._socket))
         with self._lock:
-            if text == self._text and keys == self._environment and self._alive():
+            if self._runs(text, keys):
                 return False
             where = namespace_name(proxy.name)
             tried = self._checked(text, where, keys)
@@ -76,6 +76,15 @@ class Appliance:
             self._text, self._namespace, self._environment = text, where, dict(keys)
             _logger.info("HAProxy in namespace %s runs its desired configuration", where)
         return True
+
+    def is_running(self, proxy: Proxy, keys: Mapping[str, str]) -> bool:
+        """Tell whether the process runs just this. :meth:`apply` would then do nothing."""
+        text = configuration(proxy, _surroundings(self._socket))
+        with self._lock:
+            return self._runs(text, keys)
+
+    def _runs(self, text: str, keys: Mapping[str, str]) -> bool:
+        return text == self._text and keys == self._environment and self._alive()
 
     def stop(self) -> None:
         """End the process and those that it has replaced, with all their connections."""

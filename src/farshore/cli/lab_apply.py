@@ -1,0 +1,104 @@
+"""``farshore lab apply``: a lab that is up, made what another intent says, by difference."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from farshore.cli.command import BAD_INPUT, MACHINE, Command, intent_file, json_option
+from farshore.cli.console import output, progress, say
+from farshore.design.catalogue import DESIGNS
+from farshore.errors import EXIT_NO, EXIT_YES
+
+if TYPE_CHECKING:
+    from farshore.machine.changes import Change
+
+_MOST = 200
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        "farshore lab apply examples/article.yaml --dry-run",
+        "farshore lab apply examples/article.yaml --name two",
+        "farshore lab apply examples/article.yaml --json | jq '.changes | length'",
+    ),
+    statuses={
+        EXIT_YES: "the lab is as FILE says; with --dry-run, nothing is to be done",
+        EXIT_NO: "with --dry-run: there is something to be done",
+        **BAD_INPUT,
+        **MACHINE,
+    },
+)
+@intent_file()
+@click.option("--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: as the intent says.")
+@click.option("--name", metavar="N", help="Name of the lab; optional while there is only one.")
+@click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
+@json_option()
+def apply(file: Path, design: str | None, name: str | None, *, dry_run: bool, as_json: bool) -> None:
+    """Change a lab that is up to the intent in FILE, by difference.
+
+    Every change is shown with its reason before it is made. What is not part of FILE is removed, and what other
+    programs have changed in the lab's nodes is put right. Connections of tenants that FILE leaves as they are stand.
+    """
+    from farshore.cli.inputs import read_runnable
+    from farshore.lab import reconcile
+    from farshore.lab.registry import only
+
+    built = read_runnable(file, design)
+    entry = only(name)
+    with reconcile.compared(entry, file, built.fabric) as pending:
+        changes = pending.changes
+        if not as_json:
+            show(changes, entry.name, dry_run=dry_run)
+        if not dry_run:
+            with progress() as reporter:
+                pending.carry_out(reporter)
+    if as_json:
+        click.echo(json.dumps(document(changes, entry.name, dry_run=dry_run), indent=2))
+    elif changes and not dry_run:
+        say(output(), f"lab {entry.name} is as {file} says")
+    raise SystemExit(EXIT_NO if dry_run and changes else EXIT_YES)
+
+
+def show(changes: Sequence[Change], name: str, *, dry_run: bool) -> None:
+    """Print every change with its reason, and a summary in numbers."""
+    console = output()
+    for change in changes[:_MOST]:
+        say(console, str(change), lead="  ", indent=4)
+    if len(changes) > _MOST:
+        say(console, f"{len(changes) - _MOST:,} more changes; --json lists them all")
+    if not changes:
+        say(console, f"lab {name}: nothing to do")
+        return
+    kinds = ", ".join(f"{what} ({number:,})" for what, number in summary(changes).items())
+    nodes = len({change.node for change in changes})
+    will = "would be made" if dry_run else "to make"
+    total = "1 change" if len(changes) == 1 else f"{len(changes):,} changes"
+    say(console, f"lab {name}: {total} {will} in {nodes:,} {'node' if nodes == 1 else 'nodes'}: {kinds}", indent=2)
+
+
+def summary(changes: Sequence[Change]) -> Counter[str]:
+    """Return how often each thing is done, in the order in which it is first done."""
+    return Counter(_kind(change) for change in changes)
+
+
+def _kind(change: Change) -> str:
+    # Of a server's port the words alone: "open 10.1.1.1 tcp/80" is one of many.
+    opens, _, rest = change.what.partition(" ")
+    return f"{opens} server port" if rest[:1].isdigit() else change.what
+
+
+def document(changes: Sequence[Change], name: str, *, dry_run: bool) -> dict[str, object]:
+    """Return the changes for programs. ``done`` tells whether they have been made."""
+    return {
+        "lab": name,
+        "done": not dry_run,
+        "summary": dict(summary(changes)),
+        "changes": [{"node": each.node, "what": each.what, "reason": each.reason} for each in changes],
+    }

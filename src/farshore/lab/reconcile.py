@@ -10,7 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum, StrEnum
+from enum import Enum
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, read_keys
 from farshore.lab.registry import LabEntry, Record
+from farshore.machine.cycle import State
 from farshore.machine.inside import Channel, Child, call, running
 from farshore.reporter import SILENT, Reporter
 
@@ -33,14 +34,6 @@ class Go(Enum):
     """What the command sends when what was found is to be changed."""
 
     GO = "go"
-
-
-class State(StrEnum):
-    """How a node of a lab is."""
-
-    RIGHT = "right"
-    CHANGING = "changing"
-    DIFFERS = "differs"
 
 
 @dataclass(frozen=True, slots=True)

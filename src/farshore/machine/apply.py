@@ -30,6 +30,15 @@ _LOADING_AT_ONCE = 16
 _READING_AT_ONCE = 4
 
 
+class NodeError(MachineError):
+    """The kernel or an engine refuses what is asked for one node."""
+
+    def __init__(self, message: str, node: NodeName | None = None) -> None:
+        """Keep which node it is."""
+        super().__init__(message)
+        self.node = node
+
+
 def apply(
     desired: DesiredState,
     engines: Sequence[Engine],
@@ -166,4 +175,4 @@ def _naming(desired: DesiredState, name: NodeName, what: str) -> Iterator[None]:
     except (OSError, MachineError) as error:
         node = desired.nodes.get(name)
         where = f"{name} ({node.origin})" if node is not None and node.origin is not None else name
-        raise MachineError(f"{where}: {what}: {error}") from error
+        raise NodeError(f"{where}: {what}: {error}", name) from error

@@ -17,6 +17,7 @@ from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
 from farshore.fabric.model import Device, Fabric, Policy
 from farshore.intent.load import load_text
+from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.plan.allocate import allocate
 
@@ -119,7 +120,7 @@ def a_tenant_goes(whole: Fabric, alone: Fabric) -> tuple[list[bool], bool, bool,
             standing.sendall(b"still")
             answers.append(live_tools.read_exactly(standing, 5) == b"still")
             if fabric is alone:
-                gone = not exchanges(ALICE, 6002)
+                gone = not PRIVATE.exists(namespace_name(ALICE))
                 with PRIVATE.entered(BOX):
                     rules = subprocess.run(["ip", "rule"], capture_output=True, text=True, check=True).stdout
     return answers, gone, exchanges(ALICE, 6003), rules

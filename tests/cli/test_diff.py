@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from farshore.cli.main import cli
-from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = Path(__file__).parent / "golden"
@@ -94,3 +94,9 @@ def test_a_property_that_fails_is_a_no(tmp_path: Path) -> None:
 def test_an_unknown_tenant(tmp_path: Path) -> None:
     done = diff(tmp_path, "nothing", "--only", "detla")
     assert "did you mean delta?" in str(done.exception)
+
+
+def test_standard_input_is_one_file_only() -> None:
+    result = CliRunner().invoke(cli, ["diff", "-", "-"], input=ARTICLE)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == "OLD and NEW cannot both be standard input; name a file for one of them"

@@ -142,6 +142,7 @@ def test_an_unknown_page_and_a_folder_that_cannot_be(tmp_path: Path) -> None:
     done = farshore(tmp_path, "man", "lab", "rum")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no command 'lab rum'; did you mean lab run" in done.stderr
+    assert "; known: check, completion, " in farshore(tmp_path, "man", "xyzzy").stderr
     (tmp_path / "file").touch()
     done = farshore(tmp_path, "man", "--into", str(tmp_path / "file" / "man1"))
     assert done.returncode == 2

@@ -68,10 +68,10 @@ def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, se
     End systems receive what arrives. A proxy has received what it answers.
     """
     proxies = {proxy.name for proxy in fabric.proxies}
-    capture = Capture(fabric, only={node.name for node in fabric.end_systems} | proxies)
     packets = tuple(_numbered(number, injection) for number, injection in enumerate(injections))
     try:
-        captured = capture.run(Batch(packets))
+        with Capture(fabric, only={node.name for node in fabric.end_systems} | proxies) as capture:
+            captured = capture.run(Batch(packets))
     except TooBusyError as error:
         raise MachineError(f"the links are too busy for a complete capture: {error}") from error
     received: dict[int, set[str]] = {}

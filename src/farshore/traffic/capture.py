@@ -15,7 +15,8 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
@@ -117,6 +118,18 @@ class Capture:
                 receiver = _receiver(name)
                 self._receivers[receiver.fileno()] = (name, receiver)
                 self._poll.register(receiver, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        """Close senders and receivers."""
+        self._settling.close()
+        for sender in self._senders.values():
+            sender.close()
+        for _, receiver in self._receivers.values():
+            receiver.close()
 
     def run(self, batch: Batch) -> list[CapturedPacket]:
         """Send a batch and return what was captured of it, in the order in which each node saw it.

@@ -45,6 +45,10 @@ class Settling:
 
     def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         """Give the interface up."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the interface up."""
         self._socket.close()
 
     def settle(self) -> None:

@@ -121,7 +121,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     if instruction := os.environ.get(_COMPLETION):
-        sys.exit(shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction))
+        sys.exit(_completed(instruction))
     status = _status(sys.argv[1:])
     _drop_unwritable()
     sys.exit(status)
@@ -140,6 +140,14 @@ def _open_closed_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as we live
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+
+
+def _completed(instruction: str) -> int:
+    """Print what completes the command line. Where that cannot be told, nothing does: a message would stand in it."""
+    try:
+        return shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction)
+    except (FarshoreError, OSError, KeyboardInterrupt):
+        return EXIT_YES
 
 
 def _drop_unwritable() -> None:

@@ -220,9 +220,3 @@ def test_diagnostics_that_cannot_be_written_change_no_exit_status(
     words: tuple[str, ...], stderr: str, tmp_path: Path
 ) -> None:
     assert with_streams(stderr, *words, labs=tmp_path).returncode == 2
-
-
-def test_the_help_of_a_group_tells_a_command_in_a_whole_sentence() -> None:
-    told = " ".join(CliRunner().invoke(cli, ["lab", "--help"]).stdout.partition("Commands:")[2].split())
-    assert "..." not in told
-    assert "exec Run any program of this machine in a NODE of the lab, with its exit status, stdin and stdout." in told

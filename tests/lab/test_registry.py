@@ -142,7 +142,7 @@ def test_a_lock_that_went_with_its_lab_is_not_held(labs: Path, monkeypatch: pyte
 def test_a_folder_that_can_never_be_is_not_tried_for_ever(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     labs.parent.mkdir(parents=True, exist_ok=True)
     labs.write_text("a file")
-    with pytest.raises(MachineError, match="set FARSHORE_LABS to a folder that you may write to"), claimed("mine"):
+    with pytest.raises(MachineError, match="set FARSHORE_LABS to a writable directory"), claimed("mine"):
         pass
     monkeypatch.setenv("FARSHORE_LABS", "/proc/none/labs")
     with pytest.raises(MachineError, match="No such file or directory; set FARSHORE_LABS"), claimed("mine"):

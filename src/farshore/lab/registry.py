@@ -192,7 +192,7 @@ def _locked(here: LabEntry) -> int:
         if _holds(descriptor, here):
             return descriptor
         os.close(descriptor)
-    raise MachineError(f"{here.folder} is removed again and again while the lab is made; use another --name")
+    raise MachineError(f"{here.folder} is removed again and again while the lab is created; use another --name")
 
 
 def _holds(descriptor: int, here: LabEntry) -> bool:

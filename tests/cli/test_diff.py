@@ -25,7 +25,7 @@ CHANGES = {
     "a-tenant-goes": (ARTICLE, ARTICLE[ARTICLE.index("\n  customer-b:") :], "\n"),
     "another-network": (
         ARTICLE,
-        "    networks: [10.1.1.0/24]         # the very same",
+        "    networks: [10.1.1.0/24]         # the same",
         "    networks: [10.7.0.0/25] #",
     ),
     "another-limit": (ARTICLE, "sessions: 50000", "sessions: 1000, rate: 50"),

@@ -46,7 +46,8 @@ def make_checks(checks: Sequence[Check], fabric: Fabric, report: Callable[[Resul
         check, _ = exchanging[number]
         report(Result(check.name, check.expected, observed))
 
-    exchange_all([exchange for _, exchange in exchanging], report_exchange)
+    trials = [(exchange, check.expected) for check, exchange in exchanging]
+    exchange_all(trials, fabric.end_systems, report_exchange)
     injecting = [(check, check.attempt) for check in checks if isinstance(check.attempt, Injection)]
     received = _inject_all([injection for _, injection in injecting], fabric)
     for number, (check, injection) in enumerate(injecting):

@@ -45,7 +45,7 @@ BATCHES = 6  # the first is the least there is: no case at all
 LEAST_CASES = 100  # of each lab
 # Where so many cases caught a wrong model, some must, whatever another version of Hypothesis draws.
 SURE = 5
-# Of one scene alone. Hypothesis draws constants of all modules that are loaded, so the cases differ a little from run to run.
+# Of one scene alone: Hypothesis draws constants of all modules that are loaded, so cases differ from run to run.
 SURE_IN_A_SCENE = 10
 # What is said where it is the machine that lacks something.
 LACKING = ("may not create namespaces", "is not installed")

@@ -93,9 +93,9 @@ class _Lab:
     def judged(self, check: Check, exchanges: Counter[_Mark]) -> Judged:
         attempt = check.attempt
         if isinstance(attempt, Injection):
-            return Judged(check, self._thrown(attempt), alike=False)
+            return Judged(check, self._injected(attempt), alike=False)
         alike = any(exchanges[mark] > 1 for mark in self.marks(attempt))
-        return Judged(check, self._talked(check.name, attempt), alike)
+        return Judged(check, self._exchanged(check.name, attempt), alike)
 
     def marks(self, exchange: Exchange) -> Iterable[_Mark]:
         for each in self._answers(exchange):
@@ -105,7 +105,7 @@ class _Lab:
 
     # --- exchanges ---
 
-    def _talked(self, name: str, exchange: Exchange) -> str:
+    def _exchanged(self, name: str, exchange: Exchange) -> str:
         """Return what comes of an exchange, in the words of ``Fetched.difference``."""
         answers = self._answers(exchange)
         if not answers:
@@ -130,7 +130,7 @@ class _Lab:
 
     # --- made-up packets ---
 
-    def _thrown(self, injection: Injection) -> str:
+    def _injected(self, injection: Injection) -> str:
         """Return who hears a made-up packet, whoever it is for; a proxy that it comes to answers instead of a node."""
         packet = injection.packet
         port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)

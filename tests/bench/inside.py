@@ -1,19 +1,17 @@
-"""The bench's process inside a lab: takes requests on standard input and answers them, a JSON line each.
-
-python -m tests.bench.inside LAB
-"""
+"""What the bench runs inside a lab, request after request in one process."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
-from farshore.lab.registry import entry
+from farshore.errors import MachineError
+from farshore.machine.inside import Channel
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 
@@ -22,7 +20,8 @@ from .summary import percentile
 from .variants import ACCEPT_PORT, ECHO_PORT, IPERF_PORT
 
 _AT_ONCE = 8
-_START_SECONDS = 10.0
+_START_SECONDS, _POLL = 10.0, 0.01
+_LISTEN = "0A"  # TCP_LISTEN, as /proc shows it
 _DATAGRAM = 64
 _MEDIAN = 50
 _TAIL = 99
@@ -49,7 +48,23 @@ def serve(node: str, address: str) -> None:
             raise TimeoutError(f"nothing answers on port {port}")
     with PRIVATE.entered(namespace_name(node)):
         subprocess.Popen(["iperf3", "--server", "--port", str(IPERF_PORT)], stdout=subprocess.DEVNULL)
-    time.sleep(0.5)
+        _wait_for_listener(IPERF_PORT)
+
+
+def _wait_for_listener(port: int) -> None:
+    """Return when a program listens on a TCP port of the thread's namespace. Raises TimeoutError."""
+    deadline = time.monotonic() + _START_SECONDS
+    while not _listens(port):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"nothing listens on port {port}")
+        time.sleep(_POLL)
+
+
+def _listens(port: int) -> bool:
+    # A line is of a socket: its number, its own end, the other, and its state.
+    files = (Path("/proc/thread-self/net") / name for name in ("tcp", "tcp6"))
+    sockets = (line.split() for file in files if file.exists() for line in file.read_text().splitlines()[1:])
+    return any(own.endswith(f":{port:04X}") and state == _LISTEN for _, own, _, state, *_ in sockets)
 
 
 def throughput(node: str, address: str, seconds: float) -> dict[str, float]:
@@ -85,28 +100,19 @@ def _iperf(node: str, address: str, seconds: float, options: list[str]) -> Any:
 def _run(command: list[str], text: str | None = None) -> str:
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise MachineError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
-_REQUESTS: Mapping[str, Callable[..., dict[str, float] | None]] = {
-    function.__name__: function for function in (load_rules, serve, throughput, datagrams, round_trips, connections)
-}
+Request = tuple[Callable[..., dict[str, float] | None], dict[str, Any]]
+Answer = dict[str, float] | None | MachineError
 
 
-def main() -> None:
-    """Enter the lab and answer until standard input ends."""
-    record = entry(sys.argv[1]).read()
-    assert record is not None
-    record.world.enter()
-    for line in sys.stdin:
-        request = json.loads(line)
+def answering(bench: Channel[Answer, Request]) -> NoReturn:
+    """Do what the bench requests, one after another, and send what each returns, or why it has failed."""
+    while True:
+        function, details = bench.receive()
         try:
-            answer: dict[str, object] = {"result": _REQUESTS[request.pop("do")](**request)}
-        except Exception as error:  # noqa: BLE001 - whatever it is, the bench outside is to hear of it
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(answer), flush=True)  # noqa: T201 - this is how it answers
-
-
-if __name__ == "__main__":
-    main()
+            bench.send(function(**details))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the bench outside raises it
+            bench.send(MachineError(f"{function.__name__}: {type(error).__name__}: {error}"))

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NoReturn, ParamSpec, TypeVar
 
 from farshore.errors import MachineError
 from farshore.lab import lifecycle
+from farshore.machine.inside import Child, running
 
+from . import inside
+from .inside import Answer, Request
 from .progress import Log
 from .summary import rotated
 from .variants import SERVICE_NODE, Kind, Variant, variants
 
 MOST_CALLERS = 50
-_END_SECONDS = 10.0
+
+_Details = ParamSpec("_Details")
+_Result = TypeVar("_Result", bound=Answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +48,20 @@ class Samples:
 
 
 class Agent:
-    """A process inside a lab that does what it is asked to."""
+    """A process inside a lab that does what is requested."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        """Talk to a process that has been started."""
+    def __init__(self, process: Child[Answer, Request, NoReturn]) -> None:
+        """Take over a process that answers."""
         self._process = process
 
-    def ask(self, do: str, **details: object) -> Any:
-        """Return what came of a request. Raises MachineError where nothing did."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"do": do, **details}) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer = json.loads(line) if line else {"error": "its process has ended"}
-        if "error" in answer:
-            raise MachineError(f"{do}: {answer['error']}")
-        return answer["result"]
+    def ask(self, do: Callable[_Details, _Result], *details: _Details.args, **named: _Details.kwargs) -> _Result:
+        """Return what came of a request. Raises MachineError where it failed."""
+        assert not details
+        self._process.send((do, named))  # type: ignore[arg-type] # functions of :mod:`.inside`
+        answer = self._process.receive()
+        if isinstance(answer, MachineError):
+            raise answer
+        return answer  # type: ignore[return-value] # what that function returns
 
 
 def measured(tenants: int, effort: Effort, log: Log) -> Samples:
@@ -88,12 +87,12 @@ def _turn(variant: Variant, agent: Agent, turn: int, effort: Effort) -> dict[str
     node, address = variant.targets[turn * 7919 % len(variant.targets)]
     callers = _spread(variant.targets)
     found = {
-        **agent.ask("throughput", node=node, address=address, seconds=effort.seconds),
-        **agent.ask("connections", nodes=callers, address=address, seconds=effort.seconds),
+        **agent.ask(inside.throughput, node=node, address=address, seconds=effort.seconds),
+        **agent.ask(inside.connections, nodes=callers, address=address, seconds=effort.seconds),
     }
     if variant.carries_packets:
-        found |= agent.ask("datagrams", node=node, address=address, seconds=effort.seconds)
-        found |= agent.ask("round_trips", node=node, address=address, samples=effort.round_trips)
+        found |= agent.ask(inside.datagrams, node=node, address=address, seconds=effort.seconds)
+        found |= agent.ask(inside.round_trips, node=node, address=address, samples=effort.round_trips)
     return found
 
 
@@ -107,16 +106,12 @@ def _spread(targets: Sequence[tuple[str, str]]) -> list[str]:
 def _lab(variant: Variant, log: Log) -> Iterator[Agent]:
     """Bring a variant's lab up, with everything in it that is needed, for the length of the body."""
     name = f"bench-{os.getpid()}-{variant.kind}"
-    with lifecycle.passing(name, Path("bench.yaml"), variant.fabric, log.reporter(f"{variant.kind} lab")):
-        command = [sys.executable, "-m", "tests.bench.inside", name]
-        # In a session of its own: an interrupt from the terminal is for the bench, which then ends it.
-        with subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as process:
-            try:
-                agent = Agent(process)
-                agent.ask("load_rules", rules=dict(variant.rules))
-                agent.ask("serve", node=SERVICE_NODE, address=variant.service_address)
-                yield agent
-            finally:
-                process.kill()
+    progress = log.reporter(f"{variant.kind} lab")
+    with (
+        lifecycle.passing(name, Path("bench.yaml"), variant.fabric, progress) as record,
+        running(record.world, inside.answering) as process,
+    ):
+        agent = Agent(process)
+        agent.ask(inside.load_rules, rules=dict(variant.rules))
+        agent.ask(inside.serve, node=SERVICE_NODE, address=variant.service_address)
+        yield agent

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from farshore.cli.main import cli
-from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GOLDEN = Path(__file__).parent / "golden"
@@ -25,7 +25,7 @@ CHANGES = {
     "a-tenant-goes": (ARTICLE, ARTICLE[ARTICLE.index("\n  customer-b:") :], "\n"),
     "another-network": (
         ARTICLE,
-        "    networks: [10.1.1.0/24]         # the very same",
+        "    networks: [10.1.1.0/24]         # the same",
         "    networks: [10.7.0.0/25] #",
     ),
     "another-limit": (ARTICLE, "sessions: 50000", "sessions: 1000, rate: 50"),
@@ -94,3 +94,9 @@ def test_a_property_that_fails_is_a_no(tmp_path: Path) -> None:
 def test_an_unknown_tenant(tmp_path: Path) -> None:
     done = diff(tmp_path, "nothing", "--only", "detla")
     assert "did you mean delta?" in str(done.exception)
+
+
+def test_standard_input_is_one_file_only() -> None:
+    result = CliRunner().invoke(cli, ["diff", "-", "-"], input=ARTICLE)
+    assert isinstance(result.exception, UsageError)
+    assert str(result.exception) == "OLD and NEW cannot both be standard input; name a file for one of them"

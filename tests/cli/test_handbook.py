@@ -90,6 +90,16 @@ def test_completion_imports_no_more_than_the_first_help(tmp_path: Path) -> None:
     assert tmp_path.exists()
 
 
+@pytest.mark.parametrize("words", ["farshore lab exec ", "farshore lab exec --name none ", "farshore lab down --name "])
+@pytest.mark.parametrize("labs", ["none", "a-file"])
+def test_completion_says_nothing_where_there_is_no_lab(words: str, labs: str, tmp_path: Path) -> None:
+    (tmp_path / "a-file").write_text("")
+    number = str(words.count(" "))
+    asked = {"_FARSHORE_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": number}
+    done = farshore(tmp_path / labs, **asked)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
 def test_there_is_a_page_for_every_command(tmp_path: Path) -> None:
     done = farshore(tmp_path, "man", "--into", str(tmp_path / MAN))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -142,6 +152,7 @@ def test_an_unknown_page_and_a_folder_that_cannot_be(tmp_path: Path) -> None:
     done = farshore(tmp_path, "man", "lab", "rum")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no command 'lab rum'; did you mean lab run" in done.stderr
+    assert "; known: check, completion, " in farshore(tmp_path, "man", "xyzzy").stderr
     (tmp_path / "file").touch()
     done = farshore(tmp_path, "man", "--into", str(tmp_path / "file" / "man1"))
     assert done.returncode == 2

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -170,3 +172,51 @@ def test_nothing_is_imported_before_it_is_needed(option: str) -> None:
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert not set(HEAVY) & set(done.stdout.split())
+
+
+def with_streams(redirection: str, *arguments: str, labs: Path) -> subprocess.CompletedProcess[str]:
+    """Run the program with the shell's redirection of its standard streams."""
+    script = f'exec {shlex.join([sys.executable, "-m", "farshore"])} "$@" {redirection}'
+    return subprocess.run(
+        ["sh", "-c", script, "sh", *arguments],
+        env={**os.environ, "FARSHORE_LABS": str(labs)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=REPOSITORY,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("check", ARTICLE), 0),
+        (("plan", ARTICLE), 0),
+        (("prove", ARTICLE), 0),
+        (("walk", ARTICLE, "--from", "customer-a/alice", "--to", "portal"), 0),
+        (("lab", "status"), 0),
+        (("walk", ARTICLE, "--from", "customer-a/alice", "--to", "portal", "--design", "single-nat"), 1),
+        (("plan", "missing.yaml"), 2),
+        (("nonsense",), 2),
+    ],
+    ids=lambda value: " ".join(value)[:9] if isinstance(value, tuple) else None,
+)
+def test_closed_streams_change_no_exit_status(words: tuple[str, ...], status: int, closed: str, tmp_path: Path) -> None:
+    done = with_streams(closed, *words, labs=tmp_path)
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("plan", ARTICLE), ("check", ARTICLE, "--json"), ("--help",), ("man",)])
+def test_output_to_a_full_disk_is_a_fault_of_the_machine(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = with_streams(">/dev/full", *words, labs=tmp_path)
+    assert (done.returncode, done.stderr) == (3, "system error: [Errno 28] No space left on device\n")
+
+
+@pytest.mark.parametrize("stderr", ["2>/dev/full", "2>&1 >/dev/full"])
+@pytest.mark.parametrize("words", [("plan", "missing.yaml"), ("nonsense",)])
+def test_diagnostics_that_cannot_be_written_change_no_exit_status(
+    words: tuple[str, ...], stderr: str, tmp_path: Path
+) -> None:
+    assert with_streams(stderr, *words, labs=tmp_path).returncode == 2

@@ -44,7 +44,7 @@ def test_golden(name: str, options: tuple[str, ...], suffix: str, request: pytes
 
 @pytest.mark.parametrize(("options", "suffix"), [((), "txt"), (("--json",), "json")])
 def test_golden_of_calls(options: tuple[str, ...], suffix: str, request: pytest.FixtureRequest) -> None:
-    result = run("plan", str(Path(__file__).parents[1] / "model" / "intents" / "reached.yaml"), *options)
+    result = run("plan", str(Path(__file__).parents[1] / "semantics" / "intents" / "reached.yaml"), *options)
     golden = GOLDEN / f"plan-reached.{suffix}"
     if request.config.getoption("--update-goldens"):
         golden.write_text(result.stdout, encoding="utf-8")

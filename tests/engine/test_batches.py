@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farshore.engine.nftables.ruleset_update import ELEMENTS_AT_ONCE, batches
+from farshore.engine.nftables.ruleset_update import ELEMENTS_AT_ONCE, RULES_AT_ONCE, batches
 
 
 def rule_set(sizes: list[int]) -> str:
@@ -40,3 +40,21 @@ def test_large_sets_follow_in_portions_that_fit() -> None:
     assert "chain c {" in first
     assert [part.count(" : ") for part in rest] == [ELEMENTS_AT_ONCE, ELEMENTS_AT_ONCE, 1]
     assert all(part.startswith("add element ip x m0 { ") for part in rest)
+
+
+def test_many_rules_follow_in_batches_and_hooks_get_theirs_last() -> None:
+    inner = "\n".join(f"\tchain c{n} {{\n\t\tip saddr 10.0.0.{n} accept\n\t\tdrop\n\t}}" for n in range(250))
+    hooked = "\tchain forwarding {\n\t\ttype filter hook forward priority 0; policy drop;\n\t\tjump c1\n\t}"
+    large = f"\tmap m {{\n\t\ttype ipv4_addr : ipv4_addr\n\t\telements = {{ {', '.join(elements(1, 1001))} }}\n\t}}"
+    first, *rest = batches(f"table inet x {{\n{large}\n{inner}\n{hooked}\n}}\n")
+    assert "type filter hook forward priority 0; policy drop;" in first
+    assert "accept" not in first
+    assert "jump" not in first
+    assert all(part.count("\n") <= max(RULES_AT_ONCE, 1) for part in rest)
+    rules = [line for part in rest for line in part.splitlines() if line.startswith("add rule")]
+    assert rules[0] == "add rule inet x c0 ip saddr 10.0.0.0 accept"
+    assert rules[1] == "add rule inet x c0 drop"
+    assert rules[-1] == "add rule inet x forwarding jump c1"
+    assert len(rules) == 501
+    # By the time that a hook leads anywhere, every set is full.
+    assert rest[-1] == "add rule inet x forwarding jump c1\n"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import pty
 import select
+import shlex
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -101,3 +103,12 @@ def test_the_hostname_is_the_nodes_alone(standing: Path) -> None:
     )
     assert done.stdout == "none\ncustomer-b-bill\n"
     assert os.uname().nodename == before
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_reason_to_fail(standing: Path, closed: str) -> None:
+    words = [sys.executable, "-m", "farshore", "lab", "exec", ALICE, "--", "sh", "-c", "exit 7"]
+    script = f"exec {shlex.join(words)} {closed}"
+    done = subprocess.run(["sh", "-c", script], env={**os.environ, FOLDER_VARIABLE: str(standing)}, check=False)
+    assert done.returncode == 7

@@ -54,7 +54,7 @@ def test_a_signal_ends_it_cleanly(labs: Path, number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/proc/nope", "/dev/null/nope"])
-def test_a_folder_that_cannot_be_made_is_told_with_the_mend(folder: str) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_with_the_fix(folder: str) -> None:
     done = lab_life.run(Path(folder), "lab", "up", str(ARTICLE))
     assert done.returncode == EXIT_MACHINE
     assert done.stderr.strip().endswith(f"set {FOLDER_VARIABLE} to a writable directory")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from farshore.errors import MachineError, UsageError
+from farshore.lab import registry
 from farshore.lab.registry import Record, all_entries, claimed, only
 from farshore.machine.world import start_time
 
@@ -102,3 +104,66 @@ def test_a_process_with_a_difficult_name_has_its_time_too(tmp_path: Path) -> Non
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert start_time(process.pid) is None  # it is a zombie, which is dead
     assert start_time(process.pid) is None
+
+
+def test_a_lab_that_ends_at_the_same_moment_takes_no_folder_from_another(
+    labs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, removed = registry._make_private, []
+
+    def make_and_lose(folder: Path) -> None:
+        make(folder)
+        if len(removed) < 3:
+            removed.append(folder)
+            shutil.rmtree(labs.parent if len(removed) == 1 else folder)
+
+    monkeypatch.setattr(registry, "_make_private", make_and_lose)
+    with claimed("mine") as (here, _):
+        assert len(removed) == 3
+        assert here.is_locked()
+
+
+def test_a_lock_that_went_with_its_lab_is_not_held(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, lost = fcntl.flock, []
+
+    def lose_and_lock(descriptor: int, how: int) -> None:
+        if not lost:
+            lost.append(descriptor)
+            shutil.rmtree(labs / "mine")
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lose_and_lock)
+    with claimed("mine") as (here, _):
+        assert lost
+        assert here.is_locked()
+        assert all_entries() == (here,)
+
+
+def test_a_folder_that_can_never_be_is_not_tried_for_ever(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labs.parent.mkdir(parents=True, exist_ok=True)
+    labs.write_text("a file")
+    with pytest.raises(MachineError, match="set FARSHORE_LABS to a writable directory"), claimed("mine"):
+        pass
+    monkeypatch.setenv("FARSHORE_LABS", "/proc/none/labs")
+    with pytest.raises(MachineError, match="No such file or directory; set FARSHORE_LABS"), claimed("mine"):
+        pass
+    labs.unlink()
+
+
+def test_erasing_leaves_a_folder_that_has_been_claimed_anew(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unlink, unlinked = Path.unlink, []
+
+    def unlink_and_claim(path: Path, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        unlinked.append(path.name)
+        if path.name == "lock":
+            path.write_text("")  # of the next lab of this name
+
+    with claimed("mine") as (here, _):
+        here.write(RECORD)
+        here.log_path.write_text("")
+        monkeypatch.setattr(Path, "unlink", unlink_and_claim)
+        here.erase()
+        monkeypatch.undo()
+    assert unlinked[-1] == "lock"
+    assert [path.name for path in (labs / "mine").iterdir()] == ["lock"]

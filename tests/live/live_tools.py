@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from farshore.conformance import exchanges, run_checks
+from farshore.conformance import run_checks
 from farshore.conformance.check import Check, Result
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
@@ -53,11 +53,9 @@ def build(fabric: Fabric) -> list[str]:
     return [str(change) for change in apply(compile_fabric(fabric), (Nftables(),), PRIVATE)]
 
 
-def make_checks(checks: Iterable[Check], fabric: Fabric, patience: float | None = None) -> list[Result]:
-    """Make checks in this world; its services must serve. ``patience`` is for exchanges that are known to fail."""
+def make_checks(checks: Iterable[Check], fabric: Fabric) -> list[Result]:
+    """Make checks in this world; its services must serve."""
     results: list[Result] = []
-    if patience is not None:
-        exchanges._PATIENCE = patience
     run_checks.make_checks(list(checks), fabric, results.append)
     return results
 

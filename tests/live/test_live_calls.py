@@ -180,5 +180,5 @@ def test_a_break_is_seen(world: World, broken: Callable[[Case], Fabric]) -> None
     assert checks
     world.call(live_tools.build, fabric)
     world.call(live_tools.serve_lab, fabric)
-    results = world.call(live_tools.make_checks, checks, fabric, 0.5)
+    results = world.call(live_tools.make_checks, checks, fabric)
     assert not any(result.ok for result in results)

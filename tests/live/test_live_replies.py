@@ -130,7 +130,7 @@ def test_a_break_is_seen(world: World, broken: Callable[[Case], Fabric]) -> None
     world.call(live_tools.build, fabric)
     world.call(live_tools.serve_lab, fabric)
     exchanges = [c for c in expectations(whole.intent, whole.plan, whole.fabric) if "customer-b/bill reaches" in c.name]
-    results = world.call(live_tools.make_checks, exchanges, fabric, 0.5)
+    results = world.call(live_tools.make_checks, exchanges, fabric)
     assert results
     assert not any(result.ok for result in results)
     assert all(result.expected is Outcome.REACH for result in results)

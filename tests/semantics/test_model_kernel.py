@@ -45,6 +45,8 @@ BATCHES = 6  # the first is the least there is: no case at all
 LEAST_CASES = 100  # of each lab
 # Where so many cases caught a wrong model, some must, whatever another version of Hypothesis draws.
 SURE = 5
+# Of one scene alone: Hypothesis draws constants of all modules that are loaded, so cases differ from run to run.
+SURE_IN_A_SCENE = 10
 # What is said where it is the machine that lacks something.
 LACKING = ("may not create namespaces", "is not installed")
 
@@ -78,7 +80,7 @@ def test_model_says_what_the_kernel_does(
         golden.parent.mkdir(exist_ok=True)
         golden.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     before = json.loads(golden.read_text(encoding="utf-8"))["caught"]
-    missed = [name for name, count in caught.items() if count == 0 and before[name] >= SURE]
+    missed = [name for name, count in caught.items() if count == 0 and before[name] >= SURE_IN_A_SCENE]
     assert not missed
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option
 from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.lookup import find
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
     from farshore.pipeline import stages
 
     stages.design_named(design)
+    if str(old) == str(new) == "-":
+        raise UsageError("OLD and NEW cannot both be standard input; name a file for one of them")
     with progress() as reporter:
         before, after = (_proven(file, design, reporter) for file in (old, new))
     if only is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -38,6 +39,7 @@ COMMANDS = {
 }
 PROGRAM = "farshore"
 _COMPLETION = "_FARSHORE_COMPLETE"  # by click's rule the shell asks for completions through this variable
+_LAST_STANDARD_STREAM = 2
 _SIGNALLED = 128  # as a shell says it, and the signal's number added
 
 
@@ -111,6 +113,7 @@ def cli(log: str | None) -> None:
 
 def main() -> None:
     """Run the command line and exit with its status. Errors go to stderr, one line each."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # An arrow that the terminal's encoding lacks is no reason to fail.
         if isinstance(stream, io.TextIOWrapper):
@@ -118,8 +121,42 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     if instruction := os.environ.get(_COMPLETION):
-        sys.exit(shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction))
-    sys.exit(_status(sys.argv[1:]))
+        sys.exit(_completed(instruction))
+    status = _status(sys.argv[1:])
+    _drop_unwritable()
+    sys.exit(status)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where the caller has closed a standard stream, as some that start programs do.
+
+    Otherwise the next file or socket that is opened would be taken for that stream.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _LAST_STANDARD_STREAM:
+        pass
+    os.close(descriptor)
+    # Standard input stays None: the one command that reads it says that it is closed.
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for as long as we live
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - likewise
+
+
+def _completed(instruction: str) -> int:
+    """Print what completes the command line. Where that cannot be told, nothing does: a message would stand in it."""
+    try:
+        return shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction)
+    except (FarshoreError, OSError, KeyboardInterrupt):
+        return EXIT_YES
+
+
+def _drop_unwritable() -> None:
+    """Drop what a full disk or a reader that has gone leaves unwritten, or else Python complains and ends with 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 class EndedError(KeyboardInterrupt):
@@ -137,30 +174,38 @@ def _end(number: int, _frame: object) -> None:
 
 def _status(arguments: list[str]) -> int:
     try:
-        with cli.make_context(PROGRAM, arguments) as context:
-            cli.invoke(context)
+        status = _invoked(arguments)
         sys.stdout.flush()
-    except click.exceptions.Exit as leaving:
-        return leaving.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt) as ended:
-        click.echo("interrupted", err=True)
+        with contextlib.suppress(OSError):  # nobody can be told
+            click.echo("interrupted", err=True)
         return _SIGNALLED + (ended.number if isinstance(ended, EndedError) else signal.SIGINT)
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return error.exit_code
     except FarshoreError as error:
         _complain(str(error))
         return error.exit_status
     except BrokenPipeError:
-        # The reader of our output has gone, as in "farshore plan FILE | head": no error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_YES  # the reader of our output has gone, as in "farshore plan FILE | head": no error
     except OSError as error:
         _complain(f"system error: {error}")
         return EXIT_MACHINE
+    return status
+
+
+def _invoked(arguments: list[str]) -> int:
+    try:
+        with cli.make_context(PROGRAM, arguments) as context:
+            cli.invoke(context)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
     return EXIT_YES
 
 
 def _complain(message: str) -> None:
     from farshore.cli.console import complain
 
-    complain(message.splitlines())
+    with contextlib.suppress(OSError):  # nobody can be told
+        complain(message.splitlines())

@@ -9,24 +9,32 @@ import asyncio
 import contextlib
 import errno
 import json
+import select
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from farshore.conformance.check import Exchange, Outcome
+from farshore.fabric.model import EndSystem
 from farshore.machine.inside import Channel, call
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE, World
 from farshore.port import Protocol
 from farshore.traffic.packet import ECHO_REQUEST, checksum
+from farshore.traffic.settling import Settling, wait_for_server
 
-# Seconds in which no exchange comes any further, after which those that are left count as blocked.
-_PATIENCE = 5.0
+# A safety net: seconds for a program's answer, in which no other exchange comes any further either.
+_PATIENCE = 60.0
+_GLANCE = 0.5  # seconds for what usually comes, before all that is under way is waited for
+_TURNS = 4  # of the event loop, in which a step that can end does
+# A connection is blocked when its first packet, sent again so many times since any exchange got further, is not
+# answered. One that must be made has more of them: a tenant may open no more than so many flows in a second.
+_SENT_AGAIN = {Outcome.REACH: 5, Outcome.BLOCK: 1}
+_RETRANSMITS = 2  # where TCP_INFO has them: tcpi_retransmits, of one byte
 _PART = 65536
 
 _T = TypeVar("_T")
-Conduct = Callable[[Exchange, socket.socket, "_Moment"], Awaitable[str]]
 
 
 # --- answers ---------------------------------------------------------------------------------------
@@ -132,53 +140,124 @@ def _answer(connection: socket.socket | str) -> Fetched:
 # --- exchanges, all at the same moment -------------------------------------------------------------
 
 
-def exchange_all(exchanges: Sequence[Exchange], report: Callable[[int, str], None]) -> None:
+def exchange_all(
+    trials: Sequence[tuple[Exchange, Outcome]], servers: Iterable[EndSystem], report: Callable[[int, str], None]
+) -> None:
     """Make all exchanges at the same moment, and report what is observed of each, by its number, as it comes.
 
     What is observed is an :class:`Outcome` or, where an answer differs from what is expected, in what. Runs inside
     the world. Only when all are connected, or have failed to, does the first one send its request.
+
+    Args:
+        trials: the exchanges, and what must come of each: it is waited for longer where it must reach.
+        servers: every node that may answer a datagram.
+        report: takes the number of an exchange and what is observed of it.
     """
-    if exchanges:
-        asyncio.run(_exchange_all(exchanges, report))
+    if trials:
+        with Settling() as settling:
+            asyncio.run(_exchange_all(trials, _Moment(len(trials), settling, servers), report))
 
 
 class _Moment:
-    """What exchanges of the same moment share: the start of the requests, and the last time that one got further."""
+    """What exchanges of the same moment share: the start of the requests, their progress, and what is under way."""
 
-    def __init__(self, exchanges: int) -> None:
+    def __init__(self, exchanges: int, settling: Settling, servers: Iterable[EndSystem]) -> None:
         self._ready = asyncio.Barrier(exchanges)
-        self._progress = asyncio.get_running_loop().time()
+        self._settling = settling
+        udp = ((node, port.number) for node in servers for port in node.listens if port.protocol is Protocol.UDP)
+        self._servers = [(node.name, str(node.address.ip), port) for node, port in udp]
+        self._settling_now: asyncio.Task[None] | None = None
+        self._settling_next: asyncio.Task[None] | None = None
+        self.progress = 0  # the number of steps that have ended
 
     async def ready(self) -> None:
         """Return when all exchanges are ready to send their requests, or have failed."""
         await self._ready.wait()
-        self._progress = asyncio.get_running_loop().time()
+        self.progress += 1
 
-    async def wait_for(self, step: Coroutine[Any, Any, _T]) -> _T:
-        """Return what a step of an exchange returns. Raises TimeoutError where no exchange gets any further."""
-        clock, task = asyncio.get_running_loop().time, asyncio.ensure_future(step)
+    async def wait_for(self, step: Coroutine[Any, Any, _T], blocked: Callable[[], Awaitable[bool]]) -> _T:
+        """Return what a step of an exchange returns. Raises TimeoutError where it is ``blocked``."""
+        task = asyncio.ensure_future(step)
         while not task.done():
-            left = self._progress + _PATIENCE - clock()
-            if left <= 0:
-                task.cancel()
-                await asyncio.wait({task})
-                raise TimeoutError
-            await asyncio.wait({task}, timeout=left)
+            await asyncio.wait({task}, timeout=_GLANCE)
+            if not task.done() and await blocked():
+                for _ in range(_TURNS):
+                    await asyncio.sleep(0)
+                if not task.done():
+                    task.cancel()
+                    await asyncio.wait({task})
+                    raise TimeoutError
         result = task.result()
-        self._progress = clock()
+        self.progress += 1
         return result
 
+    def no_progress(self) -> Callable[[], Awaitable[bool]]:
+        """Return what tells whether no exchange has got any further for too long: programs take their time."""
+        clock = asyncio.get_running_loop().time
+        progress, since = self.progress, clock()
 
-async def _exchange_all(exchanges: Sequence[Exchange], report: Callable[[int, str], None]) -> None:
-    moment = _Moment(len(exchanges))
+        async def blocked() -> bool:
+            nonlocal progress, since
+            if self.progress != progress:
+                progress, since = self.progress, clock()
+            return clock() - since > _PATIENCE
 
-    async def one(number: int, exchange: Exchange) -> None:
-        report(number, await _observe(_EXCHANGES[exchange.port.protocol], exchange, moment))
+        return blocked
 
-    await asyncio.gather(*(one(number, exchange) for number, exchange in enumerate(exchanges)))
+    def not_connected(self, own: socket.socket, expected: Outcome) -> Callable[[], Awaitable[bool]]:
+        """Return what tells whether the kernel has dropped all that a connection sent, or what answers it."""
+        progress, before = self.progress, 0
+
+        async def blocked() -> bool:
+            nonlocal progress, before
+            sent_again = own.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RETRANSMITS + 1)[_RETRANSMITS]
+            if self.progress != progress and expected is Outcome.REACH:
+                progress, before = self.progress, sent_again
+            if sent_again - before < _SENT_AGAIN[expected]:
+                return False
+            await self._settled()
+            return not select.select([], [own], [], 0)[1]
+
+        return blocked
+
+    def not_answered(self, own: socket.socket) -> Callable[[], Awaitable[bool]]:
+        """Return what tells whether a datagram, or its answer, has been dropped, or no server has answered it."""
+
+        async def blocked() -> bool:
+            await self._settled()
+            return not select.select([own], [], [], 0)[0]
+
+        return blocked
+
+    async def _settled(self) -> None:
+        """Return when all that has been sent before has arrived, been answered, and the answers have arrived."""
+        if self._settling_next is None:
+            self._settling_next = asyncio.ensure_future(self._settle_after(self._settling_now))
+        await self._settling_next
+
+    async def _settle_after(self, another: asyncio.Task[None] | None) -> None:
+        if another is not None:
+            await asyncio.wait({another})
+        self._settling_now, self._settling_next = self._settling_next, None
+        await asyncio.to_thread(self._settle)
+
+    def _settle(self) -> None:
+        self._settling.settle()
+        for node, address, port in self._servers:
+            wait_for_server(node, address, port)
+        self._settling.settle()
 
 
-async def _observe(conduct: Conduct, exchange: Exchange, moment: _Moment) -> str:
+async def _exchange_all(
+    trials: Sequence[tuple[Exchange, Outcome]], moment: _Moment, report: Callable[[int, str], None]
+) -> None:
+    async def one(number: int, exchange: Exchange, expected: Outcome) -> None:
+        report(number, await _observe(exchange, expected, moment))
+
+    await asyncio.gather(*(one(number, *trial) for number, trial in enumerate(trials)))
+
+
+async def _observe(exchange: Exchange, expected: Outcome, moment: _Moment) -> str:
     try:
         own = _socket(exchange)
     except OSError as error:
@@ -186,7 +265,13 @@ async def _observe(conduct: Conduct, exchange: Exchange, moment: _Moment) -> str
         return f"no socket: {error.strerror}"
     with own:
         try:
-            return await conduct(exchange, own, moment)
+            match exchange.port.protocol:
+                case Protocol.TCP:
+                    return await _tcp(exchange, own, expected, moment)
+                case Protocol.UDP:
+                    return await _udp(exchange, own, moment)
+                case Protocol.ICMP:
+                    return await _icmp(exchange, own, moment)
         except (TimeoutError, ConnectionError):
             return Outcome.BLOCK
         except OSError as error:
@@ -209,15 +294,16 @@ def _socket(exchange: Exchange) -> socket.socket:
     return own
 
 
-async def _tcp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
+async def _tcp(exchange: Exchange, own: socket.socket, expected: Outcome, moment: _Moment) -> str:
     loop = asyncio.get_running_loop()
     try:
-        await moment.wait_for(loop.sock_connect(own, (str(exchange.destination), exchange.port.number)))
+        connecting = loop.sock_connect(own, (str(exchange.destination), exchange.port.number))
+        await moment.wait_for(connecting, moment.not_connected(own, expected))
     finally:
         await moment.ready()
     answer = b""
-    await moment.wait_for(loop.sock_sendall(own, b"GET / HTTP/1.0\r\n\r\n"))
-    while part := await moment.wait_for(loop.sock_recv(own, _PART)):
+    await loop.sock_sendall(own, b"GET / HTTP/1.0\r\n\r\n")
+    while part := await moment.wait_for(loop.sock_recv(own, _PART), moment.no_progress()):
         answer += part
     return parsed(answer).difference(exchange) or Outcome.REACH
 
@@ -227,8 +313,8 @@ async def _udp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
     own.connect((str(exchange.destination), exchange.port.number))
     await moment.ready()
     question = f"{exchange.node} to {exchange.service}".encode()
-    await moment.wait_for(loop.sock_sendall(own, question))
-    answer = await moment.wait_for(loop.sock_recv(own, _PART))
+    await loop.sock_sendall(own, question)
+    answer = await moment.wait_for(loop.sock_recv(own, _PART), moment.not_answered(own))
     return Outcome.REACH if answer == question else f"unexpected reply {answer[:40]!r}"
 
 
@@ -238,7 +324,7 @@ async def _icmp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
     await moment.ready()
     rest = exchange.source_port.to_bytes(2, "big") + b"\0\1" + f"{exchange.node} to {exchange.service}".encode()
     check = checksum(bytes((ECHO_REQUEST, 0, 0, 0)) + rest)
-    await moment.wait_for(loop.sock_sendall(own, bytes((ECHO_REQUEST, 0)) + check.to_bytes(2, "big") + rest))
+    await loop.sock_sendall(own, bytes((ECHO_REQUEST, 0)) + check.to_bytes(2, "big") + rest)
 
     async def echo() -> None:
         while True:
@@ -247,8 +333,5 @@ async def _icmp(exchange: Exchange, own: socket.socket, moment: _Moment) -> str:
             if answer[header] == 0 and answer[header + 4 :] == rest:
                 return
 
-    await moment.wait_for(echo())
+    await moment.wait_for(echo(), moment.not_answered(own))
     return Outcome.REACH
-
-
-_EXCHANGES = {Protocol.TCP: _tcp, Protocol.UDP: _udp, Protocol.ICMP: _icmp}

@@ -31,11 +31,11 @@ def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
     With it comes, for each of the two places, one good packet that must arrive: it shows that the others
     are blocked and not merely lost.
     """
-    host, shores = topology.hosts[tenant.name][0], topology.shores[tenant.name]
-    entries = [LinkEnd(host.name, host.interface.name), *shores]
+    host, uplinks = topology.hosts[tenant.name][0], topology.uplinks[tenant.name]
+    entries = [LinkEnd(host.name, host.interface.name), *uplinks]
     for number, entry in enumerate(entries):
         # A router with two ways on is two places of one name.
-        where = f"{entry.node} at {entry.interface}" if entry in shores and len(shores) > 1 else entry.node
+        where = f"{entry.node} at {entry.interface}" if entry in uplinks and len(uplinks) > 1 else entry.node
         for what, packet in _bad_packets(tenant, host.address.ip, topology):
             yield Check(f"{where} {what}: {packet}", Outcome.BLOCK, Injection(entry.node, entry.interface, packet))
         good = _good_packet(tenant, entry, host, topology)
@@ -46,7 +46,7 @@ def tenant_refusals(tenant: Tenant, topology: Topology) -> Iterator[Check]:
 
 def good_injections(tenant: Tenant, topology: Topology) -> int:
     """Return from how many places a tenant sends a good packet: each opens a flow, of which it may have few."""
-    entries = 1 + len(topology.shores[tenant.name])
+    entries = 1 + len(topology.uplinks[tenant.name])
     room = topology.room(tenant)
     return entries if room is None else min(entries, room - 1)
 
@@ -57,18 +57,18 @@ def _good_packet(tenant: Tenant, entry: LinkEnd, host: EndSystem, topology: Topo
     A proxy lets none through, but answers what asks for a connection.
     """
     for service, presented in topology.plan.tenants[tenant.name].presents.items():
-        far = topology.doors[tenant.name, service]
+        far = topology.accesses[tenant.name, service]
         if entry in (LinkEnd(host.name, host.interface.name), far):
             port = next(
                 (port for port in topology.ports(service) if topology.carries(tenant.name, service, port)), None
             )
-            proxied = isinstance(topology.boxes[tenant.name, service], Proxy)
+            proxied = isinstance(topology.devices[tenant.name, service], Proxy)
             if port is not None:
                 packet = injected(port, host.address.ip, presented.ip)
                 if proxied and entry == far:
                     # Once more from the same port would be the same connection to whoever answers.
                     packet = replace(packet, source_port=CONNECTING_SOURCE_PORT)
-                target = topology.boxes[tenant.name, service].name if proxied else names.service(service)
+                target = topology.devices[tenant.name, service].name if proxied else names.service(service)
                 return Injection(entry.node, entry.interface, packet, target, host.name)
     return None
 
@@ -76,7 +76,7 @@ def _good_packet(tenant: Tenant, entry: LinkEnd, host: EndSystem, topology: Topo
 def _connections(tenant: Tenant, host: EndSystem, topology: Topology) -> Iterator[Check]:
     """Yield attempts to have a proxy open a connection: it is not packets that it lets through."""
     for service, presented in topology.plan.tenants[tenant.name].presents.items():
-        if isinstance(topology.boxes[tenant.name, service], Proxy):
+        if isinstance(topology.devices[tenant.name, service], Proxy):
             offered, port = topology.ports(service), TCP_PROBE
             lake, real = topology.plan.services[service].lake.ip, topology.intent.provider.services[service].address.ip
             targets = {f"{port}, which {service} does not offer": (presented.ip, port)}

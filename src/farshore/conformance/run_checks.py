@@ -46,7 +46,8 @@ def make_checks(checks: Sequence[Check], fabric: Fabric, report: Callable[[Resul
         check, _ = exchanging[number]
         report(Result(check.name, check.expected, observed))
 
-    exchange_all([exchange for _, exchange in exchanging], report_exchange)
+    trials = [(exchange, check.expected) for check, exchange in exchanging]
+    exchange_all(trials, fabric.end_systems, report_exchange)
     injecting = [(check, check.attempt) for check in checks if isinstance(check.attempt, Injection)]
     received = _inject_all([injection for _, injection in injecting], fabric)
     for number, (check, injection) in enumerate(injecting):
@@ -68,10 +69,10 @@ def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, se
     End systems receive what arrives. A proxy has received what it answers.
     """
     proxies = {proxy.name for proxy in fabric.proxies}
-    capture = Capture(fabric, only={node.name for node in fabric.end_systems} | proxies)
     packets = tuple(_numbered(number, injection) for number, injection in enumerate(injections))
     try:
-        captured = capture.run(Batch(packets))
+        with Capture(fabric, only={node.name for node in fabric.end_systems} | proxies) as capture:
+            captured = capture.run(Batch(packets))
     except TooBusyError as error:
         raise MachineError(f"the links are too busy for a complete capture: {error}") from error
     received: dict[int, set[str]] = {}

@@ -46,17 +46,17 @@ class AppearsAs:
 class Topology:
     """The nodes of a lab. ``hosts`` are the end systems of each tenant, at least one each.
 
-    ``shores`` are, for each tenant, the nodes and interfaces from which its own routers send to the first of
-    the provider's boxes that filter. ``doors`` are the one of them by which a tenant reaches a service, and
-    ``boxes`` what is behind it. ``lake`` are the tenants that stand at the lake.
+    ``uplinks`` are, for each tenant, the interfaces by which its own routers send to the first of the provider's
+    devices that filter. ``accesses`` are the one of them by which a tenant reaches a service, and ``devices`` the
+    node at its other end, a proxy or a device. ``lake`` are the tenants that are connected to the lake.
     """
 
     intent: Intent
     plan: Plan
     hosts: Mapping[str, tuple[EndSystem, ...]]
-    shores: Mapping[str, tuple[LinkEnd, ...]]
-    doors: Mapping[tuple[str, str], LinkEnd]
-    boxes: Mapping[tuple[str, str], Node]
+    uplinks: Mapping[str, tuple[LinkEnd, ...]]
+    accesses: Mapping[tuple[str, str], LinkEnd]
+    devices: Mapping[tuple[str, str], Node]
     lake: frozenset[str]
     internet: EndSystem | None
 
@@ -68,11 +68,11 @@ class Topology:
             owner = node.name.owner
             if node.kind is NodeKind.HOST and owner in hosts:
                 hosts[owner].append(node)
-        shores: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}
-        for tenant, end in _shores(fabric):
-            shores[tenant].append(end)
-        doors = {
-            (name, service): _door(fabric, shores[name], presented)
+        uplinks: dict[str, list[LinkEnd]] = {name: [] for name in intent.tenants}
+        for tenant, end in _uplinks(fabric):
+            uplinks[tenant].append(end)
+        accesses = {
+            (name, service): _access(fabric, uplinks[name], presented)
             for name in intent.tenants
             for service, presented in plan.tenants[name].presents.items()
         }
@@ -81,9 +81,9 @@ class Topology:
             intent,
             plan,
             {name: tuple(nodes) for name, nodes in hosts.items()},
-            {name: tuple(ends) for name, ends in shores.items()},
-            doors,
-            {whose: fabric.nodes[fabric.far_ends[door].node] for whose, door in doors.items()},
+            {name: tuple(ends) for name, ends in uplinks.items()},
+            accesses,
+            {subscription: fabric.nodes[fabric.far_ends[end].node] for subscription, end in accesses.items()},
             frozenset(name for name in intent.tenants if names.tenant_nat(name) in fabric.nodes),
             internet if isinstance(internet, EndSystem) else None,
         )
@@ -102,21 +102,21 @@ class Topology:
 
     def seen(self, tenant: str, host: Address, service: str) -> AppearsAs:
         """Return how a service sees a host of a tenant."""
-        box = self.boxes[tenant, service]
-        if isinstance(box, Proxy):
+        device = self.devices[tenant, service]
+        if isinstance(device, Proxy):
             identified = self.intent.provider.services[service].caller_identity is not None
             return AppearsAs(self.plan.services[service].lake.ip, _ANY_PORT, tenant if identified else None)
-        if isinstance(box, Device) and not box.source_nat:
+        if isinstance(device, Device) and not device.source_nat:
             return AppearsAs(host.ip)
         appears = self.appears(tenant, host)
         # Only the lake has a far shore, which may translate once more.
-        again = appears.provider if box.name == names.tenant_nat(tenant) else None
+        again = appears.provider if device.name == names.tenant_nat(tenant) else None
         ports = (appears.ports.first_port, appears.ports.last_port) if appears.ports else None
         return AppearsAs((again or appears.lake).ip, ports)
 
     def carries(self, tenant: str, service: str, port: Port) -> bool:
         """Tell whether what stands between a tenant and a service carries this sort of port."""
-        return port.protocol is Protocol.TCP or not isinstance(self.boxes[tenant, service], Proxy)
+        return port.protocol is Protocol.TCP or not isinstance(self.devices[tenant, service], Proxy)
 
     def reached(self, tenant: str) -> tuple[Port, ...]:
         """Return the ports on which the provider's hosts reach a tenant's: only the lake carries that."""
@@ -139,18 +139,18 @@ class Topology:
         return None if other is tenant else other
 
 
-def _shores(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
+def _uplinks(fabric: Fabric) -> Iterator[tuple[str, LinkEnd]]:
     for link in fabric.links:
         for near, far in ((link.left, link.right), (link.right, link.left)):
-            box = fabric.nodes[far.node]
-            filters = isinstance(box, Proxy) or (isinstance(box, Device) and box.policy is not None)
+            device = fabric.nodes[far.node]
+            filters = isinstance(device, Proxy) or (isinstance(device, Device) and device.policy is not None)
             if link.realm.kind is RealmKind.TENANT and filters:
                 yield link.realm.name, near
 
 
-def _door(fabric: Fabric, shores: list[LinkEnd], presented: Address) -> LinkEnd:
+def _access(fabric: Fabric, uplinks: list[LinkEnd], presented: Address) -> LinkEnd:
     """Return by which interface a tenant's router sends what goes to a presented address."""
-    router = fabric.nodes[shores[0].node]
+    router = fabric.nodes[uplinks[0].node]
     assert isinstance(router, Device)  # noqa: S101 - what leads to a shore is one
     routes = [route for route in router.routes if presented.ip in route.destination.network]
     route = max(routes, key=lambda found: found.destination.network.prefixlen)

@@ -34,7 +34,7 @@ def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
     program = shutil.which(command[0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     if program is None:
         raise ProgramNotFoundError(f"{command[0]}: this program is not installed on this machine")
-    variables = prompt(node, command, terminal=sys.stdin.isatty())
+    variables = prompt(node, command, terminal=_at_terminal())
     record.world.enter(terminal=bool(variables))
     ip = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if ip is None:
@@ -44,6 +44,10 @@ def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
     # "ip netns exec" also shows the node's own interfaces below /sys, where some programs look.
     words = [ip, "netns", "exec", namespace_name(node), program, *command[1:]]
     os.execve(ip, words, os.environ | variables)  # noqa: S606 - no shell is wanted
+
+
+def _at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 class ProgramNotFoundError(UsageError):

@@ -26,6 +26,7 @@ FOLDER_VARIABLE = "FARSHORE_LABS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")  # it names a folder, and must not lead out of ours
 _PRIVATE = 0o700
 _CREATE = "create one with: farshore lab up FILE"
+_TRIES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +103,11 @@ class LabEntry:
     def erase(self) -> None:
         """Remove the folder, and the folders above it that this leaves empty."""
         with contextlib.suppress(FileNotFoundError):  # the lab's own command was quicker
-            for file in list(self.folder.iterdir()):
+            # The lock last: until then nobody else can claim the folder, and write files that would go with ours.
+            for file in sorted(self.folder.iterdir(), key=lambda each: each == self.lock_path):
                 file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another lab lives there, or has claimed this one's name
             self.folder.rmdir()
-        with contextlib.suppress(OSError):  # another lab lives there: the folder is still wanted
             self.folder.parent.rmdir()
             if FOLDER_VARIABLE not in os.environ:  # what is above a folder of the user's choice is not ours
                 self.folder.parent.parent.rmdir()
@@ -165,20 +167,45 @@ def claimed(name: str) -> Iterator[tuple[LabEntry, int]]:
     if not _NAME.fullmatch(name):
         raise UsageError(f"invalid lab name {name!r}; use up to 40 letters, digits, dots, hyphens and underscores")
     here = entry(name)
+    descriptor = _locked(here)
     try:
-        _make_private(here.folder)
-        descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _no_folder(here.folder, error) from error
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            message = f"lab {name!r} is up already; take it down with: farshore lab down --name {name}"
-            raise UsageError(message) from error
         yield here, descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(here: LabEntry) -> int:
+    """Make a lab's folder and return the descriptor of its lock, which is held.
+
+    A lab that ends at the same moment may take the folder with it, or those above: then it is made once more.
+    """
+    for last in (False,) * _TRIES + (True,):
+        try:
+            _make_private(here.folder)
+            descriptor = os.open(here.lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (FileNotFoundError, FileExistsError) as error:
+            if last:
+                raise _no_folder(here.folder, error) from error
+            continue
+        except OSError as error:
+            raise _no_folder(here.folder, error) from error
+        if _holds(descriptor, here):
+            return descriptor
+        os.close(descriptor)
+    raise MachineError(f"{here.folder} is removed again and again while the lab is created; use another --name")
+
+
+def _holds(descriptor: int, here: LabEntry) -> bool:
+    """Lock a file and return whether it is still the lab's lock. Raises UsageError where another holds it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(descriptor), here.lock_path.stat())
+    except FileNotFoundError:
+        return False
+    except BlockingIOError as error:
+        os.close(descriptor)
+        message = f"lab {here.name!r} is up already; take it down with: farshore lab down --name {here.name}"
+        raise UsageError(message) from error
 
 
 def _no_folder(folder: Path, error: OSError) -> MachineError:

@@ -11,22 +11,22 @@ import socket
 import struct
 import subprocess
 import threading
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.engine.placement import instance_ends
-from farshore.fabric.model import Fabric
+from farshore.fabric.model import EndSystem, Fabric
 from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.port import Port, Protocol
 from farshore.traffic.packet import decode
-from farshore.traffic.settling import Settling
+from farshore.traffic.settling import Settling, wait_for_server
 
 _ETH_P_ALL = 0x0003
 _ETH_P_IP = 0x0800
@@ -34,8 +34,7 @@ _PACKET_OUTGOING = 4
 _SOL_PACKET = 263
 _PACKET_STATISTICS = 6
 _LARGEST_PACKET = 65535
-# Safety nets, in seconds: for a connection that is not answered, for a server that does not answer.
-_CONNECTION_SECONDS, _ANSWER_SECONDS = 5.0, 5.0
+_CONNECTION_SECONDS = 60.0  # a safety net: only walks that a service answers open connections
 _RECEIVE_BUFFER = 4 << 20
 # A receive buffer as small as any machine gives holds what so many packets leave on one node's wires.
 _SENT_AT_ONCE = 16
@@ -106,7 +105,7 @@ class Capture:
             for node in desired.nodes.values()
             for i in node.interfaces
         }
-        self._servers = {} if mute else {node.name: frozenset(node.listens) for node in fabric.end_systems}
+        self._servers = {} if mute else {node.name: node for node in fabric.end_systems if node.listens}
         self._settling = Settling()
         self._senders: dict[NodeName, socket.socket] = {}
         self._receivers: dict[int, tuple[NodeName, socket.socket]] = {}
@@ -117,6 +116,18 @@ class Capture:
                 receiver = _receiver(name)
                 self._receivers[receiver.fileno()] = (name, receiver)
                 self._poll.register(receiver, select.POLLIN)
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, _kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
+        """Close senders and receivers."""
+        self._settling.close()
+        for sender in self._senders.values():
+            sender.close()
+        for _, receiver in self._receivers.values():
+            receiver.close()
 
     def run(self, batch: Batch) -> list[CapturedPacket]:
         """Send a batch and return what was captured of it, in the order in which each node saw it.
@@ -140,9 +151,8 @@ class Capture:
             while connection.is_alive():
                 captured += self._arrivals(batch.marks, 0.01)
         captured += self._arrivals(batch.marks, 0)
-        deadline = time.monotonic() + _ANSWER_SECONDS
-        while self._unanswered(captured) and (left := deadline - time.monotonic()) > 0:
-            captured += self._arrivals(batch.marks, left)
+        for server, port in self._unanswered(captured):
+            wait_for_server(server.name, str(server.address.ip), port)
         self._settling.settle()
         captured += self._arrivals(batch.marks, 0)
         self._require_all()
@@ -166,17 +176,17 @@ class Capture:
                 if protocol == _ETH_P_IP and end in self._far_macs and wanted:
                     yield CapturedPacket(self._ends.get(end, end), kind == _PACKET_OUTGOING, content)
 
-    def _unanswered(self, captured: Sequence[CapturedPacket]) -> bool:
-        """Return whether a datagram has arrived at a server that has not left it again: servers echo datagrams."""
+    def _unanswered(self, captured: Sequence[CapturedPacket]) -> list[tuple[EndSystem, int]]:
+        """Return the servers, with the port, at which more datagrams have arrived than left: servers echo datagrams."""
         pending: Counter[tuple[NodeName, int]] = Counter()
         for each in captured:
-            listens = self._servers.get(each.end.node)
-            packet = decode(each.content) if listens else None
-            if listens and packet is not None and packet.protocol is Protocol.UDP:
+            server = self._servers.get(each.end.node)
+            packet = decode(each.content) if server else None
+            if server and packet is not None and packet.protocol is Protocol.UDP:
                 port = packet.source_port if each.leaving else packet.destination_port
-                if Port(Protocol.UDP, port) in listens:
+                if Port(Protocol.UDP, port) in server.listens:
                     pending[each.end.node, port] += -1 if each.leaving else 1
-        return any(number > 0 for number in pending.values())
+        return [(self._servers[name], port) for (name, port), number in pending.items() if number > 0]
 
     def _drain(self) -> None:
         """Forget what passed before: in a lab that others use there may be any amount of it."""

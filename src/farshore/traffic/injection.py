@@ -138,10 +138,10 @@ def capturing(
     caller: Channel[list[CapturedPacket] | TooBusyError | None, Batch], fabric: Fabric, *, mute: bool
 ) -> NoReturn:
     """Send None when all receivers are open, then for each batch what was captured of it."""
-    capture = Capture(fabric, mute=mute)
-    caller.send(None)
-    while True:
-        try:
-            caller.send(capture.run(caller.receive()))
-        except TooBusyError as error:
-            caller.send(error)
+    with Capture(fabric, mute=mute) as capture:
+        caller.send(None)
+        while True:
+            try:
+                caller.send(capture.run(caller.receive()))
+            except TooBusyError as error:
+                caller.send(error)

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import partial
 
 from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE
@@ -153,30 +154,75 @@ def _split(elements: str) -> list[str]:
 # --- batches ------------------------------------------------------------------------------------------
 
 ELEMENTS_AT_ONCE = 1000
+RULES_AT_ONCE = 400
 
 _TABLE_LINE = re.compile(r"table (?P<name>\S+ \S+) \{")
-_SET_LINE = re.compile(r"\t(?:set|map) (?P<name>\S+) \{")
+_PART_LINE = re.compile(r"\t(?P<kind>chain|set|map) (?P<name>\S+) \{")
 _ELEMENTS_LINE = re.compile(r"\t\telements = \{ (?P<elements>.*) \}")
 
 
 def batches(text: str) -> Iterator[str]:
-    """Yield the transactions that come to the same as one with the whole text, the rules first."""
-    rules: list[str] = []
+    """Yield the transactions that are equal to one with the whole text, each of a limited size.
+
+    The first has every table, set and chain. Where the rules are many, its chains are empty, and a chain with a hook
+    gets its rules last: until then its policy alone applies, which drops wherever anything is filtered.
+    """
+    lines = text.splitlines()
+    many = sum(map(_is_rule, lines)) > RULES_AT_ONCE
+    first: list[str] = []
     additions: list[str] = []
-    table = name = ""
-    for line in text.splitlines():
+    rules: dict[_Kind, list[str]] = {_Kind.CHAIN: [], _Kind.HOOK: []}
+    for part, where, line in _parts_of(lines):
+        elements = _elements(line) if part is _Kind.SET else []
+        if len(elements) > ELEMENTS_AT_ONCE:
+            additions += _additions(where, elements)
+        elif many and part in rules:
+            rules[part].append(f"add rule {where} {line.strip()}\n")
+        else:
+            first.append(line)
+    yield "\n".join(first) + "\n"
+    yield from _at_once(rules[_Kind.CHAIN])
+    yield from additions
+    yield from _at_once(rules[_Kind.HOOK])
+
+
+class _Kind(Enum):
+    """What a line of a rule set belongs to: a rule to a chain without or with a hook; everything else to the rest."""
+
+    SET = auto()
+    CHAIN = auto()
+    HOOK = auto()
+    REST = auto()
+
+
+def _parts_of(lines: list[str]) -> Iterator[tuple[_Kind, str, str]]:
+    """Yield every line with its part, and the table and name of the set or chain that it stands in."""
+    table = where = ""
+    part = _Kind.REST
+    for line in lines:
         if found := _TABLE_LINE.fullmatch(line):
             table = found["name"]
-        elif found := _SET_LINE.fullmatch(line):
-            name = found["name"]
-        elif found := _ELEMENTS_LINE.fullmatch(line):
-            elements = found["elements"].split(", ")
-            if len(elements) > ELEMENTS_AT_ONCE:
-                additions += _additions(f"{table} {name}", elements)
-                continue
-        rules.append(line)
-    yield "\n".join(rules) + "\n"
-    yield from additions
+        elif found := _PART_LINE.fullmatch(line):
+            part, where = _Kind.CHAIN if found["kind"] == "chain" else _Kind.SET, f"{table} {found['name']}"
+        elif _HOOK.fullmatch(f"{line}\n"):
+            part = _Kind.HOOK
+            yield _Kind.REST, where, line
+            continue
+        yield part if _is_rule(line) else _Kind.REST, where, line
+
+
+def _elements(line: str) -> list[str]:
+    found = _ELEMENTS_LINE.fullmatch(line)
+    return found["elements"].split(", ") if found else []
+
+
+def _at_once(rules: list[str]) -> Iterator[str]:
+    return ("".join(rules[start : start + RULES_AT_ONCE]) for start in range(0, len(rules), RULES_AT_ONCE))
+
+
+def _is_rule(line: str) -> bool:
+    """Tell whether a line stands two steps in, as the rules of chains do; sets' types and hooks do, too."""
+    return line.startswith("\t\t")
 
 
 def _additions(where: str, elements: list[str]) -> Iterator[str]:

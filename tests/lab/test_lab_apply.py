@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -80,8 +81,11 @@ def namespaces(_test: Channel[None, None]) -> dict[str, int]:
 
 
 def pinned(_test: Channel[None, None], inode: int) -> bool:
-    """Tell whether a process of this lab still holds a namespace open."""
+    """Tell whether a process still holds a namespace, open or mounted."""
     for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if f"net:[{inode}]" in (process / "mountinfo").read_text():
+                return True
         for held in (*process.glob("fd/*"), *process.glob("task/*/ns/net")):
             try:
                 if held.stat().st_ino == inode and "net" in str(held.readlink()):
@@ -149,6 +153,32 @@ def test_a_tenant_goes_and_leaves_nothing(up: Path, tmp_path: Path, standing: su
             shown = lab_life.run(up, "lab", "exec", node, "--", "ip", what, "show").stdout
             assert "b.nat" not in shown
             assert not [line for line in shown.splitlines() if line.split()[:1] == ["b"]]
+
+
+def test_a_tenant_of_a_proxy_goes_and_leaves_nothing(labs: Path, tmp_path: Path) -> None:
+    def intent(*tenants: str) -> Path:
+        file = written(tmp_path, *tenants)
+        text = file.read_text().replace("services: [portal, dns]", "services: [portal]")
+        file.write_text(text.replace("version: 1", "version: 1\ndesign: appliance"))
+        return file
+
+    made = lab_life.run(labs, "lab", "up", str(intent("a", "b")))
+    assert made.returncode == 0, made.stderr
+    record = entry("lab").read()
+    assert record is not None
+    before = call(record.world, namespaces)
+    file = intent("a")
+    with lab_life.start(labs, "lab", "exec", "a/host", "--", sys.executable, "-c", STANDING) as held:
+        assert held.stdout is not None
+        assert held.stdout.readline() == "held\n"
+        assert apply(labs, file).returncode == 0
+        gone = set(before) - set(call(record.world, namespaces))
+        assert "b.proxy" in gone
+        # The proxy that was replaced still has tenant a's connection, and nothing of tenant b.
+        assert not [name for name in gone if call(record.world, pinned, before[name])]
+        assert finished(held) == "portal /standing\n"
+    assert nothing_to_do(labs, file)
+    assert asked(labs, "a/host") == 0
 
 
 def test_a_service_changes_its_ports(up: Path, tmp_path: Path) -> None:

@@ -211,9 +211,11 @@ def test_cut_off_half_way_the_next_application_finishes(up: Path, tmp_path: Path
     file = written(tmp_path, "a", *tenants)
     record = entry("lab").read()
     assert record is not None
-    before = set(call(record.world, namespaces))
+    # As the machine sees the lab's own /run: looking from inside takes longer than the application does.
+    there = Path(f"/proc/{record.pid}/root{PRIVATE.directory}")
+    before = set(there.iterdir())
     with lab_life.start(up, "lab", "apply", str(file)) as applying:
-        assert lab_life.until(lambda: set(call(record.world, namespaces)) - before != set())
+        assert lab_life.until(lambda: set(there.iterdir()) - before != set())
         applying.send_signal(signal.SIGINT)
         _, complained = applying.communicate(timeout=lab_life.PATIENCE)
     assert applying.returncode == 128 + signal.SIGINT
@@ -222,6 +224,29 @@ def test_cut_off_half_way_the_next_application_finishes(up: Path, tmp_path: Path
     assert apply(up, file).returncode == 0
     assert nothing_to_do(up, file)
     assert asked(up, "t29/host") == 0
+
+
+def test_a_node_that_fails_says_since_when_and_why_until_it_is_right(up: Path, tmp_path: Path) -> None:
+    file = written(tmp_path, "a", "b", "c")
+    record = entry("lab").read()
+    assert record is not None
+    # No namespace can be where a folder is.
+    inside(record, "a/host", "mkdir", "/run/netns/c.ce")
+    refused = apply(up, file)
+    assert refused.returncode == EXIT_MACHINE
+    assert "c/ce" in refused.stderr
+    assert "create namespace" in refused.stderr
+    (found,) = json.loads(lab_life.run(up, "lab", "status", "--json").stdout)["labs"]
+    failed = {node: state for node, state in found["states"].items() if state["state"] == "failed"}
+    assert list(failed) == ["c/ce"]
+    assert "create namespace" in failed["c/ce"]["failure"]["why"]
+    assert failed["c/ce"]["failure"]["failures"] == 1
+    assert "c/ce: failed since 20" in lab_life.run(up, "lab", "status").stdout
+    assert asked(up, "a/host") == 0
+    inside(record, "a/host", "rmdir", "/run/netns/c.ce")
+    assert apply(up, file).returncode == 0
+    assert "failed" not in lab_life.run(up, "lab", "status").stdout
+    assert asked(up, "c/host") == 0
 
 
 def test_a_lab_that_is_down_says_so(labs: Path, tmp_path: Path) -> None:

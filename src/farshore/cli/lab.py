@@ -186,7 +186,11 @@ def status(name: str | None, *, as_json: bool) -> None:
                 **(asdict(record) if record else {"name": here.name}),
                 "up": record is not None and record.is_up,
                 "states": {
-                    each.node: {"state": each.state, "changes": [f"{c.what}: {c.reason}" for c in each.changes]}
+                    each.node: {
+                        "state": each.state,
+                        "changes": [f"{c.what}: {c.reason}" for c in each.changes],
+                        "failure": each.failure.document() if each.failure is not None else None,
+                    }
                     for each in _states(record)
                 },
             }

@@ -24,6 +24,7 @@ from farshore.errors import MachineError
 from farshore.fabric import names
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
+from farshore.machine.cycle import NEVER, Status
 from farshore.machine.inside import Channel
 from farshore.reporter import Reporter
 
@@ -90,14 +91,16 @@ class Order(Enum):
     CLAIM = "claim"  # be the one process that changes the lab, as long as the connection stands
     WITHDRAW = "withdraw"  # make the job another, and end what it has no place for
     PROVIDE = "provide"  # begin what the job asks for
+    NOTE = "note"  # keep which nodes could not be changed, until the next such word
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """An order. ``job`` is the one that the lab is to have; with None, the one that it has."""
+    """An order. ``job`` is the one that the lab is to have, None for the one that it has; ``status`` is to be kept."""
 
     order: Order
     job: Job | None = None
+    status: Status = NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +111,14 @@ class Answer:
         job: the job that it has.
         changes: what it does for a job, of servers and proxies.
         changing: whether a process is about to change the lab.
+        status: how each node fared when it was last changed.
         refusal: why an order could not be carried out, empty where it was.
     """
 
     job: Job
     changes: tuple[Change, ...] = ()
     changing: bool = False
+    status: Status = NEVER
     refusal: str = ""
 
 
@@ -148,6 +153,7 @@ class _FirstProcess:
         from farshore.lab.services import Services
 
         self._job = job
+        self._status = NEVER
         self._services = Services(_PROXY_FOLDER)
         self._changing = threading.Lock()
 
@@ -181,7 +187,7 @@ class _FirstProcess:
             desired = desired_services(job)
             match request.order:
                 case Order.LOOK:
-                    return Answer(self._job, self._services.difference(desired), self._changing.locked())
+                    return Answer(self._job, self._services.difference(desired), self._changing.locked(), self._status)
                 case Order.CLAIM:
                     claims.enter_context(self._changing)
                 case Order.WITHDRAW:
@@ -189,6 +195,8 @@ class _FirstProcess:
                     self._services.withdraw(desired)
                 case Order.PROVIDE:
                     self._services.provide(desired)
+                case Order.NOTE:
+                    self._status = request.status
         except (MachineError, OSError) as error:
             _logger.exception("the lab's services cannot be changed")
             return Answer(self._job, refusal=str(error))

@@ -7,7 +7,9 @@ that one can do: its servers and proxies. Cut off anywhere, this leaves what the
 from __future__ import annotations
 
 import contextlib
+import datetime
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -22,7 +24,7 @@ from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, read_keys
 from farshore.lab.registry import LabEntry, Record
-from farshore.machine.cycle import State
+from farshore.machine.cycle import NodeStatus, RoundResult, State, ended
 from farshore.machine.inside import Channel, Child, call, running
 from farshore.reporter import SILENT, Reporter
 
@@ -43,9 +45,13 @@ class NodeState:
     node: NodeName
     state: State
     changes: tuple[Change, ...] = ()
+    failure: NodeStatus | None = None
 
     def __str__(self) -> str:
-        """Return ``customer-a/ce: differs: add route: 10.2.2.0/28 is missing (3 changes)``."""
+        """Return ``customer-a/ce: differs: add route: 10.2.2.0/28 is missing (3 changes)``, or why it failed."""
+        if self.failure is not None:
+            since = datetime.datetime.fromtimestamp(self.failure.since, datetime.UTC).isoformat(timespec="seconds")
+            return f"{self.node}: {self.state} since {since}: {self.failure.why}; tried again by farshore lab apply"
         if not self.changes:
             return f"{self.node}: {self.state}"
         first, number = self.changes[0], len(self.changes)
@@ -115,7 +121,7 @@ def apply_inside(command: Channel[tuple[Change, ...] | Progress, Go], job: Job) 
     """Send what must change and, when told to, change it."""
     from farshore.engine.nftables.desired import compile_fabric
     from farshore.engine.nftables.engine import Nftables
-    from farshore.machine.apply import carry_out, read_all
+    from farshore.machine.apply import NodeError, carry_out, read_all
     from farshore.machine.difference import difference
     from farshore.machine.world import PRIVATE
 
@@ -127,7 +133,16 @@ def apply_inside(command: Channel[tuple[Change, ...] | Progress, Go], job: Job) 
         command.send((*changes, *services))
         command.receive()
         _ask(first, Request(Order.WITHDRAW, job))
-        carry_out(changes, desired, engines, PRIVATE, Passing(command))
+        before, names = _ask(first, Request(Order.LOOK)).status, tuple(desired.nodes)
+        try:
+            carry_out(changes, desired, engines, PRIVATE, Passing(command))
+        except NodeError as error:
+            failures = {error.node: str(error)} if error.node is not None else {}
+            result = RoundResult(0, failures)
+            _ask(first, Request(Order.NOTE, status=ended(before, (), result, time.time(), full=False)))
+            raise
+        result = RoundResult(len(changes))
+        _ask(first, Request(Order.NOTE, status=ended(before, names, result, time.time(), full=True)))
         _ask(first, Request(Order.PROVIDE, job))
 
 
@@ -147,7 +162,16 @@ def states_inside(_command: Channel[None, None]) -> tuple[NodeState, ...]:
     for node, of_node in itertools.groupby(changes, key=lambda change: change.node):
         by_node[node] = (*by_node.get(node, ()), *of_node)
     wrong = State.CHANGING if answer.changing else State.DIFFERS
-    return tuple(NodeState(node, wrong if found else State.RIGHT, found) for node, found in by_node.items())
+    # Nothing here tries again by itself.
+    failed = {each.node: replace(each, next_try=None) for each in answer.status.of(State.FAILED)}
+
+    def state(node: NodeName, found: tuple[Change, ...]) -> NodeState:
+        if not found:
+            return NodeState(node, State.RIGHT)
+        failure = failed.get(node) if wrong is State.DIFFERS else None
+        return NodeState(node, wrong if failure is None else State.FAILED, found, failure)
+
+    return tuple(state(node, found) for node, found in by_node.items())
 
 
 def _first_process() -> Connection[Any, Any]:

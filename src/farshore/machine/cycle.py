@@ -90,6 +90,9 @@ class Status:
         return {"nodes": [each.document() for each in self.nodes.values()], "full": self.full, "changes": self.changes}
 
 
+NEVER = Status()  # before the first round
+
+
 @dataclass(frozen=True, slots=True)
 class RoundResult:
     """What came of working on nodes: how many changes were made, and why some nodes could not be changed."""

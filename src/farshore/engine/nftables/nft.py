@@ -66,7 +66,7 @@ def check(text: str) -> None:
     try:
         _run(["--check", "-f", "-"], _anew(text))
     except _MessageTooLongError:
-        # The rules come first; what follows are elements of sets, thousands of the same form.
+        # Of what goes in batches only the first can be tried: the others build on what it has loaded.
         _run(["--check", "-f", "-"], _anew(next(iter(batches(text)))))
 
 

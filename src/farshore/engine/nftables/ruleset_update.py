@@ -17,7 +17,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
 from functools import partial
 
 from farshore.engine.nftables.ruleset import FILTER_TABLE, NAT_TABLE
@@ -153,78 +152,74 @@ def _split(elements: str) -> list[str]:
 
 # --- batches ------------------------------------------------------------------------------------------
 
-ELEMENTS_AT_ONCE = 1000
-RULES_AT_ONCE = 400
+# In characters. The kernel's own form is several times as long, and the socket of an ordinary user takes some 200 KiB.
+LARGEST_BATCH = 16_384
 
 _TABLE_LINE = re.compile(r"table (?P<name>\S+ \S+) \{")
 _PART_LINE = re.compile(r"\t(?P<kind>chain|set|map) (?P<name>\S+) \{")
 _ELEMENTS_LINE = re.compile(r"\t\telements = \{ (?P<elements>.*) \}")
+_PART_END = "\t}"
 
 
 def batches(text: str) -> Iterator[str]:
     """Yield the transactions that are equal to one with the whole text, each of a limited size.
 
-    The first has every table, set and chain. Where the rules are many, its chains are empty, and a chain with a hook
-    gets its rules last: until then its policy alone applies, which drops wherever anything is filtered.
+    First come all tables, sets and chains, empty, the chains with a hook before the others; then the rules of the
+    chains without a hook, then the elements, and the rules of the chains with a hook last: until then their policy
+    alone applies, which drops wherever anything is filtered.
     """
-    lines = text.splitlines()
-    many = sum(map(_is_rule, lines)) > RULES_AT_ONCE
-    first: list[str] = []
-    additions: list[str] = []
-    rules: dict[_Kind, list[str]] = {_Kind.CHAIN: [], _Kind.HOOK: []}
-    for part, where, line in _parts_of(lines):
-        elements = _elements(line) if part is _Kind.SET else []
-        if len(elements) > ELEMENTS_AT_ONCE:
-            additions += _additions(where, elements)
-        elif many and part in rules:
-            rules[part].append(f"add rule {where} {line.strip()}\n")
-        else:
-            first.append(line)
-    yield "\n".join(first) + "\n"
-    yield from _at_once(rules[_Kind.CHAIN])
-    yield from additions
-    yield from _at_once(rules[_Kind.HOOK])
-
-
-class _Kind(Enum):
-    """What a line of a rule set belongs to: a rule to a chain without or with a hook; everything else to the rest."""
-
-    SET = auto()
-    CHAIN = auto()
-    HOOK = auto()
-    REST = auto()
-
-
-def _parts_of(lines: list[str]) -> Iterator[tuple[_Kind, str, str]]:
-    """Yield every line with its part, and the table and name of the set or chain that it stands in."""
+    found = _Statements([], [], [], [], [])
     table = where = ""
-    part = _Kind.REST
-    for line in lines:
-        if found := _TABLE_LINE.fullmatch(line):
-            table = found["name"]
-        elif found := _PART_LINE.fullmatch(line):
-            part, where = _Kind.CHAIN if found["kind"] == "chain" else _Kind.SET, f"{table} {found['name']}"
+    part: list[str] = []
+    rules = found.rules
+    for line in text.splitlines():
+        if opened := _TABLE_LINE.fullmatch(line):
+            table = opened["name"]
+        elif opened := _PART_LINE.fullmatch(line):
+            where, part, rules = f"{table} {opened['name']}", [line], found.rules
+        elif line == _PART_END:
+            declarations = found.hooks if rules is found.hooked_rules else found.declarations
+            declarations.append("\n".join((f"table {table} {{", *part, line, "}")) + "\n")
+            part = []
+        elif not part:
+            found.hooks.extend([f"{line}\n"] if line not in ("", "}") else [])
+        elif elements := _ELEMENTS_LINE.fullmatch(line):
+            found.elements.extend(_additions(where, elements["elements"].split(", ")))
         elif _HOOK.fullmatch(f"{line}\n"):
-            part = _Kind.HOOK
-            yield _Kind.REST, where, line
-            continue
-        yield part if _is_rule(line) else _Kind.REST, where, line
+            rules = found.hooked_rules
+            part.append(line)
+        elif part[0].startswith("\tchain "):
+            rules.append(f"add rule {where} {line.strip()}\n")
+        else:
+            part.append(line)
+    for statements in (found.hooks + found.declarations, found.rules, found.elements, found.hooked_rules):
+        yield from _packed(statements)
 
 
-def _elements(line: str) -> list[str]:
-    found = _ELEMENTS_LINE.fullmatch(line)
-    return found["elements"].split(", ") if found else []
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """The statements of a text, in the order in which they are made. ``hooks`` begin with what stands first in it."""
 
-
-def _at_once(rules: list[str]) -> Iterator[str]:
-    return ("".join(rules[start : start + RULES_AT_ONCE]) for start in range(0, len(rules), RULES_AT_ONCE))
-
-
-def _is_rule(line: str) -> bool:
-    """Tell whether a line stands two steps in, as the rules of chains do; sets' types and hooks do, too."""
-    return line.startswith("\t\t")
+    hooks: list[str]
+    declarations: list[str]
+    rules: list[str]
+    elements: list[str]
+    hooked_rules: list[str]
 
 
 def _additions(where: str, elements: list[str]) -> Iterator[str]:
-    for start in range(0, len(elements), ELEMENTS_AT_ONCE):
-        yield f"add element {where} {{ {', '.join(elements[start : start + ELEMENTS_AT_ONCE])} }}\n"
+    return (f"add element {where} {{ {some} }}\n" for some in _packed(elements, ", "))
+
+
+def _packed(statements: list[str], between: str = "") -> Iterator[str]:
+    """Join statements, in order, to texts that are no longer than the largest batch, or one statement."""
+    some: list[str] = []
+    length = 0
+    for statement in statements:
+        if some and length + len(statement) > LARGEST_BATCH:
+            yield between.join(some)
+            some, length = [], 0
+        some.append(statement)
+        length += len(statement) + len(between)
+    if some:
+        yield between.join(some)

@@ -110,7 +110,7 @@ def test_meddling_is_seen(world: World) -> None:
         world.call(live_tools.nft_in, name, opened)
     assert {r.observed for r in world.call(live_tools.make_checks, found, whole.fabric)} == {Outcome.REACH}
     healed = world.call(live_tools.build, whole.fabric)
-    assert healed == [f"{n}: load rule set: no rule set is loaded" for n in ("customer-a/nat", "provider/nat")]
+    assert healed == [f"{n}: load rule set: modified by another program" for n in ("customer-a/nat", "provider/nat")]
     assert {r.observed for r in world.call(live_tools.make_checks, found, whole.fabric)} == {Outcome.BLOCK}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from farshore.engine.nftables.engine import Nftables
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.intent.load import load
-from farshore.machine.cycle import State, Status, cycle
+from farshore.machine.apply import apply
+from farshore.machine.cycle import FULL_ROUND, State, Status, cycle
 from farshore.machine.kept import KeptMachine
 from farshore.machine.world import PRIVATE
 from farshore.plan.allocate import allocate
@@ -34,6 +36,43 @@ def rounds(fabric: Fabric) -> tuple[Status, Status, Status, Status]:
     waiting = cycle(first, KeptMachine(bad, engines, PRIVATE), 0.5)
     mended = cycle(waiting, KeptMachine(desired, engines, PRIVATE), 1)
     return first, waiting, mended, cycle(mended, KeptMachine(desired, engines, PRIVATE), 10_000)
+
+
+FORGE = """
+nft flush chain inet farshore_filter forwarding
+record=$(nft list table inet farshore_record | sed -n 's/.*comment "\\(.*generation:\\).*/\\1/p')
+number=$(nft list ruleset | sed -n 's/.*generation:\\([0-9]*\\).*/\\1/p')
+nft "delete table inet farshore_record ; add table inet farshore_record { comment \\"$record$((number + 2))\\" ; }"
+"""
+
+
+def forged(fabric: Fabric) -> tuple[list[str], list[str], list[str], tuple[int, int]]:
+    """Have somebody take rules away, and write into our record that no transaction has come since.
+
+    Return what an application does, what a full one does, and another; and the changes of two rounds.
+    """
+    desired, engines = compile_fabric(fabric), (Nftables(),)
+    apply(desired, engines, PRIVATE)
+    _forge()
+    outcomes = [[str(each) for each in apply(desired, engines, PRIVATE, full=full)] for full in (False, True, True)]
+    machine = KeptMachine(desired, engines, PRIVATE)
+    status = cycle(Status(), machine, 0)
+    _forge()
+    due, full = cycle(status, machine, FULL_ROUND - 1), cycle(status, machine, FULL_ROUND)
+    return outcomes[0], outcomes[1], outcomes[2], (due.changes, full.changes)
+
+
+def _forge() -> None:
+    words = ["/usr/sbin/ip", "netns", "exec", BROKEN.replace("/", "."), "sh", "-ec", FORGE]
+    subprocess.run(words, check=True)
+
+
+def test_a_full_round_lists_what_the_generation_does_not_tell(world: World) -> None:
+    trusting, full, again, rounds = world.call(forged, article())
+    assert trusting == []  # or the tampering is one that every reading sees, and shows nothing here
+    assert full == [f"{BROKEN}: load rule set: modified by another program"]
+    assert again == []
+    assert rounds == (0, 1)
 
 
 def article() -> Fabric:

@@ -31,11 +31,13 @@ class Fake:
     there: list[NodeName] = field(default_factory=lambda: [A, B])
     broken: dict[NodeName, str] = field(default_factory=dict)
     rounds: list[tuple[NodeName, ...]] = field(default_factory=list)
+    full: list[bool] = field(default_factory=list)
 
     def nodes(self) -> Collection[NodeName]:
         return self.there
 
-    def bring(self, but: Collection[NodeName]) -> RoundResult:
+    def bring(self, but: Collection[NodeName], *, full: bool) -> RoundResult:
+        self.full.append(full)
         nodes = tuple(node for node in self.there if node not in but)
         self.rounds.append(nodes)
         return RoundResult(len(nodes), {node: why for node, why in self.broken.items() if node in nodes})
@@ -48,6 +50,12 @@ def test_what_is_right_is_looked_at_in_full_rounds_only() -> None:
     assert cycle(status, machine, FULL_ROUND - 1) == Status(status.nodes, 0, 0)
     assert cycle(status, machine, FULL_ROUND).full == FULL_ROUND
     assert machine.rounds == [(A, B), (A, B)]
+
+
+def test_a_round_for_one_node_is_no_full_one() -> None:
+    machine = Fake(broken={A: "no such device"})
+    cycle(cycle(Status(), machine, 0), machine, 1)
+    assert machine.full == [True, False]
 
 
 def test_what_fails_waits_and_the_others_do_not_wait_for_it() -> None:
@@ -101,7 +109,7 @@ def test_what_is_new_is_changing_until_it_is_right_and_what_goes_is_forgotten(no
 
 def test_a_failure_at_the_far_end_counts_there() -> None:
     class Entangled(Fake):
-        def bring(self, but: Collection[NodeName]) -> RoundResult:
+        def bring(self, but: Collection[NodeName], *, full: bool) -> RoundResult:  # noqa: ARG002 - every round fails
             return RoundResult(0, {} if A in but else {B: "its link cannot be created"})
 
     status = cycle(Status(), Entangled(there=[A]), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ from farshore.machine.actual import ActualNode, ActualState
 from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
 from farshore.machine.desired import DesiredState
 from farshore.machine.difference import difference
-from farshore.machine.engine import Engine, Reading
+from farshore.machine.engine import Engine
 from farshore.machine.links import wait_until_up
 from farshore.machine.namespace import Namespaces, namespace_name, node_name
 from farshore.machine.steps import UNHEARD, Step, Steps, phases
@@ -31,12 +31,13 @@ _READING_AT_ONCE = 4
 
 
 class NodeError(MachineError):
-    """The kernel or an engine refuses what is asked for one node."""
+    """The kernel or an engine refuses what is asked for a node, or for all that an engine loads at once."""
 
-    def __init__(self, message: str, node: NodeName | None = None) -> None:
-        """Keep which node it is."""
+    def __init__(self, message: str, node: NodeName | None = None, nodes: frozenset[NodeName] = frozenset()) -> None:
+        """Keep which node it is, and which others are changed together with it."""
         super().__init__(message)
         self.node = node
+        self.nodes = nodes or (frozenset({node}) if node is not None else nodes)
 
 
 def apply(
@@ -45,6 +46,8 @@ def apply(
     namespaces: Namespaces,
     reporter: Reporter = SILENT,
     steps: Steps = UNHEARD,
+    *,
+    full: bool = False,
 ) -> tuple[Change, ...]:
     """Bring the machine to the desired state and return what was changed, nothing on a second call.
 
@@ -54,12 +57,13 @@ def apply(
         namespaces: where its namespaces live.
         reporter: is given the number of changes done, of all, and the node at hand.
         steps: hears of each step.
+        full: whether engines list all that is loaded, also where the kernel says that nothing has changed.
 
     Raises:
         MachineError: The kernel or an engine refuses; what had been done until then stays, and another call goes on
             from there.
     """
-    changes = difference(desired, read_all(desired, engines, namespaces), tuple(engines))
+    changes = difference(desired, read_all(desired, engines, namespaces, full=full), tuple(engines))
     carry_out(changes, desired, engines, namespaces, reporter, steps)
     return changes
 
@@ -92,7 +96,7 @@ def carry_out(  # noqa: PLR0917 - as apply, after the changes
 
 def _take(step: Step, work: execution.Execution, desired: DesiredState, steps: Steps) -> Step:
     steps.before(step)
-    with _naming(desired, step.node, step.changes[0].what):
+    with _naming(desired, step.node, step.changes[0].what, step.nodes):
         work.take(step)
     for change in step.changes:
         _logger.debug("%s", change)
@@ -102,15 +106,17 @@ def _take(step: Step, work: execution.Execution, desired: DesiredState, steps: S
 
 def _check(changes: Iterable[Change], engines: Iterable[Engine], namespaces: Namespaces, desired: DesiredState) -> None:
     """Have engines check what they are to load where something is at work already, all of it before any is loaded."""
-    loads = [change for change in changes if isinstance(change, LoadConfiguration) and change.in_use]
+    in_use = (change for change in changes if isinstance(change, LoadConfiguration) and change.in_use)
+    loads = [step for phase in phases(in_use) for step in phase]
     if len(loads) < 2:  # noqa: PLR2004 - a single one is loaded or refused as a whole
         return
     by_name = {engine.name: engine for engine in engines}
     with _threads(_LOADING_AT_ONCE) as pool:
 
-        def check(change: LoadConfiguration) -> None:
-            with _naming(desired, change.node, f"check {change.noun}"):
-                by_name[change.engine].check(namespaces, {change.node: change.configuration})
+        def check(step: Step) -> None:
+            unit = [change for change in step.changes if isinstance(change, LoadConfiguration)]
+            with _naming(desired, step.node, f"check {unit[0].noun}", step.nodes):
+                by_name[unit[0].engine].check(namespaces, {change.node: change.configuration for change in unit})
 
         for _ in pool.map(check, loads):
             pass
@@ -123,12 +129,17 @@ def _wait_for_links(desired: DesiredState, namespaces: Namespaces, changes: Iter
             wait_until_up(namespaces, namespace_name(name), [change.interface.name for change in of_node])
 
 
-def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Namespaces) -> ActualState:
-    """Read what is there: of every desired node, and of every other namespace of ours. Raises MachineError."""
+def read_all(
+    desired: DesiredState, engines: Sequence[Engine], namespaces: Namespaces, *, full: bool = False
+) -> ActualState:
+    """Read what is there: of every desired node, and of every other namespace of ours. Raises MachineError.
+
+    With ``full`` engines list all that is loaded.
+    """
     there = namespaces.names()
     wanted = {node.namespace: node for node in desired.nodes.values()}
     present = [wanted[name].name for name in there if name in wanted]
-    loaded = _read_engines(engines, namespaces, present)
+    loaded = {engine.name: engine.read(namespaces, present, full=full) for engine in engines}
     nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
 
     def read(name: NodeName) -> ActualNode:
@@ -143,12 +154,6 @@ def read_all(desired: DesiredState, engines: Sequence[Engine], namespaces: Names
         nodes |= zip(present, pool.map(read, present), strict=True)
     others = {node_name(name): actual.read(namespaces, name) for name in there if name not in wanted}
     return ActualState(nodes, {name: node for name, node in others.items() if namespaces.private or node.ours})
-
-
-def _read_engines(
-    engines: Iterable[Engine], namespaces: Namespaces, nodes: Sequence[NodeName]
-) -> Mapping[str, Mapping[NodeName, Reading]]:
-    return {engine.name: engine.read(namespaces, nodes) for engine in engines}
 
 
 def remove(namespaces: Namespaces, names: Iterable[str]) -> None:
@@ -168,11 +173,13 @@ def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
 
 
 @contextlib.contextmanager
-def _naming(desired: DesiredState, name: NodeName, what: str) -> Iterator[None]:
+def _naming(
+    desired: DesiredState, name: NodeName, what: str, nodes: frozenset[NodeName] = frozenset()
+) -> Iterator[None]:
     """Turn what the kernel or an engine refuses in the body into an error that names the node."""
     try:
         yield
     except (OSError, MachineError) as error:
         node = desired.nodes.get(name)
         where = f"{name} ({node.origin})" if node is not None and node.origin is not None else name
-        raise NodeError(f"{where}: {what}: {error}", name) from error
+        raise NodeError(f"{where}: {what}: {error}", name, nodes) from error

@@ -78,21 +78,29 @@ class EngineChange(Change):
 
 @dataclass(frozen=True, slots=True)
 class LoadConfiguration(EngineChange):
-    """Load the node's configuration; ``in_use`` says that there is one already."""
+    """Load the node's configuration; ``in_use`` says that there is one already.
+
+    ``unit`` are the nodes that the engine loads at once, this one among them, where they are several.
+    """
 
     action: ClassVar[str] = "load"
 
     configuration: str
     in_use: bool
+    unit: frozenset[NodeName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class UnloadConfiguration(EngineChange):
-    """Take away what an engine finds that is not desired; ``surplus`` names it, and None is all of ours."""
+    """Take away what an engine finds that is not desired; ``surplus`` names it, and None is all of ours.
+
+    ``unit`` are the nodes that the engine unloads at once, this one among them, where they are several.
+    """
 
     action: ClassVar[str] = "remove"
 
     surplus: str | None
+    unit: frozenset[NodeName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,11 @@ class Machine(Protocol):
     def nodes(self) -> Collection[NodeName]:
         """Return the nodes that are to be there, or are."""
 
-    def bring(self, but: Collection[NodeName]) -> RoundResult:
-        """Read, compare, change what differs on all nodes but these, and say what came of it."""
+    def bring(self, but: Collection[NodeName], *, full: bool) -> RoundResult:
+        """Read, compare, change what differs on all nodes but these, and say what came of it.
+
+        ``full`` is whether all is listed, also where the kernel says that nothing has changed.
+        """
 
 
 def due(status: Status, nodes: Iterable[NodeName], now: float) -> tuple[NodeName, ...]:
@@ -164,5 +167,5 @@ def cycle(status: Status, machine: Machine, now: float) -> Status:
     full, nodes = is_full(status, now), due(status, present, now)
     if not nodes:
         return replace(status, changes=0, full=now if full else status.full)
-    result = machine.bring([node for node in present if node not in nodes])
+    result = machine.bring([node for node in present if node not in nodes], full=full)
     return ended(begun(status, nodes, now), nodes, result, now, full=full)

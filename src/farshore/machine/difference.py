@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.actual import ActualInterface, ActualNode, ActualState
@@ -32,7 +32,7 @@ from farshore.machine.changes import (
     UnloadConfiguration,
 )
 from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
-from farshore.machine.engine import NOTHING, Engine
+from farshore.machine.engine import NOTHING, Engine, Reading
 from farshore.machine.listing import Foreign, Kind
 
 _NOT_DESIRED = "not part of the fabric, or configured otherwise"
@@ -79,8 +79,8 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
         *_interface_removals(present, doomed, fresh, _NOT_DESIRED),
         *(DeleteNamespace(name, "not part of the fabric") for name in actual.unwanted),
         *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
-        *(change for engine in engines for node in nodes for change in _loads(desired, engine, node, present)),
-        *(change for engine in engines for node in nodes for change in _unloads(desired, engine, node, present)),
+        *(change for engine in engines for change in _loads(desired, engine, present)),
+        *(change for engine in engines for change in _unloads(desired, engine, present)),
         *(change for node in nodes for change in _settings(node, present.get(node.name), doomed | fresh)),
         *(CreateLink(link.left.node, "missing", link) for link in missing),
         *(change for node in nodes for change in _wiring(node, present.get(node.name), doomed, fresh)),
@@ -135,35 +135,50 @@ def _interface_removals(
 # --- engines ------------------------------------------------------------------------------------------------
 
 
-def _loads(
-    desired: DesiredState, engine: Engine, node: DesiredNode, present: Mapping[NodeName, ActualNode]
-) -> Iterator[Change]:
-    configuration = desired.wanted(engine.name, [node.name]).get(node.name)
-    if configuration is None:
-        return
-    actual = present.get(node.name)
-    found = actual.loaded.get(engine.name, NOTHING) if actual is not None else NOTHING
+def _loads(desired: DesiredState, engine: Engine, present: Mapping[NodeName, ActualNode]) -> Iterator[Change]:
+    """Yield what an engine is to load: of what it loads at once all, where one of it is not as it is to be."""
+    wanted = desired.wanted(engine.name, desired.nodes)
+    found = {node: _loaded(engine, node, present) for node in wanted}
+    for members, unit in _units(engine, wanted):
+        reasons = {node: why for node in members if (why := _reason(engine, wanted[node], found[node])) is not None}
+        in_use = any(found[node].loaded is not None for node in members)
+        for node in members if reasons else ():
+            why = reasons.get(node) or f"loaded together with {next(iter(reasons))}"
+            yield LoadConfiguration(node, why, engine.name, engine.noun, wanted[node], in_use, unit)
+
+
+def _reason(engine: Engine, configuration: str, found: Reading) -> str | None:
+    """Return why a configuration is to be loaded, None where it is there."""
     if found.loaded is None:
-        why = f"no {engine.noun} is loaded"
-    elif not found.intact:
-        why = "modified by another program"
-    elif found.loaded != engine.digest(configuration):
-        why = f"the desired {engine.noun} has changed"
-    else:
-        return
-    in_use = found.loaded is not None
-    yield LoadConfiguration(node.name, why, engine.name, engine.noun, configuration, in_use)
+        return f"no {engine.noun} is loaded"
+    if not found.intact:
+        return "modified by another program"
+    if found.loaded != engine.digest(configuration):
+        return f"the desired {engine.noun} has changed"
+    return None
 
 
-def _unloads(
-    desired: DesiredState, engine: Engine, node: DesiredNode, present: Mapping[NodeName, ActualNode]
-) -> Iterator[Change]:
-    actual = present.get(node.name)
-    found = actual.loaded.get(engine.name, NOTHING) if actual is not None else NOTHING
-    if found.loaded is not None and not desired.wanted(engine.name, [node.name]):
-        yield UnloadConfiguration(node.name, "none is desired here", engine.name, engine.noun, None)
-    for each in found.surplus:
-        yield UnloadConfiguration(node.name, f"{each} is not part of the fabric", engine.name, engine.noun, each)
+def _unloads(desired: DesiredState, engine: Engine, present: Mapping[NodeName, ActualNode]) -> Iterator[Change]:
+    wanted = desired.wanted(engine.name, desired.nodes)
+    found = {node: _loaded(engine, node, present) for node in desired.nodes}
+    gone = [node for node, reading in found.items() if reading.loaded is not None and node not in wanted]
+    for members, unit in _units(engine, gone):
+        for node in members:
+            yield UnloadConfiguration(node, "none is desired here", engine.name, engine.noun, None, unit)
+    for node, reading in found.items():
+        for each in reading.surplus:
+            yield UnloadConfiguration(node, f"{each} is not part of the fabric", engine.name, engine.noun, each)
+
+
+def _loaded(engine: Engine, node: NodeName, present: Mapping[NodeName, ActualNode]) -> Reading:
+    return present[node].loaded.get(engine.name, NOTHING) if node in present else NOTHING
+
+
+def _units(engine: Engine, nodes: Collection[NodeName]) -> Iterator[tuple[list[NodeName], frozenset[NodeName]]]:
+    """Yield the nodes that an engine takes at once, in their order, and as a set where they are several."""
+    order = {node: number for number, node in enumerate(nodes)}
+    for unit in engine.units(nodes):
+        yield sorted(unit, key=order.__getitem__), unit if len(unit) > 1 else frozenset()
 
 
 # --- settings -----------------------------------------------------------------------------------------------

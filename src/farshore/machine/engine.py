@@ -62,14 +62,20 @@ class Engine(Protocol):
     def check(self, namespaces: Namespaces, configurations: Configurations) -> None:
         """Raise MachineError where one of these could not be loaded. Nothing is changed."""
 
-    def read(self, namespaces: Namespaces, nodes: Collection[NodeName]) -> Mapping[NodeName, Reading]:
-        """Return what is there, of every node: also where nothing of this engine is to be."""
+    def read(
+        self, namespaces: Namespaces, nodes: Collection[NodeName], *, full: bool = False
+    ) -> Mapping[NodeName, Reading]:
+        """Return what is there, of every node: also where nothing of this engine is to be.
+
+        With ``full`` all that is loaded is listed; without, an engine may trust what tells it that nothing has changed.
+        """
 
     def load(self, namespaces: Namespaces, configurations: Configurations, *, in_use: bool) -> None:
         """Load a unit, compare what is there then with what was meant, and remember it.
 
-        ``in_use`` says that another configuration is at work there, whose flows are to lose no packet. Where
-        MachineError is raised what was at work still is, or nothing passes.
+        A unit is given as a whole, also where the configuration of one of its nodes alone has changed. ``in_use`` says
+        that another configuration is at work there, whose flows are to lose no packet. Where MachineError is raised
+        what was at work still is, or nothing passes.
         """
 
     def unload(self, namespaces: Namespaces, nodes: Collection[NodeName], surplus: Collection[str] = ()) -> None:

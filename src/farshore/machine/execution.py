@@ -86,15 +86,17 @@ class Execution:
                 self._wire(name, step.changes)
 
     def _use_engines(self, step: Step) -> None:
-        for change in step.changes:
-            match change:
-                case LoadConfiguration():
-                    configurations = {step.node: change.configuration}
-                    self.engines[change.engine].load(self.namespaces, configurations, in_use=change.in_use)
-                case UnloadConfiguration(surplus=None):
-                    self.engines[change.engine].unload(self.namespaces, [step.node])
-                case UnloadConfiguration(surplus=surplus):
-                    self.engines[change.engine].unload(self.namespaces, [step.node], [str(surplus)])
+        loads = [change for change in step.changes if isinstance(change, LoadConfiguration)]
+        if loads:
+            configurations = {change.node: change.configuration for change in loads}
+            engine = self.engines[loads[0].engine]
+            engine.load(self.namespaces, configurations, in_use=any(change.in_use for change in loads))
+        unloads = [change for change in step.changes if isinstance(change, UnloadConfiguration)]
+        if gone := [change for change in unloads if change.surplus is None]:
+            self.engines[gone[0].engine].unload(self.namespaces, [change.node for change in gone])
+        for change in unloads:
+            if change.surplus is not None:
+                self.engines[change.engine].unload(self.namespaces, [change.node], [change.surplus])
 
     def _remove_interfaces(self, name: str, changes: tuple[Change, ...]) -> None:
         returned: list[str] = []

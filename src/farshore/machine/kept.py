@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from farshore.errors import MachineError
 from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.apply import NodeError, carry_out, read_all
-from farshore.machine.changes import AddRoute, Change, ConfigureInterface, CreateLink
+from farshore.machine.changes import AddRoute, Change, ConfigureInterface, CreateLink, LoadConfiguration
 from farshore.machine.cycle import Machine, RoundResult
 from farshore.machine.desired import DesiredState
 from farshore.machine.difference import difference
@@ -30,28 +30,31 @@ class KeptMachine(Machine):
         """Return the nodes that are to be there. What else is there goes, without a status."""
         return tuple(self.desired.nodes)
 
-    def bring(self, but: Collection[NodeName]) -> RoundResult:
+    def bring(self, but: Collection[NodeName], *, full: bool = False) -> RoundResult:
         """Change what differs. A node that fails is left as it is from there on, closed or as before, and its links."""
         failures: dict[NodeName, str] = {}
         while True:
             left = {*but, *failures}
             try:
-                actual = read_all(self.desired, self.engines, self.namespaces)
+                actual = read_all(self.desired, self.engines, self.namespaces, full=full)
                 changes = without(difference(self.desired, actual, tuple(self.engines)), left)
                 carry_out(changes, self.desired, self.engines, self.namespaces, steps=self.steps)
             except (MachineError, OSError) as error:
-                node = error.node if isinstance(error, NodeError) else None
-                if node is None or node in left:
+                failed = error.nodes if isinstance(error, NodeError) else frozenset()
+                if not failed - left:
                     # Nothing can be said of any node: what cannot even be read is not known to be right.
                     rest = {name: str(error) for name in self.nodes() if name not in left}
                     return RoundResult(0, {**failures, **rest})
-                failures[node] = str(error)
+                failures |= dict.fromkeys(failed, str(error))
             else:
                 return RoundResult(len(changes), failures)
 
 
 def without(changes: Iterable[Change], left: Collection[NodeName]) -> tuple[Change, ...]:
-    """Return changes less those of nodes that are left alone, of links to them, and of what stands on these links."""
+    """Return changes less those of nodes that are left alone, of links to them, and of what stands on these links.
+
+    What an engine loads at once is loaded as a whole, or not while one of its nodes is left alone.
+    """
     changes = tuple(changes)
     dropped = {
         end
@@ -64,6 +67,8 @@ def without(changes: Iterable[Change], left: Collection[NodeName]) -> tuple[Chan
         match change:
             case CreateLink(link=link):
                 return link.left not in dropped
+            case LoadConfiguration(unit=unit) if unit:
+                return unit.isdisjoint(left)
             case ConfigureInterface(interface=interface):
                 return change.node not in left and LinkEnd(change.node, interface.name) not in dropped
             case AddRoute(route=route) if route.interface is not None:

@@ -39,10 +39,18 @@ _KINDS: tuple[tuple[type[Change], ...], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Changes of one node that are made together."""
+    """Changes that are made together: of one node, or of all that an engine loads at once.
+
+    ``node`` is the first of them.
+    """
 
     node: NodeName
     changes: tuple[Change, ...]
+
+    @property
+    def nodes(self) -> frozenset[NodeName]:
+        """Return the nodes that are changed."""
+        return frozenset(change.node for change in self.changes)
 
     @property
     def name(self) -> str:
@@ -69,8 +77,14 @@ UNHEARD = Steps()  # has no state, so that one serves everybody
 def phases(changes: Iterable[Change]) -> Iterator[tuple[Step, ...]]:
     """Yield the steps that changes come to, in phases: within one, no node waits for another."""
     for _, of_kind in itertools.groupby(changes, key=_kind):
-        by_node = itertools.groupby(of_kind, key=lambda change: change.node)
-        yield tuple(Step(node, tuple(of_node)) for node, of_node in by_node)
+        together = (tuple(changes) for _, changes in itertools.groupby(of_kind, key=_unit))
+        yield tuple(Step(changes[0].node, changes) for changes in together)
+
+
+def _unit(change: Change) -> tuple[str, frozenset[NodeName] | NodeName]:
+    if isinstance(change, LoadConfiguration | UnloadConfiguration):
+        return change.engine, change.unit or change.node
+    return "", change.node
 
 
 def _kind(change: Change) -> int:

@@ -44,10 +44,12 @@ class Nftables(Engine):
             with namespaces.entered(namespace_name(node)):
                 nft.check(text)
 
-    def read(self, namespaces: Namespaces, nodes: Collection[NodeName]) -> Mapping[NodeName, Reading]:
+    def read(
+        self, namespaces: Namespaces, nodes: Collection[NodeName], *, full: bool = False
+    ) -> Mapping[NodeName, Reading]:
         """Return what is loaded in each node, and which tables are not ours."""
         with ThreadPoolExecutor(_READING_AT_ONCE) as pool:
-            return dict(zip(nodes, pool.map(self._reader(namespaces), nodes), strict=True))
+            return dict(zip(nodes, pool.map(self._reader(namespaces, full=full), nodes), strict=True))
 
     def load(self, namespaces: Namespaces, configurations: Configurations, *, in_use: bool) -> None:
         """Load rule sets, each in one transaction, and hold what is there then against what was meant."""
@@ -63,11 +65,11 @@ class Nftables(Engine):
                 nft.unload(names)
 
     @staticmethod
-    def _reader(namespaces: Namespaces) -> Callable[[NodeName], Reading]:
+    def _reader(namespaces: Namespaces, *, full: bool) -> Callable[[NodeName], Reading]:
         def read(node: NodeName) -> Reading:
             try:
                 with namespaces.entered(namespace_name(node)):
-                    found = nft.remembered()
+                    found = nft.remembered(full=full)
             except (OSError, MachineError) as error:
                 raise MachineError(f"{node}: read its rule set: {error}") from error
             # Without a record, tables of ours are what somebody was cut off from loading, or has made by our names.

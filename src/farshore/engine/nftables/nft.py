@@ -110,8 +110,11 @@ def unload(names: Collection[str]) -> None:
     _transact("".join(f"table {name}\ndelete table {name}\n" for name in names))
 
 
-def remembered() -> Remembered:
-    """Return what is remembered of the last load, and what is there now."""
+def remembered(*, full: bool = False) -> Remembered:
+    """Return what is remembered of the last load, and what is there now.
+
+    With ``full`` the rule set is listed whatever the generation says, for a record can be written by others too.
+    """
     present = tables.present()
     record = _RECORD.fullmatch(present.tables.get(RECORD_TABLE, ""))
     others = tuple(sorted(present.tables.keys() - {*OWN_TABLES, RECORD_TABLE}))
@@ -120,7 +123,8 @@ def remembered() -> Remembered:
     if record is None:
         return Remembered(None, False, ours, found, others)
     wanted, listed, generation = record.groups()
-    intact = int(generation) == present.generation or (ours and _digest_of(contents(_listing())) == listed)
+    unchanged = int(generation) == present.generation and not full
+    intact = unchanged or (ours and _digest_of(contents(_listing())) == listed)
     return Remembered(wanted, intact and ours, ours, found, others)
 
 

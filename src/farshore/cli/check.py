@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.command import Command, intent_file, json_option
+from farshore.cli.command import Command, complain, intent_file, json_option
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     Each error has its file, line and column, a code, the cause, and the fix. Besides keys and values the check covers
     overlaps of addresses, and whether the lake has enough addresses. FILE may be -, for standard input.
     """
-    from farshore.cli.console import complain
     from farshore.cli.inputs import read_checked, shortened
 
     checked = read_checked(file)

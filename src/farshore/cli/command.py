@@ -1,12 +1,15 @@
-"""What all commands have in common: help with examples and exit statuses, and the shared arguments."""
+"""What all commands have in common: help with examples and exit statuses, and the shared arguments.
+
+The entry point imports this module for every command, also for one that ends at once: what only some functions need
+is imported where they run.
+"""
 
 from __future__ import annotations
 
-import difflib
+import os
 import re
-import textwrap
+import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -19,6 +22,8 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 _HYPHEN = "\ue000"
 _SPACE = "\ue001"  # for a space likewise
 _WHOLE = 200  # characters: no first sentence is cut
+# By these variables rich takes what is no terminal for one.
+_FORCED = {"FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
 BAD_INPUT = {EXIT_BAD_INPUT: "bad input: the file or the command line"}
 MACHINE = {EXIT_MACHINE: "missing tool or permission; the message contains the fix"}
 
@@ -41,6 +46,8 @@ class Formatter(click.HelpFormatter):
 
     def write_command(self, line: str) -> None:
         """Write a command line, folded as a shell accepts it."""
+        import textwrap
+
         indent = " " * self.current_indent
         fill = textwrap.TextWrapper(self.width - len(" \\"), break_long_words=False, break_on_hyphens=False)
         fill.initial_indent, fill.subsequent_indent = indent, f"{indent}    "
@@ -88,6 +95,8 @@ class Group(Command, click.Group):
         """Resolve a command; for an unknown name the error contains the nearest one."""
         name, known = args[0] if args else "", self.list_commands(ctx)
         if name and not name.startswith("-") and name not in known:
+            import difflib
+
             near = difflib.get_close_matches(name, known, n=1)
             ctx.fail(
                 f"no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}")
@@ -117,6 +126,22 @@ def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...], st
             formatter.write_dl([(str(status), meaning) for status, meaning in statuses.items()])
 
 
+# --- errors and warnings -----------------------------------------------------------------------------
+
+
+def complain(messages: Iterable[str]) -> None:
+    """Print errors and warnings on stderr: a line each or, in a terminal, folded to its width."""
+    plain = sys.stderr.encoding.lower() == "utf-8" and not sys.stderr.isatty() and _FORCED.isdisjoint(os.environ)
+    if plain:
+        # What a program reads needs no console, which takes longer to load than most commands take to run.
+        for message in messages:
+            click.echo(message, err=True)
+        return
+    from farshore.cli import console
+
+    console.complain(messages)
+
+
 # --- shared arguments and options --------------------------------------------------------------------
 
 
@@ -127,6 +152,8 @@ def _completing(names: Iterable[str]) -> Callable[[click.Context, click.Paramete
 
 def intent_file(name: str = "file") -> Callable[[Decorated], Decorated]:
     """Return the argument that names an intent file; ``-`` is standard input."""
+    from pathlib import Path
+
     return click.argument(name, type=click.Path(path_type=Path, readable=False, allow_dash=True))
 
 

@@ -121,7 +121,7 @@ def spelled(console: Console, text: Text) -> Text:
 
 
 def complain(messages: Iterable[str]) -> None:
-    """Print errors and warnings on stderr: a line each or, in a terminal, folded to its width."""
+    """Print errors and warnings on stderr, each folded to the console's width where that is a terminal."""
     console = diagnostics()
     for message in messages:
         say(console, message, indent=_CONTINUED)
@@ -164,7 +164,7 @@ def table(console: Console, headings: Sequence[str], rows: Sequence[Row]) -> Non
     Where that is wider than the terminal, each row is a block of lines instead: a heading and its cell on each.
     Takes the time of the cells only, however many rows there are.
     """
-    widths = [[sum([cell_len(segment.text) for segment in cell]) for cell in row] for row in rows]
+    widths = [[sum([_columns(segment.text) for segment in cell]) for cell in row] for row in rows]
     widest = [max(column) for column in zip(*widths, strict=True)]
     kept = [position for position, width in enumerate(widest) if width]
     widest = [max(width, len(heading)) for width, heading in zip(widest, headings, strict=True)]
@@ -185,6 +185,11 @@ def table(console: Console, headings: Sequence[str], rows: Sequence[Row]) -> Non
             wanted += widest[position] + _GAP
         segments.append(Segment.line())
     console.print(Segments(segments), end="")
+
+
+def _columns(text: str) -> int:
+    """Return how many columns a text takes: of ASCII, which most cells are, as many as it has characters."""
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def _blocks(console: Console, headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:

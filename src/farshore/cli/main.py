@@ -8,13 +8,16 @@ import io
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import click
-from click.shell_completion import CompletionItem, shell_complete
 
 from farshore import __version__
-from farshore.cli.command import BAD_INPUT, MACHINE, Group
+from farshore.cli.command import BAD_INPUT, MACHINE, Group, complain
 from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, FarshoreError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Of each command: the module and the command object in it, and the first sentence of its help, which a test holds
 # against the command's own. Nothing here is imported until it is needed, the first help and completion included.
@@ -67,6 +70,8 @@ class LazyGroup(Group):
         """Return the commands whose names begin so, or what completes an option."""
         if incomplete.startswith("-"):
             return super().shell_complete(context, incomplete)
+        from click.shell_completion import CompletionItem
+
         return [
             CompletionItem(name, help=sentence)
             for name, (_, sentence) in sorted(COMMANDS.items())
@@ -144,6 +149,8 @@ def _open_closed_streams() -> None:
 
 def _completed(instruction: str) -> int:
     """Print what completes the command line. Where that cannot be told, nothing does: a message would stand in it."""
+    from click.shell_completion import shell_complete
+
     try:
         return shell_complete(cli, {}, PROGRAM, _COMPLETION, instruction)
     except (FarshoreError, OSError, KeyboardInterrupt):
@@ -185,12 +192,12 @@ def _status(arguments: list[str]) -> int:
             error.show()
         return error.exit_code
     except FarshoreError as error:
-        _complain(str(error))
+        _print(str(error))
         return error.exit_status
     except BrokenPipeError:
         return EXIT_YES  # the reader of our output has gone, as in "farshore plan FILE | head": no error
     except OSError as error:
-        _complain(f"system error: {error}")
+        _print(f"system error: {error}")
         return EXIT_MACHINE
     return status
 
@@ -204,8 +211,6 @@ def _invoked(arguments: list[str]) -> int:
     return EXIT_YES
 
 
-def _complain(message: str) -> None:
-    from farshore.cli.console import complain
-
+def _print(message: str) -> None:
     with contextlib.suppress(OSError):  # nobody can be told
         complain(message.splitlines())

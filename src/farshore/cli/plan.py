@@ -13,6 +13,7 @@ from farshore.cli.command import Command, intent_file, json_option
 from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, Row, cell, output, table
 from farshore.cli.inputs import read_planned
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES
+from farshore.gc_pause import kept_for_good, without_collector
 from farshore.intent.model import Intent
 from farshore.plan.document import document
 from farshore.plan.model import Appearance, Plan, SourcePlan, appearance
@@ -37,8 +38,13 @@ def plan(file: Path, as_json: bool) -> None:
     for each service that it uses and for each provider host that may call it. The same file always gives the same
     plan, and an addition at the end of the tenants, services or hosts moves no other address.
     """
-    read = read_planned(file)
-    intent, planned = read.intent, read.plan
+    with without_collector():
+        read = read_planned(file)
+        kept_for_good()
+        _show(read.intent, read.plan, as_json=as_json)
+
+
+def _show(intent: Intent, planned: Plan, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(document(intent, planned), indent=2, ensure_ascii=False))
         return

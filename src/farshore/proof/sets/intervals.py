@@ -49,8 +49,11 @@ def port_at(port_index: int) -> Port:
 
 def union(intervals: Iterable[Interval]) -> Intervals:
     """Return what any of these intervals holds: they may overlap and stand in any order."""
+    ordered = sorted(intervals)
+    if len(ordered) == 1:  # as most are
+        return (ordered[0],)
     found: list[Interval] = []
-    for first, last in sorted(intervals):
+    for first, last in ordered:
         if found and first <= found[-1][1] + 1:
             if last > found[-1][1]:
                 found[-1] = (found[-1][0], last)

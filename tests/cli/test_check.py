@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from farshore.cli.check import check
 from farshore.cli.inputs import MOST_SHOWN, shortened
 from farshore.diagnostic_codes import DiagnosticCode
-from farshore.errors import Diagnostic, Position
+from farshore.errors import EXIT_BAD_INPUT, Diagnostic, Position
 
 INTENT = """version: 1
 provider:
@@ -112,3 +112,18 @@ def test_shortened() -> None:
     more = (*some, *(Diagnostic("f", position, code, "p", "m") for position in (Position(200, 3), Position(201))))
     assert len(shortened(more)) == MOST_SHOWN + 1
     assert str(shortened(more)[-1]) == "f:200:3: error E0001: 2 more follow from here; fix the others first"
+
+
+def test_a_process_substitution_is_read(path: Path) -> None:
+    path.write_text(INTENT, encoding="utf-8")
+    command = ["bash", "-c", '"$0" -m farshore check <(cat "$1")', sys.executable, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ": valid: 1 tenant, 1 service" in done.stdout
+
+
+def test_an_open_device_is_refused() -> None:
+    command = ["bash", "-c", '"$0" -m farshore check /dev/fd/3 3</dev/zero', sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == EXIT_BAD_INPUT
+    assert "this is a device, not a file; name a regular file, or - for standard input" in done.stderr

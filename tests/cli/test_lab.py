@@ -13,7 +13,7 @@ from farshore.cli.main import cli
 from farshore.conformance import check
 from farshore.conformance.check import Outcome
 from farshore.errors import EXIT_BAD_INPUT, UsageError
-from farshore.lab.execute import ProgramNotFoundError
+from farshore.lab.execute import NotExecutableError, ProgramNotFoundError
 from farshore.lab.registry import Record, entry
 from farshore.machine.world import start_time
 from lab_proof import disagreeing
@@ -135,6 +135,22 @@ def test_exec_of_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
         127,
         "no-such-program: this program is not installed on this machine",
     )
+
+
+def test_exec_of_what_is_no_program_ends_as_in_a_shell(tmp_path: Path) -> None:
+    alive("one")
+    script = tmp_path / "a script"
+    script.write_text("true", encoding="utf-8")
+    for path, cause in ((tmp_path, "this is a directory; name a program"), (script, "this file is not executable; ")):
+        with pytest.raises(NotExecutableError, match=cause) as raised:
+            run("exec", "customer-a/alice", "--", str(path))
+        assert raised.value.exit_status == 126
+    assert str(raised.value).endswith(f"run: chmod +x '{script}'")
+
+
+def test_up_with_an_unknown_design_names_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r"no design 'lakes'; did you mean lake\?"):
+        run("up", ARTICLE, "--design", "lakes")
 
 
 def test_exec_needs_a_program() -> None:

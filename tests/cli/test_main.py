@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -109,7 +110,7 @@ def test_version(tmp_path: Path) -> None:
         (("lab", "stat"), "status"),
         (("plan",), "Missing argument 'FILE'"),
         (("plan", ARTICLE, "--jsn"), "--json"),
-        (("lab", "run", ARTICLE, "--design", "lakes"), "'lakes' is not one of"),
+        (("lab", "run", ARTICLE, "--design", "lakes"), "no design 'lakes'; did you mean lake?"),
     ],
 )
 def test_a_wrong_command_line_is_bad_input(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
@@ -220,3 +221,31 @@ def test_diagnostics_that_cannot_be_written_change_no_exit_status(
     words: tuple[str, ...], stderr: str, tmp_path: Path
 ) -> None:
     assert with_streams(stderr, *words, labs=tmp_path).returncode == 2
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+import farshore.__main__
+signal.signal(signal.SIGINT, signal.default_int_handler)
+class Interrupt:
+    def find_spec(self, name, path, target=None):
+        if name == "farshore.cli.main":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+farshore.__main__.run()
+"""
+
+
+def test_an_interrupt_while_the_program_loads_leaves_no_traceback() -> None:
+    command = [sys.executable, "-c", INTERRUPTED_WHILE_LOADING, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+@pytest.mark.parametrize("command", ["check", "plan", "prove", "designs"])
+def test_an_empty_name_of_a_file_is_named_as_such(command: str, tmp_path: Path) -> None:
+    done = farshore(tmp_path, command, "")
+    assert done.returncode == 2
+    assert "the name of the file is empty; name an intent file, or - for standard input" in " ".join(
+        done.stderr.split()
+    )

@@ -96,6 +96,15 @@ def test_svg(tmp_path: Path) -> None:
     assert picture.read_text(encoding="utf-8").startswith("<svg ")
 
 
+def test_svg_on_standard_output() -> None:
+    done = run(ARTICLE, "customer-a/alice", "portal", "--svg", "-")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("<svg ")
+    assert done.stdout.endswith("</svg>\n")
+    with pytest.raises(UsageError, match="--svg - and --json both print to standard output"):
+        run(ARTICLE, "customer-a/alice", "portal", "--svg", "-", "--json")
+
+
 def test_svg_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot write .*: No such file or directory"):
         run(ARTICLE, "customer-a/alice", "portal", "--svg", str(tmp_path / "missing" / "walk.svg"))

@@ -154,7 +154,15 @@ def intent_file(name: str = "file") -> Callable[[Decorated], Decorated]:
     """Return the argument that names an intent file; ``-`` is standard input."""
     from pathlib import Path
 
-    return click.argument(name, type=click.Path(path_type=Path, readable=False, allow_dash=True))
+    class IntentFile(click.Path):
+        """A path; click takes an empty one, which a script's unset variable makes, for the current directory."""
+
+        def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+            if not value:
+                self.fail("the name of the file is empty; name an intent file, or - for standard input", param, ctx)
+            return super().convert(value, param, ctx)
+
+    return click.argument(name, type=IntentFile(path_type=Path, readable=False, allow_dash=True))
 
 
 def design_option(designs: Iterable[str]) -> Callable[[Decorated], Decorated]:

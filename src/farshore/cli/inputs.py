@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from farshore.cli.command import complain
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import BadInputError, Diagnostic
 from farshore.intent.load import load
@@ -47,7 +46,8 @@ def read_built(path: Path, design: str | None) -> Built:
     """
     built = stages.build(read_planned(path), design)
     for each in built.uncarried:
-        click.echo(f"not carried: {each}", err=True)
+        where = f"{each.file}:{each.position.line}:{each.position.column}"
+        complain([f"{where}: not carried ({each.code}): {each.problem}; {each.fix}"])
     return built
 
 

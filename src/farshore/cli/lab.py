@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from farshore.cli.command import BAD_INPUT, MACHINE, Group, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, MACHINE, Group, design_option, intent_file, json_option
 from farshore.cli.console import BAD, diagnostics, output, progress, say
 from farshore.cli.lab_apply import apply
 from farshore.conformance.check import Outcome, Result
@@ -41,9 +41,7 @@ def _nodes(context: click.Context, _parameter: click.Parameter, incomplete: str)
 _name = click.option(
     "--name", metavar="N", shell_complete=_lab_names, help="Name of the lab. Required if several exist."
 )
-_design = click.option(
-    "--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: that of the intent."
-)
+_design = design_option(DESIGNS)
 _file, _json = intent_file(), json_option()
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.command import BAD_INPUT, MACHINE, Command, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option
 from farshore.cli.console import output, progress, say
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
@@ -36,7 +36,7 @@ _MOST = 200
     },
 )
 @intent_file()
-@click.option("--design", type=click.Choice(list(DESIGNS)), help="Design for all tenants. Default: as the intent says.")
+@design_option(DESIGNS)
 @click.option("--name", metavar="N", help="Name of the lab; optional while there is only one.")
 @click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
 @json_option()

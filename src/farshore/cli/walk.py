@@ -20,6 +20,8 @@ from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, UsageError
 from farshore.semantics.profile import PROFILES
 
+_STANDARD_OUTPUT = "-"
+
 
 @click.command(
     cls=Command,
@@ -55,7 +57,9 @@ from farshore.semantics.profile import PROFILES
 @design_option(DESIGNS)
 @profile_option(PROFILES)
 @click.option(
-    "--svg", type=click.Path(path_type=Path, dir_okay=False), help="Also draw the walk, as SVG, into this file."
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Also draw the walk, as SVG, into this file. With - only the drawing is printed.",
 )
 @click.option("--live", is_flag=True, help="Also send the packet through a lab, and compare.")
 @click.option("--name", metavar="N", help="Lab for --live. Default: the lab of this file and design, or a new one.")
@@ -85,6 +89,10 @@ def walk(
 
     if name is not None and not live:
         raise UsageError("--name requires --live; add --live, or omit --name")
+    only_drawn = str(svg) == _STANDARD_OUTPUT
+    if only_drawn and (as_json or live):
+        other = "--json" if as_json else "--live"
+        raise UsageError(f"--svg - and {other} both print to standard output; name a file for the drawing")
     stages.design_named(design)
     chosen = stages.profile_named(profile)
     built = read_built(file, design)
@@ -107,7 +115,7 @@ def walk(
 
         both = document(walked) | ({"live": walk_live.document(came)} if live else {})
         click.echo(json.dumps(both, indent=2, ensure_ascii=False))
-    else:
+    elif not only_drawn:
         from farshore.cli.console import output
         from farshore.cli.walk_text import show
 
@@ -119,6 +127,9 @@ def walk(
 
 
 def _write(path: Path, text: str) -> None:
+    if str(path) == _STANDARD_OUTPUT:
+        click.echo(text, nl=False)
+        return
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

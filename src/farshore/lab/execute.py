@@ -17,7 +17,7 @@ from farshore.lookup import near
 from farshore.machine import namespace
 from farshore.machine.namespace import namespace_name
 
-NOT_FOUND = 127  # as a shell says it
+NOT_FOUND, NOT_EXECUTABLE = 127, 126  # as a shell says it
 _LONGEST_HOSTNAME = 64  # of Linux
 
 
@@ -33,7 +33,7 @@ def execute(record: Record, node: str, command: Sequence[str]) -> NoReturn:
         raise UsageError(f"lab {record.name!r} has no node {node!r}; {hint}")
     program = shutil.which(command[0], path=os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin")
     if program is None:
-        raise ProgramNotFoundError(f"{command[0]}: this program is not installed on this machine")
+        raise _unusable(command[0])
     variables = prompt(node, command, terminal=_at_terminal())
     record.world.enter(terminal=bool(variables))
     ip = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
@@ -54,6 +54,22 @@ class ProgramNotFoundError(UsageError):
     """The program to run is not on this machine."""
 
     exit_status = NOT_FOUND
+
+
+class NotExecutableError(UsageError):
+    """What is to run is no program."""
+
+    exit_status = NOT_EXECUTABLE
+
+
+def _unusable(program: str) -> UsageError:
+    """Return why there is no such program; ``program`` is a name or, with a slash, a path."""
+    path = Path(program)
+    if "/" not in program or not path.exists():
+        return ProgramNotFoundError(f"{program}: this program is not installed on this machine")
+    if path.is_dir():
+        return NotExecutableError(f"{program}: this is a directory; name a program")
+    return NotExecutableError(f"{program}: this file is not executable; run: chmod +x {shlex.quote(program)}")
 
 
 def hostname(node: str) -> str:

@@ -1,7 +1,7 @@
 """Read the text of an intent from a file or from standard input, up to the size limit.
 
 A named FIFO would make the reader wait, a device might never end, and neither can be an intent file. Standard input
-may be a pipe: that is what ``-`` is for.
+may be a pipe: that is what ``-`` is for; and so may a file that the caller has opened, such as a shell's ``<(…)``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import select
 import stat
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.intent.read.scalars import FaultError
@@ -21,6 +23,8 @@ MEBIBYTE = 1024 * 1024
 LARGEST_FILE = 32 * MEBIBYTE
 STANDARD_INPUT = "<stdin>"
 _STANDARD_INPUT_NAMES = frozenset({"-", "/dev/stdin"})
+# A file that is open already, by its number (fd(4)): what a shell passes for a process substitution.
+_OPEN_FILE = re.compile(r"(?:/dev/fd|/proc/self/fd)/(\d{1,9})")
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _EXAMPLE = "write an intent file, as docs/intent.md shows"
 
@@ -32,8 +36,14 @@ def shown_name(path: Path) -> str:
 
 def read(path: Path) -> str:
     """Return the text of a file, or of standard input. Raises :class:`FaultError` for a file that is no intent."""
+    opened = _OPEN_FILE.fullmatch(str(path))
     try:
-        content = _read_standard_input() if shown_name(path) == STANDARD_INPUT else _read_file(path)
+        if shown_name(path) == STANDARD_INPUT:
+            content = _read_standard_input()
+        elif opened is not None:
+            content = _read_opened(int(opened[1]))
+        else:
+            content = _read_file(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise _unreadable(reason, "name a file that exists and is readable") from None
@@ -81,7 +91,17 @@ def _read_standard_input() -> bytes:
     stream = sys.stdin.buffer
     # The stream of a program that embeds this one has no descriptor.
     with contextlib.suppress(io.UnsupportedOperation):
-        _refuse_endless(stream.fileno())
+        _refuse_endless(stream.fileno(), "standard input is a device", "pipe an intent file into it, or name a file")
+    return _read_stream(stream)
+
+
+def _read_opened(descriptor: int) -> bytes:
+    _refuse_endless(descriptor, "this is a device, not a file", "name a regular file, or - for standard input")
+    with open(os.dup(descriptor), "rb") as stream:  # noqa: PTH123 - pathlib cannot open a descriptor
+        return _read_stream(stream)
+
+
+def _read_stream(stream: BinaryIO) -> bytes:
     content = bytearray()
     while len(content) <= LARGEST_FILE:
         part: bytes | None = stream.read(LARGEST_FILE + 1 - len(content))
@@ -104,12 +124,11 @@ def _refuse_unsuitable(status: os.stat_result) -> None:
         raise _too_large(f"{status.st_size / MEBIBYTE:.0f}")
 
 
-def _refuse_endless(descriptor: int) -> None:
-    """Refuse a device as standard input: it may not end. A terminal does, by the person who types."""
+def _refuse_endless(descriptor: int, problem: str, fix: str) -> None:
+    """Refuse a device: it may not end. A terminal does, by the person who types."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not os.isatty(descriptor)):
-        fix = "pipe an intent file into it, or name a file"
-        raise FaultError(DiagnosticCode.NOT_A_REGULAR_FILE, "standard input is a device", fix)
+        raise FaultError(DiagnosticCode.NOT_A_REGULAR_FILE, problem, fix)
 
 
 def _unreadable(reason: str, fix: str) -> FaultError:

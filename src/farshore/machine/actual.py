@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 
@@ -10,9 +10,11 @@ from farshore.fabric.names import NodeName
 from farshore.machine import listing, settings
 from farshore.machine.desired import DesiredNode, DesiredRoute, DesiredRule
 from farshore.machine.engine import Reading
+from farshore.machine.home import NO_HOME, Home
 from farshore.machine.listing import KERNEL_RULES, LOOPBACK, LOOPBACK_ROUTES, Foreign, LocalRoute
 from farshore.machine.namespace import Namespaces
 from farshore.machine.netlink import Kernel
+from farshore.machine.port_records import PortRecord
 
 _TRIES = 20
 
@@ -74,28 +76,34 @@ class ActualNode:
 
 @dataclass(frozen=True, slots=True)
 class ActualState:
-    """What is there: of every desired node, None where its namespace does not exist, and of every other namespace."""
+    """What is there: of every desired node, None where its namespace does not exist, and of every other namespace.
+
+    ``home`` is what is seen where interfaces are borrowed.
+    """
 
     nodes: Mapping[NodeName, ActualNode | None]
     unwanted: Mapping[NodeName, ActualNode] = field(default_factory=dict)
+    home: Home = NO_HOME
 
 
-def read(namespaces: Namespaces, name: str, node: DesiredNode | None = None) -> ActualNode:
+def read(namespaces: Namespaces, name: str, node: DesiredNode | None = None, home: Home = NO_HOME) -> ActualNode:
     """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
+
+    By the records of ``home`` an interface that has been borrowed is known also where others took its mark away.
 
     Raises MachineError where there is no such namespace, OSError where the kernel refuses.
     """
     with namespaces.entered(name), Kernel() as kernel:
         for left in reversed(range(_TRIES)):
             try:
-                return _read(kernel, node)
+                return _read(kernel, node, [each for each in home.records.values() if each.namespace == name])
             except (InterruptedError, KeyError):  # something has changed between two parts of the answer
                 if left == 0:
                     raise
     raise AssertionError("the last try returns or raises")
 
 
-def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
+def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord]) -> ActualNode:
     daemons = node.daemons if node is not None else frozenset()
     links = list(listing.links(kernel))
     names = {link.index: link.name for link in links}
@@ -130,9 +138,11 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
                 addresses=frozenset(addresses.get(link.name, ())),
                 kind=link.kind,
                 peer=link.peer,
-                plain=link.plain and link.master is None and not link.alias,
+                plain=link.plain
+                and link.master is None
+                and (not link.alias or listing.mark_of(link.alias) is not None),
                 local=all(LocalRoute(IPv4Network(ip), link.name) in local for ip in addresses.get(link.name, ())),
-                home=_home(link),
+                home=_home(link, records),
                 settings=link.settings,
             )
             for link in links
@@ -148,10 +158,13 @@ def _read(kernel: Kernel, node: DesiredNode | None) -> ActualNode:
     )
 
 
-def _home(link: listing.ListedLink) -> str | None:
+def _home(link: listing.ListedLink, records: Iterable[PortRecord]) -> str | None:
     """Return the name that an interface has where it belongs, None where it was made here and ends here."""
-    if link.alias.startswith(listing.BORROWED):
-        return link.alias.removeprefix(listing.BORROWED)
+    if (mark := listing.mark_of(link.alias)) is not None:
+        return mark[0]
+    for record in records:
+        if record.kind == link.kind and (record.index == link.index or record.name == link.name):
+            return record.port
     # A device of the machine's own cannot be made, nor removed.
     return link.name if link.kind is None else None
 

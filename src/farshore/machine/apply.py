@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
-from farshore.machine import actual, execution
+from farshore.machine import actual, execution, home
 from farshore.machine.actual import ActualNode, ActualState
 from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
 from farshore.machine.desired import DesiredState
@@ -139,12 +139,14 @@ def read_all(
     there = namespaces.names()
     wanted = {node.namespace: node for node in desired.nodes.values()}
     present = [wanted[name].name for name in there if name in wanted]
+    borrowing = any(node.borrowed for node in desired.nodes.values())
+    at_home = home.look(namespaces, borrowing=borrowing)
     loaded = {engine.name: engine.read(namespaces, present, full=full) for engine in engines}
     nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
 
     def read(name: NodeName) -> ActualNode:
         with _naming(desired, name, "read the actual state"):
-            node = actual.read(namespaces, namespace_name(name), desired.nodes[name])
+            node = actual.read(namespaces, namespace_name(name), desired.nodes[name], at_home)
         if not (namespaces.private or node.ours):
             found = f"a network namespace {namespace_name(name)!r} exists that farshore has not made"
             raise MachineError(f"{name}: {found}; delete it or rename it")
@@ -152,13 +154,24 @@ def read_all(
 
     with _threads(_READING_AT_ONCE) as pool:
         nodes |= zip(present, pool.map(read, present), strict=True)
-    others = {node_name(name): actual.read(namespaces, name) for name in there if name not in wanted}
-    return ActualState(nodes, {name: node for name, node in others.items() if namespaces.private or node.ours})
+    others = {node_name(name): actual.read(namespaces, name, home=at_home) for name in there if name not in wanted}
+    unwanted = {name: node for name, node in others.items() if namespaces.private or node.ours}
+    return ActualState(nodes, unwanted, at_home)
 
 
 def remove(namespaces: Namespaces, names: Iterable[str]) -> None:
-    """Take namespaces down, by name. Links go with them. Names that are not there are passed over."""
+    """Take namespaces down, by name. Links go with them, what is borrowed returns. Those not there are passed over.
+
+    Raises MachineError where what is borrowed cannot return: its namespace stays then.
+    """
+    at_home = home.look(namespaces, borrowing=False)
+    borrowers = {record.namespace for record in at_home.records.values()}
     for name in names:
+        if name in borrowers and namespaces.exists(name):
+            node = actual.read(namespaces, name, home=at_home)
+            nothing = DesiredState({}, ())
+            there = ActualState({}, {node_name(name): node}, replace(at_home, records={}, marked={}))
+            carry_out(difference(nothing, there), nothing, (), namespaces)
         namespaces.delete(name)
 
 

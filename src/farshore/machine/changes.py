@@ -50,6 +50,28 @@ class ReturnInterface(Change):
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreInterface(Change):
+    """Give an interface that is back where it was borrowed what it had there: whoever returned it was cut off.
+
+    ``interface`` is its name there now, ``port`` the one that it is to have.
+    """
+
+    action: ClassVar[str] = "restore interface"
+
+    interface: str
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
+class DropRecord(Change):
+    """Drop the record of what a borrowed interface had, which nothing can be given back to."""
+
+    action: ClassVar[str] = "drop record of interface"
+
+    port: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteNamespace(Change):
     """Delete a namespace, which has no interface left but its loopback."""
 
@@ -129,6 +151,16 @@ class BorrowInterface(Change):
     action: ClassVar[str] = "borrow interface"
 
     interface: BorrowedInterface
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureBorrowed(Change):
+    """Set a borrowed interface up, with its mark, and take from it the addresses in ``surplus``."""
+
+    action: ClassVar[str] = "configure borrowed interface"
+
+    interface: BorrowedInterface
+    surplus: frozenset[IPv4Address] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ from farshore.machine.changes import (
     AddRule,
     BorrowInterface,
     Change,
+    ConfigureBorrowed,
     ConfigureInterface,
     CreateLink,
     CreateNamespace,
     DeleteNamespace,
     DetachProgram,
+    DropRecord,
     LoadConfiguration,
     MakeSetting,
     RaiseLoopback,
@@ -28,12 +30,14 @@ from farshore.machine.changes import (
     RemoveQdisc,
     RemoveRoute,
     RemoveRule,
+    RestoreInterface,
     ReturnInterface,
     UnloadConfiguration,
 )
 from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.machine.engine import NOTHING, Engine, Reading
 from farshore.machine.listing import Foreign, Kind
+from farshore.machine.namespace import node_name
 
 _NOT_DESIRED = "not part of the fabric, or configured otherwise"
 _REMOVALS: Mapping[Kind, type[RemoveForeign]] = {
@@ -77,6 +81,7 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
     return (
         *_interface_removals(actual.unwanted, unwanted, set(), "its node is not part of the fabric"),
         *_interface_removals(present, doomed, fresh, _NOT_DESIRED),
+        *_left_at_home(desired, actual),
         *(DeleteNamespace(name, "not part of the fabric") for name in actual.unwanted),
         *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
         *(change for engine in engines for change in _loads(desired, engine, present)),
@@ -130,6 +135,22 @@ def _interface_removals(
                     yield ReturnInterface(name, reason, interface.name, interface.home)
             elif end in fresh:
                 yield RemoveInterface(name, "the far end of its link is replaced", interface.name)
+
+
+def _left_at_home(desired: DesiredState, actual: ActualState) -> Iterator[Change]:
+    """Yield what is left to do where interfaces were borrowed by whoever was cut off, or whose namespace is gone."""
+    wanted = {each.port for node in desired.nodes.values() for each in node.borrowed}
+    nodes = (*(node for node in actual.nodes.values() if node is not None), *actual.unwanted.values())
+    away = {interface.home for node in nodes for interface in node.interfaces.values()}
+    for port, marked in actual.home.marked.items():
+        if port not in wanted:
+            why = "back, and without what it had"
+            yield RestoreInterface(node_name(marked.namespace), why, marked.interface, port)
+    for port, record in actual.home.records.items():
+        if port not in away | wanted and port not in actual.home.marked:
+            ended = f"{port} does not exist any more: it ended with its namespace or was deleted"
+            why = f"{port} has all that it had" if port in actual.home.names else ended
+            yield DropRecord(node_name(record.namespace), why, port)
 
 
 # --- engines ------------------------------------------------------------------------------------------------
@@ -230,9 +251,14 @@ def _wiring(
     yield from (_removal(node, each) for each in foreign if each.kind is not Kind.ROUTE)
     if actual is not None and not actual.loopback:
         yield RaiseLoopback(node.name, "down, or without its routes")
+    elif actual is None and not (node.interfaces or node.routes or node.rules):
+        yield RaiseLoopback(node.name, "new")  # where there is anything to wire that goes without saying
     for borrowed in node.borrowed:
         if borrowed.name not in present or borrowed.name in lost:
             yield BorrowInterface(node.name, "missing", borrowed)
+        elif (found := present[borrowed.name]).addresses or found.far_mac or not (found.up and found.plain):
+            yield ConfigureBorrowed(node.name, "differs from the desired configuration", borrowed, found.addresses)
+            lost.add(borrowed.name)
     for interface in node.interfaces:
         is_new = LinkEnd(node.name, interface.name) in fresh
         yield from _configuration(node, interface, None if is_new else present.get(interface.name), foreign, lost)

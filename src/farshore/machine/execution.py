@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from farshore.fabric.names import LinkEnd
-from farshore.machine import listing, netlink, settings
+from farshore.machine import home, listing, netlink, port_records, settings
 from farshore.machine.changes import (
     AddRoute,
     AddRule,
     BorrowInterface,
     Change,
+    ConfigureBorrowed,
     ConfigureInterface,
     CreateLink,
     CreateNamespace,
     DeleteNamespace,
+    DropRecord,
     LoadConfiguration,
     MakeSetting,
     RaiseLoopback,
@@ -27,6 +29,7 @@ from farshore.machine.changes import (
     RemoveInterface,
     RemoveRoute,
     RemoveRule,
+    RestoreInterface,
     ReturnInterface,
     UnloadConfiguration,
 )
@@ -73,7 +76,7 @@ class Execution:
                 self._use_engines(step)
             case CreateLink():
                 self._create_links(name, step.changes)
-            case RemoveInterface() | ReturnInterface():
+            case RemoveInterface() | ReturnInterface() | RestoreInterface() | DropRecord():
                 self._remove_interfaces(name, step.changes)
             case BorrowInterface():
                 self._borrow(name, step.changes)
@@ -99,8 +102,22 @@ class Execution:
                 self.engines[change.engine].unload(self.namespaces, [change.node], [change.surplus])
 
     def _remove_interfaces(self, name: str, changes: tuple[Change, ...]) -> None:
-        returned: list[str] = []
-        with _home() as home, self.namespaces.entered(name), Kernel() as kernel:
+        at_home = [change for change in changes if isinstance(change, RestoreInterface | DropRecord)]
+        for change in changes:
+            if isinstance(change, ReturnInterface):
+                at_home.append(RestoreInterface(change.node, change.reason, change.interface, change.home))
+        if len(at_home) < len(changes) or any(isinstance(change, ReturnInterface) for change in changes):
+            self._leave(name, changes)
+        for change in at_home:
+            match change:
+                case RestoreInterface(port=port):
+                    home.restore(self.namespaces, port)
+                case DropRecord(port=port):
+                    port_records.erase(self.namespaces.records, port)
+
+    def _leave(self, name: str, changes: tuple[Change, ...]) -> None:
+        names = frozenset(_indexes())
+        with home.opened() as descriptor, self.namespaces.entered(name), Kernel() as kernel:
             indexes = _indexes()
             for change in changes:
                 match change:
@@ -109,25 +126,25 @@ class Execution:
                         with _gone_already():
                             kernel.ask(netlink.remove_link(indexes[interface]))
                     case ReturnInterface(interface=interface, home=port) if interface in indexes:
-                        kernel.ask(netlink.move(indexes[interface], port, home))
-                        returned.append(port)
-        # The mark goes last: an interface without one, where it does not belong, would be removed.
-        with Kernel() as kernel:
-            for port in returned:
-                kernel.ask(netlink.label(socket.if_nametoindex(port), ""))
+                        # Marked anew, where others took the mark away: at home it is known by that alone.
+                        kernel.ask(netlink.label(indexes[interface], listing.mark(port, name)))
+                        home.take_back(kernel, indexes[interface], port, descriptor, names)
 
     def _borrow(self, name: str, changes: tuple[Change, ...]) -> None:
         target = self.namespaces.open(name)
         try:
-            with Kernel() as kernel:
-                for change in changes:
-                    assert isinstance(change, BorrowInterface)  # noqa: S101 - a step has one kind
-                    index = socket.if_nametoindex(change.interface.port)
-                    # Marked before it is moved: wherever it is then, it is known where it belongs.
-                    kernel.ask(netlink.label(index, listing.BORROWED + change.interface.port))
-                    kernel.ask(netlink.move(index, change.interface.name, target))
+            for change in changes:
+                assert isinstance(change, BorrowInterface)  # noqa: S101 - a step has one kind
+                home.lend(self.namespaces, change.interface.port, change.interface.name, name, target)
         finally:
             os.close(target)
+        with self.namespaces.entered(name), Kernel() as kernel:
+            indexes = _indexes()
+            for change in changes:
+                assert isinstance(change, BorrowInterface)  # noqa: S101 - a step has one kind
+                index = indexes[change.interface.name]
+                home.note_index(self.namespaces, change.interface.port, index)
+                kernel.ask(netlink.link_up(index))
 
     def _create_links(self, name: str, changes: tuple[Change, ...]) -> None:
         # A veth pair is made from anywhere: the request itself names both namespaces.
@@ -164,6 +181,8 @@ class Execution:
                             kernel.remove(found.request, found.content)
                     case ConfigureInterface(interface=interface):
                         _configure(kernel, change, indexes[interface.name])
+                    case ConfigureBorrowed(interface=interface):
+                        _configure_borrowed(kernel, change, indexes[interface.name], name)
                     case RemoveRule(rule=rule):
                         kernel.ask(netlink.remove_rule(rule))
                     case AddRule(rule=rule):
@@ -186,16 +205,6 @@ def _mark() -> None:
 
 
 @contextlib.contextmanager
-def _home() -> Iterator[int]:
-    """Yield a descriptor of the namespace that the thread is in."""
-    descriptor = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
 def _gone_already() -> Iterator[None]:
     """Pass over that what is to be removed has gone with something else. What has not is found by the next reading."""
     try:
@@ -208,6 +217,15 @@ def _gone_already() -> Iterator[None]:
 def _indexes() -> dict[str, int]:
     """Return the numbers of the interfaces in the thread's namespace, by name."""
     return {name: index for index, name in socket.if_nameindex()}
+
+
+def _configure_borrowed(kernel: Kernel, change: ConfigureBorrowed, index: int, name: str) -> None:
+    for ip in change.surplus:
+        kernel.ask(netlink.remove_address(ip, index))
+    with _gone_already():
+        kernel.ask(netlink.remove_neighbour(index))
+    kernel.ask(netlink.label(index, listing.mark(change.interface.port, name)))
+    kernel.ask(netlink.link_up(index))
 
 
 def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:

@@ -1,7 +1,6 @@
 """What the kernel lists of the thread's network namespace, as plain values: all of it but what the kernel made itself.
 
-A namespace is read whole, in six dumps, and decoded here: pyroute2's decoder, which knows every attribute there is,
-takes twenty times as long, and a machine has thousands of namespaces. The layouts are those of linux/rtnetlink.h,
+A namespace is read whole, in a few dumps, and decoded here. The layouts are those of linux/rtnetlink.h,
 linux/if_link.h, linux/fib_rules.h and linux/neighbour.h.
 """
 
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
+from farshore.machine.attributes import attributes, number, repeated, text
 from farshore.machine.desired import NEXT_HOP, ROUTING_PROTOCOL, DesiredRoute, DesiredRule, RuleAction
 from farshore.machine.netlink import (
     IFF_UP,
@@ -35,13 +35,11 @@ _RTM_DELQDISC, _RTM_GETQDISC = 37, 38
 
 _LINK, _ADDRESS, _NEIGHBOUR = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BxxxiHBB")
 _ROUTE, _RULE, _QDISC = struct.Struct("=8BI"), struct.Struct("=8BI"), struct.Struct("=BxxxiIII")
-_ATTRIBUTE = struct.Struct("=HH")
-_TYPE = 0x3FFF  # of an attribute, less the flags for nested ones and for network byte order
 _SKIP_STATISTICS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK
 
 _AF_INET, _AF_INET6 = 2, 10
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_XDP = 18, 20, 26, 43
+_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_XDP, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 18, 20, 26, 43, 52, 53
 _IFLA_INFO_KIND, _IFLA_INET_CONF, _IFLA_INET6_CONF, _IFLA_XDP_ATTACHED = 1, 1, 2, 2
 _IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
 _DETACH = struct.pack("=HHHHi", 12, _IFLA_XDP | 0x8000, 8, 1, -1)  # IFLA_XDP_FD
@@ -83,7 +81,18 @@ LOOPBACK_ROUTES = frozenset(
     LocalRoute(IPv4Network(each), LOOPBACK) for each in ("127.0.0.0/8", "127.0.0.1/32", "127.255.255.255/32")
 )
 OURS = "farshore"  # the alias of the loopback of a namespace that farshore has made
-BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
+_BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
+
+
+def mark(port: str, namespace: str) -> str:
+    """Return the alias of an interface that a namespace has borrowed, ``port`` where it belongs."""
+    return f"{_BORROWED}{port} {namespace}"
+
+
+def mark_of(alias: str) -> tuple[str, str] | None:
+    """Return the port and the namespace that an alias says, None for any other alias."""
+    words = alias.removeprefix(_BORROWED).split(" ") if alias.startswith(_BORROWED) else []
+    return (words[0], words[1]) if len(words) == 2 else None  # noqa: PLR2004 - the two that stand there
 
 
 class Kind(StrEnum):
@@ -116,60 +125,85 @@ class ListedLink:
     index: int
     mac: str
     mtu: int
-    up: bool
+    flags: int
     kind: str | None
     peer: int | None
     master: int | None
     alias: str
-    plain: bool
     settings: Mapping[str, str]
     program: Foreign | None
+    altnames: tuple[str, ...]
+
+    @property
+    def up(self) -> bool:
+        """Return whether it is set up."""
+        return bool(self.flags & IFF_UP)
+
+    @property
+    def plain(self) -> bool:
+        """Return whether it resolves addresses, and takes in its own packets alone."""
+        return not self.flags & (_IFF_NOARP | _IFF_PROMISC)
 
 
 def links(kernel: Kernel) -> Iterator[ListedLink]:
     """Yield all interfaces."""
     for _, content in kernel.dump(_RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS):
         _, _, index, flags, _ = _LINK.unpack_from(content)
-        found = _attributes(content, _LINK.size)
-        name = _text(found[_IFLA_IFNAME])
-        information = _attributes(found.get(_IFLA_LINKINFO, b""))
+        found = attributes(content, _LINK.size)
+        name = text(found[_IFLA_IFNAME])
+        information = attributes(found.get(_IFLA_LINKINFO, b""))
         program = None
-        if _attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0") != b"\0":
+        if attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0") != b"\0":
             detach = _LINK.pack(0, 0, index, 0, 0) + _DETACH
             program = Foreign(Kind.PROGRAM, f"XDP program on {name}", name, _RTM_SETLINK, detach)
         yield ListedLink(
             name=name,
             index=index,
             mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
-            mtu=_number(found[_IFLA_MTU]),
-            up=bool(flags & IFF_UP),
-            kind=_text(information[_IFLA_INFO_KIND]) if _IFLA_INFO_KIND in information else None,
-            peer=_number(found[_IFLA_LINK]) if _IFLA_LINK in found else None,
-            master=_number(found[_IFLA_MASTER]) if _IFLA_MASTER in found else None,
-            alias=_text(found.get(_IFLA_IFALIAS, b"")),
-            plain=not flags & (_IFF_NOARP | _IFF_PROMISC),
-            settings=_settings(_attributes(found.get(_IFLA_AF_SPEC, b""))),
+            mtu=number(found[_IFLA_MTU]),
+            flags=flags,
+            kind=text(information[_IFLA_INFO_KIND]) if _IFLA_INFO_KIND in information else None,
+            peer=number(found[_IFLA_LINK]) if _IFLA_LINK in found else None,
+            master=number(found[_IFLA_MASTER]) if _IFLA_MASTER in found else None,
+            alias=text(found.get(_IFLA_IFALIAS, b"")),
+            settings=_settings(attributes(found.get(_IFLA_AF_SPEC, b""))),
             program=program,
+            altnames=tuple(text(each) for each in repeated(found.get(_IFLA_PROP_LIST, b""), _IFLA_ALT_IFNAME)),
         )
 
 
 def _settings(families: Mapping[int, bytes]) -> dict[str, str]:
     """Return an interface's own settings, by ``ipv4/rp_filter``."""
-    version4 = _attributes(families.get(_AF_INET, b"")).get(_IFLA_INET_CONF, b"")
-    version6 = _attributes(families.get(_AF_INET6, b"")).get(_IFLA_INET6_CONF, b"")
+    version4 = attributes(families.get(_AF_INET, b"")).get(_IFLA_INET_CONF, b"")
+    version6 = attributes(families.get(_AF_INET6, b"")).get(_IFLA_INET6_CONF, b"")
     return {
-        f"{family}/{name}": str(_number(values[4 * place : 4 * place + 4]))
+        f"{family}/{name}": str(number(values[4 * place : 4 * place + 4]))
         for family, names, values in (("ipv4", _INET_CONF, version4), ("ipv6", _INET6_CONF, version6))
         for name, place in names.items()
         if len(values) >= 4 * place + 4
     }
 
 
+def raw_addresses(kernel: Kernel) -> Iterator[bytes]:
+    """Yield all addresses as the kernel lists them."""
+    return (content for _, content in kernel.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)))
+
+
+def raw_neighbours(kernel: Kernel) -> Iterator[bytes]:
+    """Yield all neighbours as the kernel lists them."""
+    return (content for _, content in kernel.dump(_RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0)))
+
+
+def raw_routes(kernel: Kernel) -> Iterator[bytes]:
+    """Yield the routes of all tables as the kernel lists them."""
+    return (content for _, content in kernel.dump(_RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)))
+
+
 def addresses(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, IPv4Address | Foreign]]:
     """Yield all addresses with their interfaces, less those that a loopback has by itself."""
-    for _, content in kernel.dump(_RTM_GETADDR, _ADDRESS.pack(0, 0, 0, 0, 0)):
+    for content in raw_addresses(kernel):
         _, length, _, _, index = _ADDRESS.unpack_from(content)
-        found = _attributes(content, _ADDRESS.size)
+        found = attributes(content, _ADDRESS.size)
         ip = ip_address(found.get(2, found[1]))  # IFA_LOCAL, IFA_ADDRESS
         name = names[index]
         if name == LOOPBACK and (str(ip), length) in (("127.0.0.1", 8), ("::1", 128)):
@@ -187,11 +221,11 @@ def addresses(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, I
 
 def neighbours(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, str | Foreign]]:
     """Yield the permanent neighbours, with their interfaces: of the next hop the MAC address, or what is foreign."""
-    for _, content in kernel.dump(_RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, 0, 0)):
+    for content in raw_neighbours(kernel):
         family, index, state, _, _ = _NEIGHBOUR.unpack_from(content)
         if not state & NUD_PERMANENT or family not in (_AF_INET, _AF_INET6):
             continue
-        found = _attributes(content, _NEIGHBOUR.size)
+        found = attributes(content, _NEIGHBOUR.size)
         name, ip = names[index], ip_address(found[1])
         if ip == NEXT_HOP:
             yield name, found.get(2, b"").hex(":")
@@ -203,15 +237,15 @@ def routes(
     kernel: Kernel, names: Mapping[int, str], daemons: frozenset[int] = frozenset()
 ) -> Iterator[DesiredRoute | LocalRoute | Foreign]:
     """Yield the routes of all tables, less those of ``daemons`` and those that the kernel makes for IPv6."""
-    for _, content in kernel.dump(_RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
+    for content in raw_routes(kernel):
         family, length, source, tos, table, protocol, scope, kind, _ = _ROUTE.unpack_from(content)
-        found = _attributes(content, _ROUTE.size)
-        table = _number(found[_RTA_TABLE]) if _RTA_TABLE in found else table
+        found = attributes(content, _ROUTE.size)
+        table = number(found[_RTA_TABLE]) if _RTA_TABLE in found else table
         # Addresses have no network around them here, so the kernel makes routes in its own table alone.
         made_by_kernel = protocol == RTPROT_KERNEL and (family == _AF_INET6 or table == _RT_TABLE_LOCAL)
         if family not in (_AF_INET, _AF_INET6) or (made_by_kernel and family == _AF_INET6) or protocol in daemons:
             continue
-        out = names.get(_number(found[_RTA_OIF])) if _RTA_OIF in found else None
+        out = names.get(number(found[_RTA_OIF])) if _RTA_OIF in found else None
         if made_by_kernel:
             yield LocalRoute(IPv4Network((found.get(_RTA_DST, bytes(4)), length)), out)
             continue
@@ -226,27 +260,27 @@ def routes(
                 yield DesiredRoute(destination, out, table)
                 continue
         ip = ip_address(found.get(_RTA_DST, bytes(4 if family == _AF_INET else 16)))
-        text = f"{_TYPES.get(kind, kind)} {ip}/{length} in table {table}, protocol {protocol}"
-        yield Foreign(Kind.ROUTE, text, out, _RTM_DELROUTE, content)
+        what = f"{_TYPES.get(kind, kind)} {ip}/{length} in table {table}, protocol {protocol}"
+        yield Foreign(Kind.ROUTE, what, out, _RTM_DELROUTE, content)
 
 
 def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[DesiredRule | Foreign]:
     """Yield the rules of the routing policy, those that a namespace begins with included, less those of ``daemons``."""
-    actions = {number: action for action, number in RULE_ACTIONS.items()}
+    actions = {each: action for action, each in RULE_ACTIONS.items()}
     for _, content in kernel.dump(_RTM_GETRULE, _RULE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
-        family, destination, source, tos, table, _, _, number, flags = _RULE.unpack_from(content)
-        found = _attributes(content, _RULE.size)
+        family, destination, source, tos, table, _, _, does, flags = _RULE.unpack_from(content)
+        found = attributes(content, _RULE.size)
         protocol = found.get(_FRA_PROTOCOL, b"\0")[0]
         if family not in (_AF_INET, _AF_INET6) or protocol in daemons:
             continue
-        priority = _number(found.get(_FRA_PRIORITY, bytes(4)))
-        table = _number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
+        priority = number(found.get(_FRA_PRIORITY, bytes(4)))
+        table = number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
         ours = not (destination or source or tos or flags & _INVERTED) and found.keys() <= _RULE_ATTRIBUTES
-        if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and number in actions:
-            action = actions[number]
-            target = _number(found.get(_FRA_GOTO, bytes(4))) or (table if action is RuleAction.LOOK_UP else 0)
-            mark, mask = (_number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
-            interface = _text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
+        if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and does in actions:
+            action = actions[does]
+            target = number(found.get(_FRA_GOTO, bytes(4))) or (table if action is RuleAction.LOOK_UP else 0)
+            mark, mask = (number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
+            interface = text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
             rule = DesiredRule(priority, action, target, mark, mask, interface)
             kernels = rule in KERNEL_RULES and protocol == RTPROT_KERNEL
             if kernels and family == _AF_INET6:
@@ -254,9 +288,9 @@ def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[Des
             if family == _AF_INET and (kernels or protocol == ROUTING_PROTOCOL):
                 yield rule
                 continue
-        what = actions.get(number, f"action {number}")
-        text = f"rule {priority} {what}, IPv{4 if family == _AF_INET else 6}, protocol {protocol}"
-        yield Foreign(Kind.RULE, text, None, _RTM_DELRULE, content)
+        what = actions.get(does, f"action {does}")
+        said = f"rule {priority} {what}, IPv{4 if family == _AF_INET else 6}, protocol {protocol}"
+        yield Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
 
 
 def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
@@ -270,25 +304,5 @@ def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
     for _, content in listed:
         _, index, handle, parent, _ = _QDISC.unpack_from(content)
         if handle != 0 and parent in (_ROOT, _INGRESS):
-            kind = _text(_attributes(content, _QDISC.size)[1])
+            kind = text(attributes(content, _QDISC.size)[1])
             yield Foreign(Kind.QDISC, f"{kind} on {names[index]}", names[index], _RTM_DELQDISC, content)
-
-
-def _attributes(content: bytes, start: int = 0) -> dict[int, bytes]:
-    found = {}
-    end = len(content)
-    while start + 4 <= end:
-        size, kind = _ATTRIBUTE.unpack_from(content, start)
-        if size < _ATTRIBUTE.size:
-            break
-        found[kind & _TYPE] = content[start + 4 : start + size]
-        start += (size + 3) & ~3
-    return found
-
-
-def _number(value: bytes) -> int:
-    return int.from_bytes(value, "little" if struct.pack("=H", 1)[0] else "big")
-
-
-def _text(value: bytes) -> str:
-    return value.rstrip(b"\0").decode("utf-8", "replace")

@@ -76,6 +76,11 @@ class Namespaces:
     directory: Path
     private: bool
 
+    @property
+    def records(self) -> Path:
+        """Return the directory of what is to be remembered while it holds, beside the namespaces."""
+        return self.directory.parent / "farshore" / "ports"
+
     def names(self) -> tuple[str, ...]:
         """Return the names of the namespaces that are there, sorted.
 

@@ -20,6 +20,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
 from pyroute2.netlink.rtnl.ndmsg import ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from farshore.machine.attributes import NESTED, attribute
 from farshore.machine.desired import (
     NEXT_HOP,
     ROUTING_PROTOCOL,
@@ -32,7 +33,9 @@ from farshore.machine.desired import (
 AF_INET = 2
 NUD_PERMANENT = 0x80
 IFF_UP = 1
-_IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
+_IFF_NOARP, _IFF_PROMISC, _IFF_ALLMULTI = 0x80, 0x100, 0x200
+# The flags of an interface that somebody sets, and the kernel does not.
+GIVEN_BACK_FLAGS = IFF_UP | _IFF_NOARP | _IFF_PROMISC | _IFF_ALLMULTI
 
 RTN_UNICAST = 1
 RTN_BLACKHOLE = 6
@@ -46,8 +49,11 @@ _RTNH_F_ONLINK = 4
 _RTM_NEWLINK, _RTM_DELLINK, _RTM_SETLINK = 16, 17, 19
 _RTM_NEWADDR, _RTM_DELADDR = 20, 21
 _RTM_NEWROUTE, _RTM_DELROUTE = 24, 25
-_RTM_NEWNEIGH = 28
+_RTM_NEWNEIGH, _RTM_DELNEIGH = 28, 29
 _RTM_NEWRULE, _RTM_DELRULE = 32, 33
+_RTM_NEWLINKPROP = 108
+_IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 52, 53
+_LINK = struct.Struct("=BxHiII")
 # FR_ACT_TO_TBL, FR_ACT_GOTO and FR_ACT_UNREACHABLE of linux/fib_rules.h.
 RULE_ACTIONS = {RuleAction.LOOK_UP: 1, RuleAction.GO_TO: 2, RuleAction.UNREACHABLE: 7}
 
@@ -107,11 +113,67 @@ def move(index: int, name: str, descriptor: int) -> bytes:
     return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, attributes)
 
 
+def rename(index: int, name: str) -> bytes:
+    """Return the request that gives an interface another name. It must be down, or the kernel new."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, [("IFLA_IFNAME", name)])
+
+
+def set_mac(index: int, mac: str) -> bytes:
+    """Return the request for a MAC address of an interface."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, [("IFLA_ADDRESS", mac)])
+
+
+def set_mtu(index: int, mtu: int) -> bytes:
+    """Return the request for the largest packet of an interface, in bytes."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, [("IFLA_MTU", mtu)])
+
+
+def set_master(index: int, master: int) -> bytes:
+    """Return the request that makes an interface one of a bridge or bond, by its number."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index}, [("IFLA_MASTER", master)])
+
+
+def set_flags(index: int, flags: int) -> bytes:
+    """Return the request for those flags of an interface that are given back."""
+    return _encoded(ifinfmsg(), _RTM_SETLINK, _CHANGE, {"index": index, "flags": flags, "change": GIVEN_BACK_FLAGS})
+
+
+def add_altname(index: int, name: str) -> bytes:
+    """Return the request for a further name of an interface."""
+    names = attribute(_IFLA_PROP_LIST | NESTED, attribute(_IFLA_ALT_IFNAME, name.encode() + b"\0"))
+    return _message(_RTM_NEWLINKPROP, _ADD, _LINK.pack(0, 0, index, 0, 0) + names)
+
+
+def new_address(content: bytes) -> bytes:
+    """Return the request for an address as the kernel lists one."""
+    return _message(_RTM_NEWADDR, _ADD, content)
+
+
+def new_neighbour(content: bytes) -> bytes:
+    """Return the request for a neighbour as the kernel lists one."""
+    return _message(_RTM_NEWNEIGH, _ADD, content)
+
+
+def new_route(content: bytes) -> bytes:
+    """Return the request for a route as the kernel lists one."""
+    return _message(_RTM_NEWROUTE, _ADD, content)
+
+
+def _message(kind: int, flags: int, content: bytes) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(content), kind, flags, 0, 0) + content
+
+
 def neighbour(interface: DesiredInterface, index: int) -> bytes:
     """Return the request for the permanent neighbour at the far end of a link."""
     fields = {"family": AF_INET, "ifindex": index, "state": NUD_PERMANENT}
     attributes = [("NDA_DST", str(NEXT_HOP)), ("NDA_LLADDR", interface.far_mac)]
     return _encoded(ndmsg(), _RTM_NEWNEIGH, _REPLACE, fields, attributes)
+
+
+def remove_neighbour(index: int) -> bytes:
+    """Return the request that removes the permanent neighbour at the far end of a link."""
+    fields = {"family": AF_INET, "ifindex": index}
+    return _encoded(ndmsg(), _RTM_DELNEIGH, _CHANGE, fields, [("NDA_DST", str(NEXT_HOP))])
 
 
 def address(ip: IPv4Address, index: int) -> bytes:
@@ -238,7 +300,7 @@ class Kernel:
 
     def remove(self, kind: int, content: bytes) -> None:
         """Have the kernel remove what it has listed with this content. Raises OSError."""
-        self.ask(_HEADER.pack(_HEADER.size + len(content), kind, _CHANGE, 0, 0) + content)
+        self.ask(_message(kind, _CHANGE, content))
 
     def ask(self, request: bytes) -> None:
         """Have the kernel do what a request asks for. Raises OSError where it refuses, with its reason."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
 _FSCONFIG_CMD_CREATE = 6
 _SHARED = "/proc/sys"
 _LARGEST_VALUE = 4096
+_FAMILIES = ("ipv4", "ipv6")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -49,6 +50,39 @@ def write(directory: int, path: str, value: str) -> None:
         os.write(setting, value.encode("ascii"))
     finally:
         os.close(setting)
+
+
+def of_interface(directory: int, interface: str) -> dict[str, str]:
+    """Return all settings of an interface that can be read, by ``ipv4/rp_filter``."""
+    found = {}
+    for family in _FAMILIES:
+        for name in _names(directory, family, interface):
+            with contextlib.suppress(OSError, UnicodeDecodeError):  # some can only be written, or have no value yet
+                found[f"{family}/{name}"] = read(directory, f"net/{family}/conf/{interface}/{name}")
+    return found
+
+
+def make_of_interface(directory: int, interface: str, values: Mapping[str, str]) -> None:
+    """Set those settings of an interface that differ from these values, as far as the kernel takes them."""
+    there = of_interface(directory, interface)
+    for path, value in values.items():
+        if there.get(path, value) != value:
+            family, _, name = path.partition("/")
+            with contextlib.suppress(OSError):  # some can only be read
+                write(directory, f"net/{family}/conf/{interface}/{name}", value)
+
+
+def _names(directory: int, family: str, interface: str) -> list[str]:
+    try:
+        folder = os.open(
+            f"net/{family}/conf/{interface}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory
+        )
+    except FileNotFoundError:  # a kernel without IPv6
+        return []
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208 - a descriptor, which no path is
+    finally:
+        os.close(folder)
 
 
 def _own_directory() -> int | None:

@@ -17,16 +17,18 @@ from farshore.machine.changes import (
     CreateLink,
     CreateNamespace,
     DeleteNamespace,
+    DropRecord,
     LoadConfiguration,
     MakeSetting,
     RemoveInterface,
+    RestoreInterface,
     ReturnInterface,
     UnloadConfiguration,
 )
 
 # What is done alone, each in a step of its own kind; all else is a node's wiring.
 _KINDS: tuple[tuple[type[Change], ...], ...] = (
-    (RemoveInterface, ReturnInterface),
+    (RemoveInterface, ReturnInterface, RestoreInterface, DropRecord),
     (DeleteNamespace,),
     (CreateNamespace,),
     (LoadConfiguration,),

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.expectations import expectations
-from farshore.conformance.topology import INJECTED_SOURCE_PORT, SHARED_SOURCE_PORT, Topology
+from farshore.conformance.topology import SHARED_SOURCE_PORT, Topology
 from farshore.design.catalogue import build
+from farshore.fabric import names
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.load import load, load_text
 from farshore.intent.model import Intent, Mode
@@ -21,7 +22,8 @@ from farshore.plan.model import Plan
 from lab_intents import MIXED
 from strategies import intents
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+EXAMPLES_FOLDER = Path(__file__).parents[2] / "examples"
+EXAMPLES = sorted(EXAMPLES_FOLDER.glob("*.yaml"))
 
 
 def worked_out(intent: Intent, plan: Plan | None) -> tuple[Intent, Plan, Fabric, tuple[Check, ...]]:
@@ -51,12 +53,13 @@ def complete(intent: Intent, plan: Plan, fabric: Fabric, checks: tuple[Check, ..
         room = len(wanted) if sessions is None else max(1, sessions - 2)
         assert len(wanted & tried) == min(len(wanted), room)
     assert {exchange.source_port for exchange in exchanges} <= {SHARED_SOURCE_PORT}
+    services = intent.provider.services.values()
+    answering = {names.service(s.name) for s in services if s.ports[0].number == SHARED_SOURCE_PORT}
     for injection in injections:
         interfaces = {interface.name for interface in fabric.nodes[injection.node].interfaces}
         assert injection.interface in interfaces
-        assert (
-            injection.packet.source_port != SHARED_SOURCE_PORT or injection.packet.source_port == INJECTED_SOURCE_PORT
-        )
+        # Or it would be part of an exchange. A service may well offer that port, and answer from it.
+        assert injection.packet.source_port != SHARED_SOURCE_PORT or injection.node in answering
         assert injection.target is None or isinstance(fabric.nodes[injection.target], EndSystem)
     assert all(
         (check.expected is Outcome.REACH) == (check.attempt.target is not None)
@@ -68,6 +71,15 @@ def complete(intent: Intent, plan: Plan, fabric: Fabric, checks: tuple[Check, ..
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(path: Path) -> None:
     intent = load(path).intent
+    assert intent is not None
+    complete(*worked_out(intent, allocate(intent).plan))
+
+
+def test_a_service_on_the_port_that_hosts_connect_from() -> None:
+    text = (
+        (EXAMPLES_FOLDER / "article.yaml").read_text(encoding="utf-8").replace("tcp/443", f"tcp/{SHARED_SOURCE_PORT}")
+    )
+    intent = load_text(text, "article.yaml").intent
     assert intent is not None
     complete(*worked_out(intent, allocate(intent).plan))
 

@@ -96,6 +96,12 @@ def test_svg(tmp_path: Path) -> None:
     assert picture.read_text(encoding="utf-8").startswith("<svg ")
 
 
+def test_svg_of_a_call_to_a_tenants_host(tmp_path: Path) -> None:
+    done = run(calling(tmp_path), "provider/portal", "customer-a/alice", "--svg", "-")
+    assert done.exit_code == 0
+    assert ">alice</text>" in done.stdout
+
+
 def test_svg_on_standard_output() -> None:
     done = run(ARTICLE, "customer-a/alice", "portal", "--svg", "-")
     assert done.exit_code == 0

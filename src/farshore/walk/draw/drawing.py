@@ -121,7 +121,9 @@ def _layout(walk: Walk, fabric: Fabric) -> _Layout:
     for reply in replies:
         wires += _wires(fabric, request.hops[-1].node, reply, Phase.REPLY)
     crossed = [walk.origin, *(hop.node for each in walk.traces for hop in each.hops)]
-    nodes = tuple(dict.fromkeys((*crossed, names.service(walk.service))))
+    # Also where no packet arrives, the picture ends with what was asked for: a service, or a tenant's host.
+    asked = NodeName.parse(walk.service) or names.service(walk.service)
+    nodes = tuple(dict.fromkeys((*crossed, asked)))
     realms = dict.fromkeys(realm for wire in wires for realm in _realms(wire))
     return _Layout(walk, fabric, nodes, tuple(wires), {realm: _colour(fabric, realm) for realm in realms})
 

@@ -62,7 +62,7 @@ def test_what_hooks_in_drops_unless_it_translates() -> None:
         for line in (device_ruleset(box) or "").splitlines():
             if " hook " in line:
                 # What tells connections apart lets all pass to where it is judged.
-                tells = "priority -290" in line or "priority -150" in line
+                tells = "priority -440" in line or "priority -150" in line
                 assert line.endswith("policy drop;") or tells or (line.startswith("\t\ttype nat") and "accept" in line)
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import pairwise
 
 from farshore.port import Protocol
 
@@ -13,6 +15,8 @@ _PROTOCOLS = {number: protocol for protocol, number in _NUMBERS.items()}
 _VERSION_AND_LENGTH = 0x45
 _TTL = 64
 _IP_HEADER = 20
+_UNIT = 8  # bytes, in which the offset of a fragment counts
+_MORE_FRAGMENTS = 0x2000
 _LEAST_BODY = 8  # what an ICMP error quotes at least of a packet's body (RFC 792)
 ECHO_REPLY = 0
 DESTINATION_UNREACHABLE = 3
@@ -145,6 +149,31 @@ def checksum(data: bytes) -> int:
     while total > 0xFFFF:  # noqa: PLR2004 - sixteen bits
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+# --- fragments (RFC 791 section 3.2), cut as a test wants them ------------------------------------------
+
+
+def fragment(packet: bytes, identification: int, start: int, end: int) -> bytes:
+    """Return the fragment with the bytes from ``start`` to ``end`` of a packet's payload, checksum included.
+
+    ``packet`` has a header of 20 bytes, without options. Only the last fragment may end elsewhere than at a multiple of
+    8 bytes. Raises ValueError for bounds that no fragment has.
+    """
+    payload = packet[_IP_HEADER:]
+    more = end < len(payload)
+    if not 0 <= start < end <= len(payload) or start % _UNIT or (more and end % _UNIT):
+        raise ValueError(f"no fragment of {len(payload)} bytes goes from {start} to {end}")
+    part = payload[start:end]
+    offset = start // _UNIT | (_MORE_FRAGMENTS if more else 0)
+    header = packet[:2] + struct.pack("!HHH", _IP_HEADER + len(part), identification, offset) + packet[8:10]
+    return header + struct.pack("!H", checksum(header + b"\0\0" + packet[12:20])) + packet[12:20] + part
+
+
+def fragments(packet: bytes, identification: int, cuts: Sequence[int]) -> tuple[bytes, ...]:
+    """Return a packet as fragments, in order, cut where ``cuts`` say, in bytes of its payload."""
+    bounds = (0, *cuts, len(packet) - _IP_HEADER)
+    return tuple(fragment(packet, identification, start, end) for start, end in pairwise(bounds))
 
 
 # --- reading ---------------------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 Each interface but the provider's has a number. It is the conntrack zone of what comes in there, so that equal
 headers of two tenants are two flows (in the original direction only: replies are distinguished by the sources that
-the box gave). It is the connection's mark, and so a reply's, and the routing table that leads back out.
+the box gave), and fragments of two tenants with equal identifications are never put together: the kernel keeps
+fragments by zone, so the zone is set before it puts them together. It is the connection's mark, and so a reply's, and
+the routing table that leads back out.
 
-Nothing without a mark is routed at all. The marks are set by the filter's table: should that be lost, nothing
-crosses.
+Nothing without a mark is routed, and nothing from an interface without a zone gets as far. The marks are set by the
+filter's table: should that be lost, nothing crosses.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from farshore.realm import RealmKind
 # Tables 253 to 255 are the kernel's own; zones have sixteen bits.
 _FIRST, _NUMBERS = 1024, 65536 - 1024
 NUMBER_MASK = 0xFFFF
+_INNER_ZONE = 0  # of what comes from the services' side, whose addresses are the provider's own
 # What tells, next to the number, which way along its flow a packet goes.
 ASKING = 0x20000
 ANSWERING = 0x10000
@@ -51,14 +54,15 @@ def inner(device: Device) -> Interface:
 
 
 def zone_elements(device: Device) -> Iterator[str]:
-    """Yield the elements of the map from interfaces to zones."""
+    """Yield the elements of the map from interfaces to zones, that of the services' side included."""
     for name, number in numbers(device).items():
         yield f'"{name}" : {number}'
+    yield f'"{inner(device).name}" : {_INNER_ZONE}'
 
 
 def zone_rules() -> Iterator[str]:
-    """Yield the rules that come before conntrack looks a packet up."""
-    yield "ct original zone set iifname map @zone_numbers"
+    """Yield the rules that come before the kernel puts fragments together. They accept only what has a zone."""
+    yield "ct original zone set iifname map @zone_numbers accept"
 
 
 def mark_elements(device: Device) -> Iterator[str]:

@@ -66,10 +66,7 @@ def _filter_lines(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator
     for direction in Direction:
         yield from named(f"guards_{direction}", "ifname : verdict", _dispatch(device, direction), "map")
     yield from _permit_sets(policy)
-    # Before conntrack (-200): what a guard refuses leaves no trace of state. After defragmentation (-400).
-    yield from chain(
-        "arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, "iifname vmap @guards_in"]
-    )
+    yield from _arriving(["iifname vmap @guards_in"])
     if device.last_hop:
         yield from _last_hop_chains(device)
     for limit in policy.limits:
@@ -91,7 +88,8 @@ def _last_hop_chains(device: Device) -> Iterator[str]:
     # outside of its zone it opens another flow.
     yield from named("zone_numbers", "iifname : ct zone", last_hop.zone_elements(device), "map", declared="typeof")
     yield from named("marks", "ifname : mark", last_hop.mark_elements(device), "map")
-    yield from chain("zones", "filter hook prerouting priority -290; policy accept", last_hop.zone_rules())
+    # Before defragmentation too, which puts together only what is of one zone; what no zone is known for is dropped.
+    yield from chain("zones", "filter hook prerouting priority -440; policy drop", last_hop.zone_rules())
     yield from chain("marking", "filter hook prerouting priority -150; policy accept", last_hop.mark_rules())
 
 
@@ -322,7 +320,9 @@ def _provider_lines(fronts: Sequence[Front]) -> Iterator[str]:
 
 
 def _arriving(rules: list[str]) -> Iterator[str]:
-    yield from chain("arriving", "filter hook prerouting priority -300; policy drop", [NO_OPTIONS, *rules])
+    # Before defragmentation (-400) and conntrack (-200): what is refused leaves no trace of state. Each fragment is
+    # held against the guard by itself, so none with a forged source is put together with another's.
+    yield from chain("arriving", "filter hook prerouting priority -450; policy drop", [NO_OPTIONS, *rules])
 
 
 def _own(received: list[str], sent: list[str]) -> Iterator[str]:

@@ -45,11 +45,16 @@ def test_several_processes_return_the_same_in_order() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{min(PROCESSORS, 2)}\n", "")
 
 
-def test_no_process_is_forked_beside_a_thread() -> None:
-    """Python says so from 3.12 on: the copy could wait for ever for a lock that the thread held."""
+@pytest.mark.parametrize(
+    "start", ["threading.Thread(target=end.wait).start()", "_thread.start_new_thread(end.wait, ())"]
+)
+def test_no_process_is_forked_beside_a_thread(start: str) -> None:
+    """Python says so from 3.12 on: the copy could wait for ever for a lock that the thread held.
+
+    The second kind of thread, as a library starts them, is one that the module ``threading`` does not know.
+    """
     done = program(
-        "end = threading.Event()\n"
-        "threading.Thread(target=end.wait).start()\n"
+        f"import _thread\nend = threading.Event()\n{start}\n"
         "results = mapped(lambda n: (n, os.getpid()), NUMBERS, quiet)\n"
         "end.set()\n"
         "assert results == [(n, HERE) for n in NUMBERS]\n"

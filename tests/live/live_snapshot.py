@@ -12,9 +12,16 @@ from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 
 _SETTINGS = "disable_ipv6 forwarding rp_filter accept_redirects send_redirects accept_source_route"
+_SETTINGS += " proxy_arp accept_local route_localnet"
 _LOOK = f"""
 ip -o link; ip -o address; ip neighbour show nud permanent
 ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
+ip neighbour show proxy; ip neighbour show nud noarp | grep -v "^2[2-5]"; ip nexthop
+ip mrule; ip -6 mrule; ip mroute show table all
+ip xfrm policy; ip xfrm state; ip xfrm policy getdefault
+for program in ip ip6; do for table in $(cat /proc/net/${{program}}_tables_names); do
+    ${{program}}tables-legacy -t $table -S | grep -v "^-P [A-Z]* ACCEPT$"  # a table with no rule stays, and is as none
+done; done
 tc qdisc show; cat /proc/sys/net/ipv4/ip_forward
 for family in ipv4 ipv6; do for name in {_SETTINGS}; do
     grep -sH . /proc/sys/net/$family/conf/*/$name

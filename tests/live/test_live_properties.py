@@ -48,6 +48,7 @@ PREFIXES = st.sampled_from(["10.1.1.0/24", "10.2.2.0/28", "10.9.0.0/16", "0.0.0.
 ADDRESSES = st.sampled_from(["10.1.1.1/32", "10.7.7.7/24", "10.1.1.1/24", "169.254.0.1/32", "fd00::7/64"])
 TABLES = st.sampled_from(["main", "local", "77", "253"])
 PRIORITIES = st.sampled_from([0, 5, 13, 50, 32766, 32767, 40000])
+HOSTS = st.sampled_from(["10.1.1.1", "10.2.2.1", "169.254.0.1", "100.65.0.1"])
 HOOKS = st.sampled_from(["prerouting", "input", "forward", "output", "postrouting"])
 OURS = st.sampled_from(["inet farshore_filter", "ip farshore_nat", "inet farshore_record"])
 CHAINS = st.sampled_from(["forwarding", "arriving", "departing", "to_device", "translate_source", "in-lake"])
@@ -64,6 +65,9 @@ SETTINGS = st.sampled_from(
         "ipv6/conf/all/disable_ipv6=0",
         "ipv6/conf/{interface}/disable_ipv6=0",
         "netfilter/nf_conntrack_udp_timeout=5",
+        "ipv4/conf/all/route_localnet=1",
+        "ipv4/conf/{interface}/accept_local=1",
+        "ipv4/conf/default/proxy_arp=1",
     ]
 )
 
@@ -114,7 +118,50 @@ def commands(draw: st.DrawFn) -> str:
             st.just("ip link add theirs type vxlan id 7 dstport 4789"),
             st.just("ip link set lo down"),
             st.just("tc qdisc add dev {interface} root tbf rate 1mbit burst 10kb latency 50ms"),
-            st.just("tc qdisc add dev {interface} clsact"),
+            st.builds(
+                "tc qdisc {} dev {{interface}} {}".format, VERBS, st.sampled_from(["clsact", "ingress", "root pfifo"])
+            ),
+            st.just("tc qdisc add dev lo root noqueue"),
+            st.builds(
+                "tc filter add dev {{interface}} {} protocol ip u32 match ip src 10.1.1.1 flowid 1:1".format,
+                st.sampled_from(["ingress", "egress"]),
+            ),
+            st.builds("ip neighbour {} proxy {} dev {{interface}}".format, VERBS, HOSTS),
+            st.builds(
+                "ip neighbour {} {} lladdr 02:00:00:00:00:09 dev {{interface}} {}".format,
+                VERBS,
+                HOSTS,
+                st.sampled_from(["nud noarp", "extern_learn", "nud permanent"]),
+            ),
+            st.builds("ip nexthop add id {} dev {{interface}}".format, st.sampled_from([7, 8])),
+            st.just("ip nexthop add id 9 group 7/8"),
+            st.builds("ip route {} {} nhid {}".format, VERBS, PREFIXES, st.sampled_from([7, 8, 9])),
+            st.builds("ip route add local {} dev {{interface}} table local proto kernel".format, HOSTS),
+            st.builds(
+                "ip -6 route add {} fd07::/64 proto kernel".format, st.sampled_from(["unreachable", "dev {interface}"])
+            ),
+            st.builds("ip {}mrule add priority {} table 77".format, st.sampled_from(["", "-6 "]), PRIORITIES),
+            st.builds("ip {}mrule del priority 32767".format, st.sampled_from(["", "-6 "])),
+            st.builds("ip link property add dev {{interface}} altname {}".format, st.sampled_from(["theirs", "wan"])),
+            st.builds("ip link set {{interface}} {}".format, st.sampled_from(["mode dormant", "state dormant"])),
+            st.builds(
+                "ip xfrm policy add src 10.0.0.0/8 dst {} dir {} action block".format,
+                PREFIXES,
+                st.sampled_from(["in", "out", "fwd"]),
+            ),
+            st.builds("ip xfrm policy setdefault {} block".format, st.sampled_from(["in", "out", "fwd"])),
+            st.builds(
+                "{}tables-{} {} {} {}".format,
+                st.sampled_from(["ip", "ip6"]),
+                st.sampled_from(["legacy", "nft"]),
+                st.sampled_from(["-A", "-I"]),
+                st.sampled_from(["FORWARD", "INPUT"]),
+                st.sampled_from(["-j DROP", "-j ACCEPT"]),
+            ),
+            st.just("iptables-legacy -P FORWARD DROP"),
+            st.just("iptables-legacy -t nat -A POSTROUTING -j MASQUERADE"),
+            st.just("iptables-legacy -n -L"),
+            st.just("bridge fdb add 02:00:00:00:00:09 dev {interface}"),
             st.builds("sysctl {}".format, SETTINGS),
             st.builds("nft delete table {}".format, OURS),
             st.builds("nft flush chain {} {}".format, OURS, CHAINS),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
+import struct
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -114,6 +117,90 @@ STRANGE = {
         "sysctl net.ipv4.conf.nat.rp_filter=1",
         ["set kernel setting: net/ipv4/conf/nat/rp_filter: desired value 0"],
     ),
+    "proxy neighbour": (
+        CE,
+        "ip neighbour add proxy 10.2.2.1 dev nat",
+        ["remove neighbour: proxy for 10.2.2.1 on nat"],
+    ),
+    "neighbour without resolution": (
+        CE,
+        "ip neighbour add 10.2.2.1 lladdr 02:00:00:00:00:09 dev nat nud noarp",
+        ["remove neighbour: 10.2.2.1 on nat"],
+    ),
+    "next-hop object, and a route by it": (
+        CE,
+        "ip nexthop add id 7 dev nat ; ip nexthop add id 8 group 7 ; ip route add 10.8.0.0/16 nhid 8",
+        ["remove next-hop object: next-hop object 7", "remove next-hop object: next-hop object 8", "remove route"],
+    ),
+    "route that the kernel is to have made": (
+        CE,
+        "ip route add local 10.8.8.8 dev nat table local proto kernel",
+        ["remove route: local 10.8.8.8/32 in table 255, protocol kernel"],
+    ),
+    "route of IPv6 that the kernel is to have made": (
+        CE,
+        "ip -6 route add unreachable fd07::/64 proto kernel",
+        ["remove route: unreachable fd07::/64"],
+    ),
+    "rule of multicast": (CE, "ip mrule add priority 5 table 7", ["remove routing rule: rule 5, IPv4 multicast"]),
+    "rule of IPv6 multicast": (
+        CE,
+        "ip -6 mrule add priority 5 table 7",
+        ["remove routing rule: rule 5, IPv6 multicast"],
+    ),
+    "alternative name": (
+        CE,
+        "ip link property add dev nat altname theirs ; ip link property add dev nat altname others",
+        ["remove alternative name: theirs of nat", "remove alternative name: others of nat"],
+    ),
+    "dormant link": (
+        CE,
+        "ip link set nat mode dormant ; ip link set nat state dormant",
+        ["configure interface: differs from the desired configuration"],
+    ),
+    "filter of a classifier": (
+        CE,
+        ("tc qdisc add dev nat clsact ; tc filter add dev nat egress protocol ip u32 match ip src 1.2.3.4 flowid 1:1"),
+        ["remove queueing discipline: clsact on nat"],
+    ),
+    "place for filters of the older kind": (
+        CE,
+        "tc qdisc add dev nat ingress",
+        ["remove queueing discipline: ingress on nat"],
+    ),
+    "queue of the loopback": (CE, "tc qdisc add dev lo root pfifo", ["remove queueing discipline: pfifo on lo"]),
+    "IPsec policy": (
+        CE,
+        "ip xfrm policy add src 10.0.0.0/8 dst 10.2.2.0/28 dir in action block",
+        ["remove IPsec entry: IPsec policy 10.0.0.0/8 to 10.2.2.0/28, in"],
+    ),
+    "IPsec default": (CE, "ip xfrm policy setdefault fwd block", ["remove IPsec entry: IPsec default policy"]),
+    "iptables": (
+        CE,
+        "iptables-legacy -A FORWARD -j DROP",
+        ["delete namespace: rules of iptables in its table filter: it is made anew", "create namespace"],
+    ),
+    "iptables of IPv6": (
+        NAT,
+        "ip6tables-legacy -A FORWARD -j DROP",
+        ["delete namespace: rules of ip6tables in its table filter: it is made anew"],
+    ),
+    "policy of iptables": (
+        CE,
+        "iptables-legacy -P FORWARD DROP",
+        ["delete namespace: rules of iptables in its table filter: it is made anew"],
+    ),
+    "iptables by nft": (CE, "iptables-nft -A FORWARD -j DROP", ["remove rule set: table ip filter"]),
+    "setting of local sources": (
+        CE,
+        "sysctl net.ipv4.conf.nat.accept_local=1",
+        ["set kernel setting: net/ipv4/conf/nat/accept_local: desired value 0"],
+    ),
+    "setting of proxies": (
+        CE,
+        "sysctl net.ipv4.conf.all.proxy_arp=1",
+        ["set kernel setting: net/ipv4/conf/all/proxy_arp: desired value 0"],
+    ),
     "host that forwards": (ALICE, "sysctl net.ipv4.ip_forward=1", ["set kernel setting: net/ipv4/ip_forward"]),
 }
 
@@ -128,6 +215,14 @@ def run_in(node: str, commands: str) -> None:
             path, _, value = words[0].partition("=")
             words, program = ["-c", f"echo {value} > /proc/sys/{path.replace('.', '/')}"], "sh"
         subprocess.run(["/usr/sbin/ip", "netns", "exec", name, program, *words], check=True)
+
+
+def missing(commands: str) -> None:
+    """Skip a test where this machine lacks one of the programs."""
+    for command in commands.split(" ; "):
+        program = command.split()[0]
+        if "tables" in program and shutil.which(program, path="/usr/sbin:/sbin:/usr/bin:/bin") is None:
+            pytest.skip(f"{program} is not installed: sudo apt-get install --yes iptables")
 
 
 def meddled(fabric: Fabric, node: str, commands: str) -> tuple[list[str], list[str], bool]:
@@ -148,11 +243,46 @@ def is_well() -> bool:
 
 @pytest.mark.parametrize(("node", "commands", "said"), STRANGE.values(), ids=STRANGE.keys())
 def test_what_somebody_adds_goes_by_name(shared_world: World, node: str, commands: str, said: list[str]) -> None:
+    missing(commands)
     first, second, well = shared_world.call(meddled, case(DISTINCT).fabric, node, commands)
     assert second == []
     assert well
     for each in said:
         assert [line for line in first if line.startswith(f"{node}: {each}")]
+
+
+def with_a_multicast_route(fabric: Fabric) -> tuple[list[str], list[str]]:
+    """Have others route a group by a socket, as a multicast daemon does (linux/mroute.h)."""
+    live_tools.build(fabric)
+    with live_tools.open_socket(CE, socket.SOCK_RAW, socket.IPPROTO_IGMP) as daemon:
+        daemon.setsockopt(socket.IPPROTO_IP, 200, 1)  # MRT_INIT
+        with PRIVATE.entered(CE.replace("/", ".")):
+            names = sorted(name for _, name in socket.if_nameindex() if name != "lo")
+            for number, name in enumerate(names):
+                interface = struct.pack("=HBBIi4x", number, 8, 1, 0, socket.if_nametoindex(name))
+                daemon.setsockopt(socket.IPPROTO_IP, 202, interface)  # MRT_ADD_VIF
+        group = socket.inet_aton("10.1.1.1") + socket.inet_aton("239.1.1.1")
+        daemon.setsockopt(socket.IPPROTO_IP, 204, group + struct.pack("=H32s2x16x", 1, b"\1" + bytes(31)))
+        return live_tools.build(fabric), live_tools.build(fabric)
+
+
+def test_a_multicast_route_goes(shared_world: World) -> None:
+    first, second = shared_world.call(with_a_multicast_route, case(DISTINCT).fabric)
+    assert [each for each in first if each.startswith(f"{CE}: remove route: IPv4 multicast route")]
+    assert second == []
+
+
+LOOKS = (
+    "ip -s link ; iptables-legacy -n -L ; ip6tables-legacy -n -L ; ip xfrm policy ; ip nexthop ; tc qdisc ; ip mroute"
+)
+
+
+def test_who_only_looks_changes_nothing(shared_world: World) -> None:
+    missing(LOOKS)
+    first, second, well = shared_world.call(meddled, case(DISTINCT).fabric, CE, LOOKS)
+    assert [each for each in first if each.startswith(CE)] == []
+    assert second == []
+    assert well
 
 
 def meddled_and_changed(before: Fabric, after: Fabric, command: str) -> tuple[list[str], bool]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 
 from farshore.fabric.names import NodeName
-from farshore.machine import listing, settings
+from farshore.machine import ipsec, listing, programs, settings, xtables
 from farshore.machine.desired import DesiredNode, DesiredRoute, DesiredRule
 from farshore.machine.engine import Reading
+from farshore.machine.foreign import Foreign
 from farshore.machine.home import NO_HOME, Home
-from farshore.machine.listing import KERNEL_RULES, LOOPBACK, LOOPBACK_ROUTES, Foreign, LocalRoute
+from farshore.machine.listing import KERNEL_RULES, LOOPBACK, LOOPBACK_ROUTES, LocalRoute
 from farshore.machine.namespace import Namespaces
 from farshore.machine.netlink import Kernel
 from farshore.machine.port_records import PortRecord
@@ -37,6 +38,7 @@ class ActualInterface:
         plain: whether it resolves addresses, takes in its own packets alone, belongs to no bridge, and has no alias.
         home: where it was borrowed, the name that it has there.
         settings: its own kernel settings, by ``ipv4/rp_filter``.
+        program: where others have attached an eBPF program that stays as long as it does, None where none has.
     """
 
     name: str
@@ -52,6 +54,7 @@ class ActualInterface:
     local: bool = True
     home: str | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
+    program: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class ActualNode:
 
     ``foreign`` is what no desired state has, ``lost`` are rules that a namespace begins with and that are gone,
     ``loopback`` tells whether that is up with all that it has then, ``loaded`` is what each engine finds, by its name,
-    and ``ours`` tells whether the namespace carries our mark.
+    ``ours`` tells whether the namespace carries our mark, and ``lasting`` names what stays until the namespace ends.
     """
 
     interfaces: Mapping[str, ActualInterface]
@@ -72,6 +75,7 @@ class ActualNode:
     lost: frozenset[DesiredRule] = frozenset()
     loopback: bool = True
     ours: bool = True
+    lasting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,30 +90,41 @@ class ActualState:
     home: Home = NO_HOME
 
 
-def read(namespaces: Namespaces, name: str, node: DesiredNode | None = None, home: Home = NO_HOME) -> ActualNode:
+def read(
+    namespaces: Namespaces,
+    name: str,
+    node: DesiredNode | None = None,
+    home: Home = NO_HOME,
+    types: frozenset[int] = frozenset(),
+) -> ActualNode:
     """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
 
     By the records of ``home`` an interface that has been borrowed is known also where others took its mark away.
+    ``types`` are those of the eBPF programs that are loaded on the machine.
 
     Raises MachineError where there is no such namespace, OSError where the kernel refuses.
     """
     with namespaces.entered(name), Kernel() as kernel:
         for left in reversed(range(_TRIES)):
             try:
-                return _read(kernel, node, [each for each in home.records.values() if each.namespace == name])
+                return _read(kernel, node, [each for each in home.records.values() if each.namespace == name], types)
             except (InterruptedError, KeyError):  # something has changed between two parts of the answer
                 if left == 0:
                     raise
     raise AssertionError("the last try returns or raises")
 
 
-def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord]) -> ActualNode:
+def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord], types: frozenset[int]) -> ActualNode:
     daemons = node.daemons if node is not None else frozenset()
     links = list(listing.links(kernel))
     names = {link.index: link.name for link in links}
     foreign = [link.program for link in links if link.program is not None]
+    homes = {link.index: _home(link, records) for link in links}
+    foreign += listing.altnames(link for link in links if homes[link.index] is None)
+    foreign += listing.raised_fallbacks(links)
+    implied = set(LOOPBACK_ROUTES)
     addresses: dict[str, set[IPv4Address]] = {}
-    for name, address in listing.addresses(kernel, names):
+    for name, address in listing.addresses(kernel, names, implied):
         if isinstance(address, Foreign):
             foreign.append(address)
         else:
@@ -124,7 +139,11 @@ def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord
     rules = list(listing.rules(kernel, daemons))
     foreign += [each for each in (*routes, *rules) if isinstance(each, Foreign)]
     foreign += listing.qdiscs(kernel, names)
+    foreign += listing.proxies(kernel, names)
+    foreign += listing.next_hops(kernel, daemons)
+    foreign += ipsec.entries()
     local = frozenset(route for route in routes if isinstance(route, LocalRoute))
+    foreign += (route.foreign() for route in local - implied)
     own_rules = frozenset(rule for rule in rules if isinstance(rule, DesiredRule))
     return ActualNode(
         interfaces={
@@ -141,12 +160,13 @@ def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord
                 plain=link.plain
                 and link.master is None
                 and (not link.alias or listing.mark_of(link.alias) is not None),
-                local=all(LocalRoute(IPv4Network(ip), link.name) in local for ip in addresses.get(link.name, ())),
-                home=_home(link, records),
+                local=all(listing.local_route(ip, link.name) in local for ip in addresses.get(link.name, ())),
+                home=homes[link.index],
                 settings=link.settings,
+                program=programs.on_interface(types, link.index),
             )
             for link in links
-            if link.name != LOOPBACK
+            if link.name != LOOPBACK and not listing.is_fallback(link)
         },
         routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
         rules=own_rules - KERNEL_RULES,
@@ -154,6 +174,7 @@ def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord
         foreign=tuple(foreign),
         lost=KERNEL_RULES - own_rules,
         ours=any(link.alias == listing.OURS for link in links if link.name == LOOPBACK),
+        lasting=(*xtables.tables(), *programs.in_namespace(types)),
         loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
     )
 

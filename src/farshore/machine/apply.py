@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
-from farshore.machine import actual, execution, home
+from farshore.machine import actual, execution, home, programs
 from farshore.machine.actual import ActualNode, ActualState
 from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
 from farshore.machine.desired import DesiredState
@@ -141,12 +141,13 @@ def read_all(
     present = [wanted[name].name for name in there if name in wanted]
     borrowing = any(node.borrowed for node in desired.nodes.values())
     at_home = home.look(namespaces, borrowing=borrowing)
+    types = programs.loaded()
     loaded = {engine.name: engine.read(namespaces, present, full=full) for engine in engines}
     nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
 
     def read(name: NodeName) -> ActualNode:
         with _naming(desired, name, "read the actual state"):
-            node = actual.read(namespaces, namespace_name(name), desired.nodes[name], at_home)
+            node = actual.read(namespaces, namespace_name(name), desired.nodes[name], at_home, types)
         if not (namespaces.private or node.ours):
             found = f"a network namespace {namespace_name(name)!r} exists that farshore has not made"
             raise MachineError(f"{name}: {found}; delete it or rename it")
@@ -194,5 +195,6 @@ def _naming(
         yield
     except (OSError, MachineError) as error:
         node = desired.nodes.get(name)
+        what = error.what if isinstance(error, execution.ChangeError) else what
         where = f"{name} ({node.origin})" if node is not None and node.origin is not None else name
         raise NodeError(f"{where}: {what}: {error}", name, nodes) from error

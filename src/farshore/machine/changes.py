@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from farshore.fabric.names import NodeName
 from farshore.machine.desired import BorrowedInterface, DesiredInterface, DesiredLink, DesiredRoute, DesiredRule
-from farshore.machine.listing import Foreign
+from farshore.machine.foreign import Foreign
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +155,16 @@ class BorrowInterface(Change):
 
 @dataclass(frozen=True, slots=True)
 class ConfigureBorrowed(Change):
-    """Set a borrowed interface up, with its mark, and take from it the addresses in ``surplus``."""
+    """Set a borrowed interface up, with its mark, and take from it the addresses in ``surplus``.
+
+    It is refused where a ``program`` is attached, for that cannot be taken from an interface that is not ours.
+    """
 
     action: ClassVar[str] = "configure borrowed interface"
 
     interface: BorrowedInterface
     surplus: frozenset[IPv4Address] = frozenset()
+    program: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +200,34 @@ class DetachProgram(RemoveForeign):
     """Detach a program from an interface."""
 
     action: ClassVar[str] = "detach program"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNextHop(RemoveForeign):
+    """Remove a next-hop object, and with it the routes by it."""
+
+    action: ClassVar[str] = "remove next-hop object"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveAltname(RemoveForeign):
+    """Take an alternative name from an interface."""
+
+    action: ClassVar[str] = "remove alternative name"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveIpsec(RemoveForeign):
+    """Remove IPsec policies, states or defaults: all of the kind of this one."""
+
+    action: ClassVar[str] = "remove IPsec entry"
+
+
+@dataclass(frozen=True, slots=True)
+class LowerTunnel(RemoveForeign):
+    """Set a tunnel down that the kernel makes in every namespace."""
+
+    action: ClassVar[str] = "set tunnel down"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,14 +19,18 @@ from farshore.machine.changes import (
     DetachProgram,
     DropRecord,
     LoadConfiguration,
+    LowerTunnel,
     MakeSetting,
     RaiseLoopback,
     RemoveAddress,
+    RemoveAltname,
     RemoveForeign,
     RemoveForeignRoute,
     RemoveForeignRule,
     RemoveInterface,
+    RemoveIpsec,
     RemoveNeighbour,
+    RemoveNextHop,
     RemoveQdisc,
     RemoveRoute,
     RemoveRule,
@@ -36,7 +40,7 @@ from farshore.machine.changes import (
 )
 from farshore.machine.desired import DesiredInterface, DesiredNode, DesiredState
 from farshore.machine.engine import NOTHING, Engine, Reading
-from farshore.machine.listing import Foreign, Kind
+from farshore.machine.foreign import Foreign, Kind
 from farshore.machine.namespace import node_name
 
 _NOT_DESIRED = "not part of the fabric, or configured otherwise"
@@ -47,6 +51,10 @@ _REMOVALS: Mapping[Kind, type[RemoveForeign]] = {
     Kind.RULE: RemoveForeignRule,
     Kind.QDISC: RemoveQdisc,
     Kind.PROGRAM: DetachProgram,
+    Kind.NEXT_HOP: RemoveNextHop,
+    Kind.ALTNAME: RemoveAltname,
+    Kind.IPSEC: RemoveIpsec,
+    Kind.TUNNEL: LowerTunnel,
 }
 _FORWARDING = "net/ipv4/ip_forward"
 # The kernel writes this one when it is told to forward, or no more.
@@ -62,14 +70,19 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
     What is to go is closed before it is taken apart: its links go first, then its namespace. What filters stands
     before anything can flow: configurations of engines, then settings (forwarding among them), then links and routes.
     """
-    present = {name: node for name, node in actual.nodes.items() if node is not None}
+    there = {name: node for name, node in actual.nodes.items() if node is not None}
+    present = {name: node for name, node in there.items() if not node.lasting}
+    # What stays until its namespace ends has it end, and made anew.
+    ending = dict.fromkeys(actual.unwanted, "not part of the fabric")
+    ending |= {name: f"{node.lasting[0]}: it is made anew" for name, node in there.items() if node.lasting}
+    unwanted_nodes = {**actual.unwanted, **_less(there, present)}
     nodes = desired.nodes.values()
     doomed = {
         LinkEnd(name, interface.name)
         for name, node in present.items()
         for interface in _doomed(desired, desired.nodes[name], node, engines)
     }
-    unwanted = {LinkEnd(name, interface) for name, node in actual.unwanted.items() for interface in node.interfaces}
+    unwanted = {LinkEnd(name, interface) for name, node in unwanted_nodes.items() for interface in node.interfaces}
     # The far end of a removed link goes with it.
     missing = [
         link
@@ -80,9 +93,10 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
     fresh = {end for link in missing for end in (link.left, link.right)}
     return (
         *_interface_removals(actual.unwanted, unwanted, set(), "its node is not part of the fabric"),
+        *_interface_removals(_less(there, present), unwanted, set(), "its node is made anew"),
         *_interface_removals(present, doomed, fresh, _NOT_DESIRED),
         *_left_at_home(desired, actual),
-        *(DeleteNamespace(name, "not part of the fabric") for name in actual.unwanted),
+        *(DeleteNamespace(name, why) for name, why in ending.items()),
         *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
         *(change for engine in engines for change in _loads(desired, engine, present)),
         *(change for engine in engines for change in _unloads(desired, engine, present)),
@@ -90,6 +104,10 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
         *(CreateLink(link.left.node, "missing", link) for link in missing),
         *(change for node in nodes for change in _wiring(node, present.get(node.name), doomed, fresh)),
     )
+
+
+def _less(all_of_it: Mapping[NodeName, ActualNode], less: Collection[NodeName]) -> dict[NodeName, ActualNode]:
+    return {name: node for name, node in all_of_it.items() if name not in less}
 
 
 # --- links --------------------------------------------------------------------------------------------------
@@ -107,7 +125,7 @@ def _doomed(
     borrowed = {(each.name, each.port) for each in node.borrowed}
     for found in actual.interfaces.values():
         kept = (found.name, found.mac, found.mtu, found.kind) in wanted or (found.name, found.home) in borrowed
-        if opened or not kept:
+        if opened or not kept or (found.program is not None and found.home is None):
             yield found
 
 
@@ -130,7 +148,12 @@ def _interface_removals(
             end = LinkEnd(name, interface.name)
             if end in doomed:
                 if interface.home is None:
-                    yield RemoveInterface(name, reason, interface.name)
+                    why = (
+                        reason
+                        if interface.program is None
+                        else f"an eBPF program is attached to it, {interface.program}"
+                    )
+                    yield RemoveInterface(name, why, interface.name)
                 else:
                     yield ReturnInterface(name, reason, interface.name, interface.home)
             elif end in fresh:
@@ -256,8 +279,9 @@ def _wiring(
     for borrowed in node.borrowed:
         if borrowed.name not in present or borrowed.name in lost:
             yield BorrowInterface(node.name, "missing", borrowed)
-        elif (found := present[borrowed.name]).addresses or found.far_mac or not (found.up and found.plain):
-            yield ConfigureBorrowed(node.name, "differs from the desired configuration", borrowed, found.addresses)
+        elif _is_changed(found := present[borrowed.name]):
+            why = "differs from the desired configuration"
+            yield ConfigureBorrowed(node.name, why, borrowed, found.addresses, found.program)
             lost.add(borrowed.name)
     for interface in node.interfaces:
         is_new = LinkEnd(node.name, interface.name) in fresh
@@ -269,6 +293,12 @@ def _wiring(
         yield RemoveRoute(node.name, f"{route.destination} is not a desired route", route)
     for route in sorted(node.routes - standing, key=str):
         yield AddRoute(node.name, f"{route.destination} is missing", route)
+
+
+def _is_changed(borrowed: ActualInterface) -> bool:
+    """Tell whether a borrowed interface is otherwise than it is when it has been borrowed."""
+    has = borrowed.addresses or borrowed.far_mac or borrowed.program
+    return bool(has) or not (borrowed.up and borrowed.plain)
 
 
 def _removal(node: DesiredNode, found: Foreign) -> Change:

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from farshore.errors import MachineError
 from farshore.fabric.names import LinkEnd
 from farshore.machine import home, listing, netlink, port_records, settings
 from farshore.machine.changes import (
@@ -35,6 +36,7 @@ from farshore.machine.changes import (
 )
 from farshore.machine.desired import ROUTING_PROTOCOL, DesiredInterface, DesiredState
 from farshore.machine.engine import Engine
+from farshore.machine.foreign import Foreign, Protocol
 from farshore.machine.namespace import Namespaces, namespace_name
 from farshore.machine.netlink import Kernel
 from farshore.machine.steps import Step
@@ -43,6 +45,15 @@ _LOOPBACK_INDEX = 1
 _MARK = netlink.label(_LOOPBACK_INDEX, listing.OURS)
 # What the kernel says of something that has gone with something else.
 _GONE = {errno.ESRCH, errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL}
+
+
+class ChangeError(MachineError):
+    """The kernel refuses one change of a step that has several. ``what`` says which, in words."""
+
+    def __init__(self, message: str, what: str) -> None:
+        """Keep which change it is."""
+        super().__init__(message)
+        self.what = what
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,36 +183,53 @@ class Execution:
             kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
             indexes = _indexes()
             for change in changes:
-                match change:
-                    case RaiseLoopback():
-                        kernel.ask(netlink.link_down(_LOOPBACK_INDEX))
-                        kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
-                    case RemoveForeign(found=found):
-                        with _gone_already():
-                            kernel.remove(found.request, found.content)
-                    case ConfigureInterface(interface=interface):
-                        _configure(kernel, change, indexes[interface.name])
-                    case ConfigureBorrowed(interface=interface):
-                        _configure_borrowed(kernel, change, indexes[interface.name], name)
-                    case RemoveRule(rule=rule):
-                        kernel.ask(netlink.remove_rule(rule))
-                    case AddRule(rule=rule):
-                        begins_with = rule in listing.KERNEL_RULES
-                        protocol = netlink.RTPROT_KERNEL if begins_with else ROUTING_PROTOCOL
-                        kernel.ask(netlink.add_rule(rule, protocol))
-                    case RemoveRoute(route=route):
-                        with _gone_already():
-                            kernel.ask(netlink.remove_route(route, indexes))
-                    case AddRoute(route=route):
-                        kernel.ask(netlink.add_route(route, indexes))
-                    case _:
-                        raise TypeError(f"unknown change {change!r}")
+                try:
+                    self._wire_one(kernel, change, name, indexes)
+                except OSError as error:
+                    raise ChangeError(str(error), change.what) from error
+
+    @staticmethod
+    def _wire_one(kernel: Kernel, change: Change, name: str, indexes: Mapping[str, int]) -> None:
+        match change:
+            case RaiseLoopback():
+                kernel.ask(netlink.link_down(_LOOPBACK_INDEX))
+                kernel.ask(netlink.link_up(_LOOPBACK_INDEX))
+            case RemoveForeign(found=found):
+                with _gone_already(), _asked(kernel, found) as asked:
+                    asked.remove(found.request, found.content)
+            case ConfigureInterface(interface=interface):
+                _configure(kernel, change, indexes[interface.name])
+            case ConfigureBorrowed(interface=interface):
+                _configure_borrowed(kernel, change, indexes[interface.name], name)
+            case RemoveRule(rule=rule):
+                kernel.ask(netlink.remove_rule(rule))
+            case AddRule(rule=rule):
+                begins_with = rule in listing.KERNEL_RULES
+                protocol = netlink.RTPROT_KERNEL if begins_with else ROUTING_PROTOCOL
+                kernel.ask(netlink.add_rule(rule, protocol))
+            case RemoveRoute(route=route):
+                with _gone_already():
+                    kernel.ask(netlink.remove_route(route, indexes))
+            case AddRoute(route=route):
+                kernel.ask(netlink.add_route(route, indexes))
+            case _:
+                raise TypeError(f"unknown change {change!r}")
 
 
 def _mark() -> None:
     """Mark the namespace that the thread is in as ours, by the alias of its loopback."""
     with Kernel() as kernel:
         kernel.ask(_MARK)
+
+
+@contextlib.contextmanager
+def _asked(kernel: Kernel, found: Foreign) -> Iterator[Kernel]:
+    """Yield what removes something in the thread's namespace: by route netlink what there is already."""
+    if found.protocol is Protocol.ROUTE:
+        yield kernel
+    else:
+        with Kernel(found.protocol) as other:
+            yield other
 
 
 @contextlib.contextmanager
@@ -220,11 +248,15 @@ def _indexes() -> dict[str, int]:
 
 
 def _configure_borrowed(kernel: Kernel, change: ConfigureBorrowed, index: int, name: str) -> None:
+    if change.program is not None:
+        where = f"interface {change.interface.name}, {change.program}, which belongs elsewhere"
+        raise MachineError(f"an eBPF program is attached to {where}; detach it")
     for ip in change.surplus:
         kernel.ask(netlink.remove_address(ip, index))
     with _gone_already():
         kernel.ask(netlink.remove_neighbour(index))
     kernel.ask(netlink.label(index, listing.mark(change.interface.port, name)))
+    kernel.ask(netlink.wake(index))
     kernel.ask(netlink.link_up(index))
 
 
@@ -233,6 +265,7 @@ def _configure(kernel: Kernel, change: ConfigureInterface, index: int) -> None:
         kernel.ask(netlink.remove_address(ip, index))
     if not change.is_new:
         kernel.ask(netlink.label(index, ""))
+        kernel.ask(netlink.wake(index))
     kernel.ask(netlink.link_up(index))
     kernel.ask(netlink.neighbour(change.interface, index))
     for ip in change.interface.addresses:

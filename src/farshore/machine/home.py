@@ -19,7 +19,7 @@ from ipaddress import ip_address
 
 from farshore.errors import MachineError
 from farshore.lookup import near
-from farshore.machine import listing, netlink, port_records, settings
+from farshore.machine import listing, netlink, port_records, programs, settings
 from farshore.machine.attributes import attribute, attributes
 from farshore.machine.listing import ListedLink
 from farshore.machine.namespace import Namespaces
@@ -100,11 +100,24 @@ def lend(namespaces: Namespaces, port: str, name: str, namespace: str, target: i
             raise MachineError(_missing(namespaces, port, [link.name for link in links]))
         record = port_records.read(namespaces.records).get(port) if marked else None
         if record is None:
+            _require_movable(kernel, found[0])
             record = _described(kernel, found[0], links, port)
         record = _gone_to(record, namespace, name)
         port_records.write(namespaces.records, record)
         kernel.ask(netlink.label(found[0].index, listing.mark(port, namespace)))
         kernel.ask(netlink.move(found[0].index, name, target))
+
+
+def _require_movable(kernel: Kernel, link: ListedLink) -> None:
+    """Raise MachineError where a program is attached, which would come along; log what does not and is not kept."""
+    attached = programs.on_interface(programs.loaded(), link.index)
+    what = "by XDP" if link.program is not None else f"by tcx, {attached}" if attached is not None else None
+    if what is not None:
+        raise MachineError(
+            f"an eBPF program is attached to interface {link.name} {what}, and would filter for the node; detach it"
+        )
+    for qdisc in listing.qdiscs(kernel, {link.index: link.name}):
+        _logger.warning("interface %s: its queueing discipline is not given back: %s", link.name, qdisc.text)
 
 
 def note_index(namespaces: Namespaces, port: str, index: int) -> None:

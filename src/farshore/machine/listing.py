@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from farshore.machine.attributes import attributes, number, repeated, text
+from farshore.machine.attributes import NESTED, attribute, attributes, number, repeated, text
 from farshore.machine.desired import NEXT_HOP, ROUTING_PROTOCOL, DesiredRoute, DesiredRule, RuleAction
+from farshore.machine.foreign import Foreign, Kind
 from farshore.machine.netlink import (
     IFF_UP,
     NUD_PERMANENT,
@@ -32,23 +32,38 @@ _RTM_DELROUTE, _RTM_GETROUTE = 25, 26
 _RTM_DELNEIGH, _RTM_GETNEIGH = 29, 30
 _RTM_DELRULE, _RTM_GETRULE = 33, 34
 _RTM_DELQDISC, _RTM_GETQDISC = 37, 38
+_RTM_DELNEXTHOP, _RTM_GETNEXTHOP, _RTM_DELLINKPROP = 105, 106, 109
 
 _LINK, _ADDRESS, _NEIGHBOUR = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BxxxiHBB")
 _ROUTE, _RULE, _QDISC = struct.Struct("=8BI"), struct.Struct("=8BI"), struct.Struct("=BxxxiIII")
 _SKIP_STATISTICS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK
 
 _AF_INET, _AF_INET6 = 2, 10
+# RTNL_FAMILY_IPMR and RTNL_FAMILY_IP6MR, AF_MPLS: routes and rules of their own.
+_FAMILIES = {128: "IPv4 multicast", 129: "IPv6 multicast", 28: "MPLS"}
+_LAST_RULE = 32767
+_NEXT_HOP_SIZE = 8  # bytes of struct nhmsg
+_NTF_PROXY, _NUD_NOARP = 8, 0x40
+_EVERYBODY = IPv4Address("255.255.255.255")
+# By the modules of tunnels, where they are there.
+_FALLBACKS = {("tunl0", "ipip"), ("gre0", "gre"), ("gretap0", "gretap"), ("erspan0", "erspan"), ("ip_vti0", "vti")}
+_FALLBACKS |= {("sit0", "sit"), ("ip6tnl0", "ip6tnl"), ("ip6_vti0", "vti6"), ("ip6gre0", "ip6gre")}
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
 _IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_XDP, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 18, 20, 26, 43, 52, 53
 _IFLA_INFO_KIND, _IFLA_INET_CONF, _IFLA_INET6_CONF, _IFLA_XDP_ATTACHED = 1, 1, 2, 2
 _IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
-_DETACH = struct.pack("=HHHHi", 12, _IFLA_XDP | 0x8000, 8, 1, -1)  # IFLA_XDP_FD
+_NO_PROGRAM = attribute(1, struct.pack("=i", -1))  # IFLA_XDP_FD
+# How a program is detached that is attached in the driver, by the stack, or in the device (XDP_FLAGS_…_MODE).
+_XDP_MODES = {1: 4, 2: 2, 3: 8}
+_IFLA_OPERSTATE, _IFLA_LINKMODE = 16, 17
+_DORMANT = b"\5"
 # Where an interface's settings stand among those that a link is listed with.
 _INET_CONF = {"forwarding": 0, "proxy_arp": 2, "accept_redirects": 3, "send_redirects": 5, "rp_filter": 7}
-_INET_CONF |= {"accept_source_route": 8}
+_INET_CONF |= {"accept_source_route": 8, "accept_local": 22, "route_localnet": 25}
 _INET6_CONF = {"disable_ipv6": 26}
 
-_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE = 1, 4, 5, 15
+_RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE, _RTA_NH_ID = 1, 4, 5, 15, 30
+_OF_NEXT_HOPS = {_RTA_OIF, _RTA_GATEWAY, 9, 18, _RTA_NH_ID}  # RTA_MULTIPATH, RTA_VIA
 _FRA_DST, _FRA_SRC, _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 1, 2, 3, 4, 6, 10
 _FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
 _RULE_ATTRIBUTES = {3, 4, 6, 10, 14, 15, 16, 21}
@@ -56,15 +71,27 @@ _ANY_LENGTH = b"\xff\xff\xff\xff"
 _INVERTED = 2
 _RT_TABLE_LOCAL, _RT_TABLE_DEFAULT = 255, 253
 _ROOT, _INGRESS = 0xFFFFFFFF, 0xFFFFFFF1
+_LOCAL, _BROADCAST = 2, 3
+_BY_KERNEL_IN_IPV6 = {1, 2, 4, 5}  # unicast, local, anycast, multicast
 _TYPES = {1: "unicast", 2: "local", 3: "broadcast", 5: "multicast", 6: "blackhole", 7: "unreachable", 8: "prohibit"}
 
 
 @dataclass(frozen=True, slots=True)
 class LocalRoute:
-    """A route by which the kernel takes packets to an address for its own."""
+    """A route that the kernel has made for an address, by which it takes packets for its own, or for everybody's.
 
+    ``kind`` is that of rtnetlink(7), and ``content`` the message that lists it.
+    """
+
+    kind: int
     destination: IPv4Network
     interface: str | None
+    content: bytes = field(default=b"", compare=False)
+
+    def foreign(self) -> Foreign:
+        """Return it as one that the kernel has not made, for there is no such address."""
+        what = f"{_TYPES.get(self.kind, self.kind)} {self.destination} in table {_RT_TABLE_LOCAL}, protocol kernel"
+        return Foreign(Kind.ROUTE, what, self.interface, _RTM_DELROUTE, self.content)
 
 
 # What a namespace begins with.
@@ -78,7 +105,8 @@ KERNEL_RULES = frozenset(
 LOOPBACK = "lo"
 # The kernel makes these when it sets a loopback up.
 LOOPBACK_ROUTES = frozenset(
-    LocalRoute(IPv4Network(each), LOOPBACK) for each in ("127.0.0.0/8", "127.0.0.1/32", "127.255.255.255/32")
+    LocalRoute(kind, IPv4Network(each), LOOPBACK)
+    for kind, each in ((_LOCAL, "127.0.0.0/8"), (_LOCAL, "127.0.0.1/32"), (_BROADCAST, "127.255.255.255/32"))
 )
 OURS = "farshore"  # the alias of the loopback of a namespace that farshore has made
 _BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
@@ -93,28 +121,6 @@ def mark_of(alias: str) -> tuple[str, str] | None:
     """Return the port and the namespace that an alias says, None for any other alias."""
     words = alias.removeprefix(_BORROWED).split(" ") if alias.startswith(_BORROWED) else []
     return (words[0], words[1]) if len(words) == 2 else None  # noqa: PLR2004 - the two that stand there
-
-
-class Kind(StrEnum):
-    """Of what kind something is that stands in a namespace."""
-
-    ADDRESS = "address"
-    NEIGHBOUR = "neighbour"
-    ROUTE = "route"
-    RULE = "routing rule"
-    QDISC = "queueing discipline"
-    PROGRAM = "XDP program"
-
-
-@dataclass(frozen=True, slots=True)
-class Foreign:
-    """Something that is of no form that is ever desired, and the request that has the kernel remove it."""
-
-    kind: Kind
-    text: str
-    interface: str | None
-    request: int
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +139,7 @@ class ListedLink:
     settings: Mapping[str, str]
     program: Foreign | None
     altnames: tuple[str, ...]
+    asleep: bool
 
     @property
     def up(self) -> bool:
@@ -141,8 +148,8 @@ class ListedLink:
 
     @property
     def plain(self) -> bool:
-        """Return whether it resolves addresses, and takes in its own packets alone."""
-        return not self.flags & (_IFF_NOARP | _IFF_PROMISC)
+        """Return whether it resolves addresses, takes in its own packets alone, and is not set dormant (RFC 2863)."""
+        return not (self.flags & (_IFF_NOARP | _IFF_PROMISC) or self.asleep)
 
 
 def links(kernel: Kernel) -> Iterator[ListedLink]:
@@ -153,8 +160,10 @@ def links(kernel: Kernel) -> Iterator[ListedLink]:
         name = text(found[_IFLA_IFNAME])
         information = attributes(found.get(_IFLA_LINKINFO, b""))
         program = None
-        if attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0") != b"\0":
-            detach = _LINK.pack(0, 0, index, 0, 0) + _DETACH
+        attached = attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0")[0]
+        if attached:
+            mode = attribute(3, struct.pack("=I", _XDP_MODES.get(attached, 0)))  # IFLA_XDP_FLAGS
+            detach = _LINK.pack(0, 0, index, 0, 0) + attribute(_IFLA_XDP | NESTED, _NO_PROGRAM + mode)
             program = Foreign(Kind.PROGRAM, f"XDP program on {name}", name, _RTM_SETLINK, detach)
         yield ListedLink(
             name=name,
@@ -168,6 +177,7 @@ def links(kernel: Kernel) -> Iterator[ListedLink]:
             alias=text(found.get(_IFLA_IFALIAS, b"")),
             settings=_settings(attributes(found.get(_IFLA_AF_SPEC, b""))),
             program=program,
+            asleep=found.get(_IFLA_LINKMODE, b"\0") != b"\0" or found.get(_IFLA_OPERSTATE) == _DORMANT,
             altnames=tuple(text(each) for each in repeated(found.get(_IFLA_PROP_LIST, b""), _IFLA_ALT_IFNAME)),
         )
 
@@ -199,13 +209,28 @@ def raw_routes(kernel: Kernel) -> Iterator[bytes]:
     return (content for _, content in kernel.dump(_RTM_GETROUTE, _ROUTE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)))
 
 
-def addresses(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, IPv4Address | Foreign]]:
-    """Yield all addresses with their interfaces, less those that a loopback has by itself."""
+def local_route(ip: IPv4Address, interface: str) -> LocalRoute:
+    """Return the route by which packets to an address of an interface are taken for the kernel's own."""
+    return LocalRoute(_LOCAL, IPv4Network(ip), interface)
+
+
+def addresses(
+    kernel: Kernel, names: Mapping[int, str], implied: set[LocalRoute]
+) -> Iterator[tuple[str, IPv4Address | Foreign]]:
+    """Yield all addresses with their interfaces, less those that a loopback has by itself.
+
+    What the kernel's own routing table has for them is added to ``implied``.
+    """
     for content in raw_addresses(kernel):
         _, length, _, _, index = _ADDRESS.unpack_from(content)
         found = attributes(content, _ADDRESS.size)
         ip = ip_address(found.get(2, found[1]))  # IFA_LOCAL, IFA_ADDRESS
         name = names[index]
+        if isinstance(ip, IPv4Address):
+            implied.add(local_route(ip, name))
+            around = IPv4Network((found.get(1, ip.packed), length), strict=False)
+            edges = (around.network_address, around.broadcast_address)
+            implied |= {LocalRoute(_BROADCAST, IPv4Network(each), name) for each in edges}
         if name == LOOPBACK and (str(ip), length) in (("127.0.0.1", 8), ("::1", 128)):
             continue
         if (
@@ -223,14 +248,61 @@ def neighbours(kernel: Kernel, names: Mapping[int, str]) -> Iterator[tuple[str, 
     """Yield the permanent neighbours, with their interfaces: of the next hop the MAC address, or what is foreign."""
     for content in raw_neighbours(kernel):
         family, index, state, _, _ = _NEIGHBOUR.unpack_from(content)
-        if not state & NUD_PERMANENT or family not in (_AF_INET, _AF_INET6):
+        if not state & (NUD_PERMANENT | _NUD_NOARP) or family not in (_AF_INET, _AF_INET6):
             continue
         found = attributes(content, _NEIGHBOUR.size)
         name, ip = names[index], ip_address(found[1])
+        # The kernel makes these itself, of what needs no resolution.
+        if state & _NUD_NOARP and (name == LOOPBACK or ip.is_multicast or ip == _EVERYBODY):
+            continue
         if ip == NEXT_HOP:
             yield name, found.get(2, b"").hex(":")
         else:
             yield name, Foreign(Kind.NEIGHBOUR, f"{ip} on {name}", name, _RTM_DELNEIGH, content)
+
+
+def proxies(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
+    """Yield the addresses of others for which a namespace answers ARP (ip-neighbour(8), proxy)."""
+    for _, content in kernel.dump(_RTM_GETNEIGH, _NEIGHBOUR.pack(0, 0, 0, _NTF_PROXY, 0)):
+        _, index, _, _, _ = _NEIGHBOUR.unpack_from(content)
+        name = names.get(index)
+        ip = ip_address(attributes(content, _NEIGHBOUR.size)[1])
+        yield Foreign(Kind.NEIGHBOUR, f"proxy for {ip} on {name}", name, _RTM_DELNEIGH, content)
+
+
+def next_hops(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[Foreign]:
+    """Yield the next-hop objects (ip-nexthop(8)), less those of ``daemons``. Routes by one of them go with it."""
+    try:
+        for _, content in kernel.dump(_RTM_GETNEXTHOP, bytes(_NEXT_HOP_SIZE)):
+            own = attributes(content, _NEXT_HOP_SIZE)[1]
+            if content[2] not in daemons:
+                removal = bytes(_NEXT_HOP_SIZE) + attribute(1, own)
+                yield Foreign(Kind.NEXT_HOP, f"next-hop object {number(own)}", None, _RTM_DELNEXTHOP, removal)
+    except OSError as error:
+        if error.errno != errno.EOPNOTSUPP:  # a kernel before 5.3 has none
+            raise
+
+
+def altnames(links: Iterable[ListedLink]) -> Iterator[Foreign]:
+    """Yield the alternative names of interfaces (ip-link(8), property)."""
+    for link in links:
+        for name in link.altnames:
+            names = attribute(_IFLA_PROP_LIST | NESTED, attribute(_IFLA_ALT_IFNAME, name.encode() + b"\0"))
+            content = _LINK.pack(0, 0, link.index, 0, 0) + names
+            yield Foreign(Kind.ALTNAME, f"{name} of {link.name}", link.name, _RTM_DELLINKPROP, content)
+
+
+def is_fallback(link: ListedLink) -> bool:
+    """Tell whether an interface is one that the kernel makes in every namespace, and that cannot be removed."""
+    return (link.name, link.kind) in _FALLBACKS
+
+
+def raised_fallbacks(links: Iterable[ListedLink]) -> Iterator[Foreign]:
+    """Yield the kernel's own tunnels that are set up: to be down is all that is asked of them."""
+    for link in links:
+        if is_fallback(link) and link.up:
+            content = _LINK.pack(0, 0, link.index, 0, IFF_UP)
+            yield Foreign(Kind.TUNNEL, f"{link.name} is up, and", link.name, _RTM_SETLINK, content)
 
 
 def routes(
@@ -242,12 +314,18 @@ def routes(
         found = attributes(content, _ROUTE.size)
         table = number(found[_RTA_TABLE]) if _RTA_TABLE in found else table
         # Addresses have no network around them here, so the kernel makes routes in its own table alone.
-        made_by_kernel = protocol == RTPROT_KERNEL and (family == _AF_INET6 or table == _RT_TABLE_LOCAL)
-        if family not in (_AF_INET, _AF_INET6) or (made_by_kernel and family == _AF_INET6) or protocol in daemons:
+        made_by_kernel = protocol == RTPROT_KERNEL and (
+            table == _RT_TABLE_LOCAL if family == _AF_INET else family == _AF_INET6 and kind in _BY_KERNEL_IN_IPV6
+        )
+        if (made_by_kernel and family == _AF_INET6) or protocol in daemons:
+            continue
+        if family not in (_AF_INET, _AF_INET6):
+            where = f"{_FAMILIES.get(family, f'family {family}')} route in table {table}, protocol {protocol}"
+            yield Foreign(Kind.ROUTE, where, None, _RTM_DELROUTE, content)
             continue
         out = names.get(number(found[_RTA_OIF])) if _RTA_OIF in found else None
         if made_by_kernel:
-            yield LocalRoute(IPv4Network((found.get(_RTA_DST, bytes(4)), length)), out)
+            yield LocalRoute(kind, IPv4Network((found.get(_RTA_DST, bytes(4)), length)), out, content)
             continue
         if family == _AF_INET and (protocol, source, tos, scope) == (ROUTING_PROTOCOL, 0, 0, 0):
             destination = IPv4Network((found.get(_RTA_DST, bytes(4)), length))
@@ -261,7 +339,15 @@ def routes(
                 continue
         ip = ip_address(found.get(_RTA_DST, bytes(4 if family == _AF_INET else 16)))
         what = f"{_TYPES.get(kind, kind)} {ip}/{length} in table {table}, protocol {protocol}"
-        yield Foreign(Kind.ROUTE, what, out, _RTM_DELROUTE, content)
+        yield Foreign(Kind.ROUTE, what, out, _RTM_DELROUTE, _removable(content, found))
+
+
+def _removable(content: bytes, found: Mapping[int, bytes]) -> bytes:
+    """Return a route's content as its removal takes it: without the next-hop object, which may be gone."""
+    if _RTA_NH_ID not in found:
+        return content
+    kept = (attribute(kind, value) for kind, value in found.items() if kind not in _OF_NEXT_HOPS)
+    return content[: _ROUTE.size] + b"".join(kept)
 
 
 def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[DesiredRule | Foreign]:
@@ -271,10 +357,15 @@ def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[Des
         family, destination, source, tos, table, _, _, does, flags = _RULE.unpack_from(content)
         found = attributes(content, _RULE.size)
         protocol = found.get(_FRA_PROTOCOL, b"\0")[0]
-        if family not in (_AF_INET, _AF_INET6) or protocol in daemons:
+        if protocol in daemons:
             continue
         priority = number(found.get(_FRA_PRIORITY, bytes(4)))
         table = number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
+        if family in _FAMILIES:
+            if (priority, protocol) != (_LAST_RULE, RTPROT_KERNEL):
+                said = f"rule {priority}, {_FAMILIES[family]}, protocol {protocol}"
+                yield Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
+            continue
         ours = not (destination or source or tos or flags & _INVERTED) and found.keys() <= _RULE_ATTRIBUTES
         if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and does in actions:
             action = actions[does]
@@ -303,6 +394,6 @@ def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
         raise
     for _, content in listed:
         _, index, handle, parent, _ = _QDISC.unpack_from(content)
-        if handle != 0 and parent in (_ROOT, _INGRESS):
+        if handle != 0 and parent in (_ROOT, _INGRESS) and index in names:
             kind = text(attributes(content, _QDISC.size)[1])
             yield Foreign(Kind.QDISC, f"{kind} on {names[index]}", names[index], _RTM_DELQDISC, content)

@@ -54,6 +54,7 @@ _RTM_NEWRULE, _RTM_DELRULE = 32, 33
 _RTM_NEWLINKPROP = 108
 _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 52, 53
 _LINK = struct.Struct("=BxHiII")
+_AWAKE = attribute(17, b"\0") + attribute(16, b"\6")  # IFLA_LINKMODE default, IFLA_OPERSTATE up
 # FR_ACT_TO_TBL, FR_ACT_GOTO and FR_ACT_UNREACHABLE of linux/fib_rules.h.
 RULE_ACTIONS = {RuleAction.LOOK_UP: 1, RuleAction.GO_TO: 2, RuleAction.UNREACHABLE: 7}
 
@@ -63,6 +64,7 @@ _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _NLM_F_DUMP_INTR = 0x10
 _LARGEST_ANSWER = 65536
 
+_QUESTION = 0x001  # NLM_F_REQUEST
 _CHANGE = 0x005  # NLM_F_REQUEST | NLM_F_ACK
 _DUMP = 0x301  # NLM_F_REQUEST | NLM_F_DUMP
 _ADD = _CHANGE | 0x600  # NLM_F_CREATE | NLM_F_EXCL
@@ -161,6 +163,11 @@ def new_route(content: bytes) -> bytes:
 
 def _message(kind: int, flags: int, content: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(content), kind, flags, 0, 0) + content
+
+
+def wake(index: int) -> bytes:
+    """Return the request that has an interface carry packets, which others have put to sleep (RFC 2863, dormant)."""
+    return _message(_RTM_SETLINK, _CHANGE, _LINK.pack(0, 0, index, 0, 0) + _AWAKE)
 
 
 def neighbour(interface: DesiredInterface, index: int) -> bytes:
@@ -263,11 +270,11 @@ def _encoded(
 
 
 class Kernel:
-    """A route netlink socket, in the network namespace in which the thread was when it was opened."""
+    """A netlink socket, in the network namespace in which the thread was when it was opened."""
 
-    def __init__(self) -> None:
-        """Open the socket."""
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
+        """Open the socket. Raises OSError where the kernel has not this protocol."""
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, protocol)
 
     def __enter__(self) -> Self:
         """Return this socket; it is closed at the end."""
@@ -297,6 +304,16 @@ class Kernel:
                     return
                 yield found, answer[start + _HEADER.size : start + size]
                 start += (size + 3) & ~3
+
+    def answer(self, kind: int, request: bytes) -> bytes:
+        """Return the content of the one message that answers a request. Raises OSError where there is none."""
+        self._socket.send(_HEADER.pack(_HEADER.size + len(request), kind, _QUESTION, 0, 0) + request)
+        answer = self._socket.recv(_LARGEST_ANSWER)
+        _, found, *_ = _HEADER.unpack_from(answer)
+        if found == _NLMSG_ERROR:
+            (code,) = _ERROR.unpack_from(answer, _HEADER.size)
+            raise OSError(-code, os.strerror(-code))
+        return answer[_HEADER.size :]
 
     def remove(self, kind: int, content: bytes) -> None:
         """Have the kernel remove what it has listed with this content. Raises OSError."""

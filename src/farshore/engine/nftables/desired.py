@@ -164,6 +164,7 @@ def _policy_routing(device: Device) -> frozenset[DesiredRule]:
 
 # A namespace starts with the settings of the machine's own (or the kernel's), whatever they are, so every
 # setting that farshore relies on is set. What the guards say is all that is said of sources: rp_filter is off.
+_NEVER = ("proxy_arp", "accept_local", "route_localnet")
 _EVERY_NODE = (
     ("net/ipv6/conf/all/disable_ipv6", "1"),
     ("net/ipv6/conf/default/disable_ipv6", "1"),
@@ -175,6 +176,8 @@ _EVERY_NODE = (
     ("net/ipv4/conf/default/send_redirects", "0"),
     ("net/ipv4/conf/all/accept_source_route", "0"),
     ("net/ipv4/conf/default/accept_source_route", "0"),
+    # No node answers for addresses of others, takes in what comes from its own, or routes a loopback's.
+    *((f"net/ipv4/conf/{where}/{name}", "0") for name in _NEVER for where in ("all", "default")),
 )
 
 

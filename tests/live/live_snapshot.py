@@ -17,7 +17,7 @@ _LOOK = f"""
 ip -o link; ip -o address; ip neighbour show nud permanent
 ip -4 route show table all; ip -6 route show table all; ip -4 rule; ip -6 rule
 ip neighbour show proxy; ip neighbour show nud noarp | grep -v "^2[2-5]"; ip nexthop
-ip mrule; ip -6 mrule; ip mroute show table all
+(ip mrule; ip -6 mrule) | grep -v ^32767; ip mroute show table all
 ip xfrm policy; ip xfrm state; ip xfrm policy getdefault
 for program in ip ip6; do for table in $(cat /proc/net/${{program}}_tables_names); do
     ${{program}}tables-legacy -t $table -S | grep -v "^-P [A-Z]* ACCEPT$"  # a table with no rule stays, and is as none

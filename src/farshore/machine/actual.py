@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from farshore.fabric.names import NodeName
@@ -90,28 +90,41 @@ class ActualState:
     home: Home = NO_HOME
 
 
-def read(
-    namespaces: Namespaces,
-    name: str,
-    node: DesiredNode | None = None,
-    home: Home = NO_HOME,
-    types: frozenset[int] = frozenset(),
-) -> ActualNode:
-    """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads namespaces, from several threads at once.
 
-    By the records of ``home`` an interface that has been borrowed is known also where others took its mark away.
-    ``types`` are those of the eBPF programs that are loaded on the machine.
-
-    Raises MachineError where there is no such namespace, OSError where the kernel refuses.
+    Attributes:
+        namespaces: where they live.
+        instances: by which settings are read.
+        home: by its records an interface that has been borrowed is known also where others took its mark away.
+        types: those of the eBPF programs that are loaded on the machine.
     """
-    with namespaces.entered(name), Kernel() as kernel:
-        for left in reversed(range(_TRIES)):
-            try:
-                return _read(kernel, node, [each for each in home.records.values() if each.namespace == name], types)
-            except (InterruptedError, KeyError):  # something has changed between two parts of the answer
-                if left == 0:
-                    raise
-    raise AssertionError("the last try returns or raises")
+
+    namespaces: Namespaces
+    instances: settings.Instances
+    home: Home = NO_HOME
+    types: frozenset[int] = frozenset()
+
+    def read(self, name: str, node: DesiredNode | None = None) -> ActualNode:
+        """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
+
+        Raises MachineError where there is no such namespace, OSError where the kernel refuses.
+        """
+        records = [each for each in self.home.records.values() if each.namespace == name]
+        with self.namespaces.entered(name), Kernel() as kernel:
+            for left in reversed(range(_TRIES)):
+                try:
+                    found = _read(kernel, node, records, self.types)
+                    return replace(found, settings=self._settings(node)) if node is not None else found
+                except (InterruptedError, KeyError):  # something has changed between two parts of the answer
+                    if left == 0:
+                        raise
+        raise AssertionError("the last try returns or raises")
+
+    def _settings(self, node: DesiredNode) -> dict[str, str]:
+        with self.instances.opened() as directory:
+            return {path: settings.read(directory, path) for path, _ in node.settings}
 
 
 def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord], types: frozenset[int]) -> ActualNode:
@@ -170,7 +183,7 @@ def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord
         },
         routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
         rules=own_rules - KERNEL_RULES,
-        settings=_settings(node) if node is not None else {},
+        settings={},
         foreign=tuple(foreign),
         lost=KERNEL_RULES - own_rules,
         ours=any(link.alias == listing.OURS for link in links if link.name == LOOPBACK),
@@ -188,8 +201,3 @@ def _home(link: listing.ListedLink, records: Iterable[PortRecord]) -> str | None
             return record.port
     # A device of the machine's own cannot be made, nor removed.
     return link.name if link.kind is None else None
-
-
-def _settings(node: DesiredNode) -> dict[str, str]:
-    with settings.opened() as directory:
-        return {path: settings.read(directory, path) for path, _ in node.settings}

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
-from farshore.machine import actual, execution, home, programs
+from farshore.machine import actual, execution, home, programs, settings
 from farshore.machine.actual import ActualNode, ActualState
 from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
 from farshore.machine.desired import DesiredState
@@ -79,17 +79,18 @@ def carry_out(  # noqa: PLR0917 - as apply, after the changes
     """Make the changes that a difference says. Arguments and errors are those of :func:`apply`."""
     _logger.info("%d nodes, %d changes", len(desired.nodes), len(changes))
     _check(changes, engines, namespaces, desired)
-    work = execution.Execution(desired, {engine.name: engine for engine in engines}, namespaces)
     done = 0
     reporter.started("configuration")
-    for phase in phases(changes):
-        loads = isinstance(phase[0].changes[0], LoadConfiguration)
-        with _threads(_LOADING_AT_ONCE if loads else 1) as pool:
-            taken = [pool.submit(_take, step, work, desired, steps) for step in phase]
-            for finished in as_completed(taken):
-                step = finished.result()
-                done += len(step.changes)
-                reporter.advanced(done, len(changes), step.node)
+    with settings.Instances() as instances:
+        work = execution.Execution(desired, {engine.name: engine for engine in engines}, namespaces, instances)
+        for phase in phases(changes):
+            loads = isinstance(phase[0].changes[0], LoadConfiguration)
+            with _threads(_LOADING_AT_ONCE if loads else 1) as pool:
+                taken = [pool.submit(_take, step, work, desired, steps) for step in phase]
+                for finished in as_completed(taken):
+                    step = finished.result()
+                    done += len(step.changes)
+                    reporter.advanced(done, len(changes), step.node)
     _wait_for_links(desired, namespaces, changes)
     reporter.finished("configuration")
 
@@ -141,21 +142,21 @@ def read_all(
     present = [wanted[name].name for name in there if name in wanted]
     borrowing = any(node.borrowed for node in desired.nodes.values())
     at_home = home.look(namespaces, borrowing=borrowing)
-    types = programs.loaded()
     loaded = {engine.name: engine.read(namespaces, present, full=full) for engine in engines}
     nodes: dict[NodeName, ActualNode | None] = dict.fromkeys(desired.nodes)
 
     def read(name: NodeName) -> ActualNode:
         with _naming(desired, name, "read the actual state"):
-            node = actual.read(namespaces, namespace_name(name), desired.nodes[name], at_home, types)
+            node = reader.read(namespace_name(name), desired.nodes[name])
         if not (namespaces.private or node.ours):
             found = f"a network namespace {namespace_name(name)!r} exists that farshore has not made"
             raise MachineError(f"{name}: {found}; delete it or rename it")
         return replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
 
-    with _threads(_READING_AT_ONCE) as pool:
+    with settings.Instances() as instances, _threads(_READING_AT_ONCE) as pool:
+        reader = actual.Reader(namespaces, instances, at_home, programs.loaded())
         nodes |= zip(present, pool.map(read, present), strict=True)
-    others = {node_name(name): actual.read(namespaces, name, home=at_home) for name in there if name not in wanted}
+        others = {node_name(name): reader.read(name) for name in there if name not in wanted}
     unwanted = {name: node for name, node in others.items() if namespaces.private or node.ours}
     return ActualState(nodes, unwanted, at_home)
 
@@ -169,7 +170,8 @@ def remove(namespaces: Namespaces, names: Iterable[str]) -> None:
     borrowers = {record.namespace for record in at_home.records.values()}
     for name in names:
         if name in borrowers and namespaces.exists(name):
-            node = actual.read(namespaces, name, home=at_home)
+            with settings.Instances() as instances:
+                node = actual.Reader(namespaces, instances, at_home).read(name)
             nothing = DesiredState({}, ())
             there = ActualState({}, {node_name(name): node}, replace(at_home, records={}, marked={}))
             carry_out(difference(nothing, there), nothing, (), namespaces)

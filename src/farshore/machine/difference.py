@@ -238,10 +238,11 @@ def _settings(node: DesiredNode, actual: ActualNode | None, replaced: set[LinkEn
         yield MakeSetting(node.name, f"{path}: desired value {value}", path, value)
     if actual is None:
         return
+    of_interfaces = tuple(_of_interfaces(node))
     for interface in actual.interfaces.values():
         if LinkEnd(node.name, interface.name) in replaced:
             continue
-        for name, value in _of_interfaces(node):
+        for name, value in of_interfaces:
             if interface.settings.get(name, value) != value and not (
                 name.endswith("forwarding") and _FORWARDING in wrong
             ):
@@ -288,7 +289,15 @@ def _wiring(
         yield from _configuration(node, interface, None if is_new else present.get(interface.name), foreign, lost)
     yield from _routing_policy(node, actual)
     yield from (_removal(node, each) for each in foreign if each.kind is Kind.ROUTE and each.interface not in lost)
-    standing = frozenset(r for r in (actual.routes if actual else ()) if r.interface not in lost)
+    yield from _routes(node, actual, lost)
+
+
+def _routes(node: DesiredNode, actual: ActualNode | None, lost: set[str]) -> Iterator[Change]:
+    standing = actual.routes if actual is not None else frozenset()
+    if lost:
+        standing = frozenset(route for route in standing if route.interface not in lost)
+    if standing == node.routes:
+        return
     for route in sorted(standing - node.routes, key=str):
         yield RemoveRoute(node.name, f"{route.destination} is not a desired route", route)
     for route in sorted(node.routes - standing, key=str):

@@ -63,6 +63,7 @@ class Execution:
     desired: DesiredState
     engines: Mapping[str, Engine]
     namespaces: Namespaces
+    instances: settings.Instances
     # Of every link's end: the namespace that it is to be in, and the interface that it is to be.
     ends: Mapping[LinkEnd, tuple[str, DesiredInterface]] = field(init=False)
 
@@ -92,7 +93,7 @@ class Execution:
             case BorrowInterface():
                 self._borrow(name, step.changes)
             case MakeSetting():
-                with self.namespaces.entered(name), settings.opened() as directory:
+                with self.namespaces.entered(name), self.instances.opened() as directory:
                     for change in step.changes:
                         assert isinstance(change, MakeSetting)  # noqa: S101 - a step has one kind
                         settings.write(directory, change.path, change.value)

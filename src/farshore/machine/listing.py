@@ -7,6 +7,7 @@ linux/if_link.h, linux/fib_rules.h and linux/neighbour.h.
 from __future__ import annotations
 
 import errno
+import functools
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -352,36 +353,40 @@ def _removable(content: bytes, found: Mapping[int, bytes]) -> bytes:
 
 def rules(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator[DesiredRule | Foreign]:
     """Yield the rules of the routing policy, those that a namespace begins with included, less those of ``daemons``."""
-    actions = {each: action for action, each in RULE_ACTIONS.items()}
     for _, content in kernel.dump(_RTM_GETRULE, _RULE.pack(0, 0, 0, 0, 0, 0, 0, 0, 0)):
-        family, destination, source, tos, table, _, _, does, flags = _RULE.unpack_from(content)
-        found = attributes(content, _RULE.size)
-        protocol = found.get(_FRA_PROTOCOL, b"\0")[0]
-        if protocol in daemons:
-            continue
-        priority = number(found.get(_FRA_PRIORITY, bytes(4)))
-        table = number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
-        if family in _FAMILIES:
-            if (priority, protocol) != (_LAST_RULE, RTPROT_KERNEL):
-                said = f"rule {priority}, {_FAMILIES[family]}, protocol {protocol}"
-                yield Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
-            continue
-        ours = not (destination or source or tos or flags & _INVERTED) and found.keys() <= _RULE_ATTRIBUTES
-        if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and does in actions:
-            action = actions[does]
-            target = number(found.get(_FRA_GOTO, bytes(4))) or (table if action is RuleAction.LOOK_UP else 0)
-            mark, mask = (number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
-            interface = text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
-            rule = DesiredRule(priority, action, target, mark, mask, interface)
-            kernels = rule in KERNEL_RULES and protocol == RTPROT_KERNEL
-            if kernels and family == _AF_INET6:
-                continue
-            if family == _AF_INET and (kernels or protocol == ROUTING_PROTOCOL):
-                yield rule
-                continue
-        what = actions.get(does, f"action {does}")
-        said = f"rule {priority} {what}, IPv{4 if family == _AF_INET else 6}, protocol {protocol}"
-        yield Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
+        protocol, rule = _rule(content)
+        if rule is not None and protocol not in daemons:
+            yield rule
+
+
+@functools.lru_cache(256)  # every namespace begins with the same
+def _rule(content: bytes) -> tuple[int, DesiredRule | Foreign | None]:
+    """Return a rule's protocol and the rule, None for one that the kernel makes and that is of no interest."""
+    actions = {each: action for action, each in RULE_ACTIONS.items()}
+    family, destination, source, tos, table, _, _, does, flags = _RULE.unpack_from(content)
+    found = attributes(content, _RULE.size)
+    protocol = found.get(_FRA_PROTOCOL, b"\0")[0]
+    priority = number(found.get(_FRA_PRIORITY, bytes(4)))
+    table = number(found[_FRA_TABLE]) if _FRA_TABLE in found else table
+    if family in _FAMILIES:
+        said = f"rule {priority}, {_FAMILIES[family]}, protocol {protocol}"
+        kernels = (priority, protocol) == (_LAST_RULE, RTPROT_KERNEL)
+        return protocol, None if kernels else Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
+    ours = not (destination or source or tos or flags & _INVERTED) and found.keys() <= _RULE_ATTRIBUTES
+    if ours and found.get(_FRA_SUPPRESS_PREFIXLEN, _ANY_LENGTH) == _ANY_LENGTH and does in actions:
+        action = actions[does]
+        target = number(found.get(_FRA_GOTO, bytes(4))) or (table if action is RuleAction.LOOK_UP else 0)
+        mark, mask = (number(found.get(each, bytes(4))) for each in (_FRA_FWMARK, _FRA_FWMASK))
+        interface = text(found[_FRA_IIFNAME]) if _FRA_IIFNAME in found else None
+        rule = DesiredRule(priority, action, target, mark, mask, interface)
+        kernels = rule in KERNEL_RULES and protocol == RTPROT_KERNEL
+        if kernels and family == _AF_INET6:
+            return protocol, None
+        if family == _AF_INET and (kernels or protocol == ROUTING_PROTOCOL):
+            return protocol, rule
+    what = actions.get(does, f"action {does}")
+    said = f"rule {priority} {what}, IPv{4 if family == _AF_INET else 6}, protocol {protocol}"
+    return protocol, Foreign(Kind.RULE, said, None, _RTM_DELRULE, content)
 
 
 def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:

@@ -11,27 +11,71 @@ import contextlib
 import ctypes
 import os
 from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Self
 
 _FSOPEN_CLOEXEC = 1
 _FSMOUNT_CLOEXEC = 1
 _FSCONFIG_CMD_CREATE = 6
 _SHARED = "/proc/sys"
 _LARGEST_VALUE = 4096
+_SERVED = 16  # namespaces by one instance: with so many, looking names up is not yet slower
 _FAMILIES = ("ipv4", "ipv6")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+class Instances:
+    """Instances of /proc for work on many namespaces: each serves some of them, for to end one takes a wait.
+
+    The kernel waits then until all processors have let go of it, so one instance for each namespace costs more than
+    what is looked up in it. Several threads may use this at once.
+    """
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._free: list[tuple[int, int]] = []
+
+    def __enter__(self) -> Self:
+        """Return this; all instances end with the body."""
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        """End all instances."""
+        while self._free:
+            os.close(self._free.pop()[0])
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Yield a descriptor of the directory below which settings of one namespace are read and written."""
+        try:
+            directory, served = self._free.pop()
+        except IndexError:
+            directory, served = _directory(), 0
+        try:
+            yield directory
+        finally:
+            if served + 1 < _SERVED:
+                self._free.append((directory, served + 1))
+            else:
+                os.close(directory)
+
+
 @contextlib.contextmanager
 def opened() -> Iterator[int]:
     """Yield a descriptor of the directory below which settings are read and written."""
-    directory = _own_directory()
-    if directory is None:
-        directory = os.open(_SHARED, os.O_PATH | os.O_CLOEXEC)
+    directory = _directory()
     try:
         yield directory
     finally:
         os.close(directory)
+
+
+def _directory() -> int:
+    directory = _own_directory()
+    return os.open(_SHARED, os.O_PATH | os.O_CLOEXEC) if directory is None else directory
 
 
 def read(directory: int, path: str) -> str:

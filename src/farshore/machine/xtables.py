@@ -12,7 +12,8 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_NAMES = "/proc/thread-self/net/{}_tables_names"
+_HERE = "/proc/thread-self/net"
+_LARGEST = 4096
 _HOOKS, _NUMBER = 32, 76  # where each stands in what is known of a table
 _ALL_OF_IT = 84  # bytes
 _HEADER = 40  # of a table's entries, before the first
@@ -47,15 +48,25 @@ _FAMILIES = (
 
 def tables() -> Iterator[str]:
     """Yield the tables that hold rules, or a policy that drops, as people call them."""
-    for family in _FAMILIES:
-        try:
-            with open(_NAMES.format(family.name), encoding="ascii") as file:  # noqa: PTH123 - each node reads three
-                names = file.read().split()
-        except OSError:  # a kernel without them, or a user who may not
-            continue
-        for name in names:
-            if _does_something(family, name):
-                yield f"rules of {family.program} in its table {name}"
+    here = os.open(_HERE, os.O_PATH | os.O_CLOEXEC)
+    try:
+        found = [(family, name) for family in _FAMILIES for name in _names(here, family)]
+    finally:
+        os.close(here)
+    for family, name in found:
+        if _does_something(family, name):
+            yield f"rules of {family.program} in its table {name}"
+
+
+def _names(here: int, family: _Family) -> list[str]:
+    try:
+        file = os.open(f"{family.name}_tables_names", os.O_RDONLY | os.O_CLOEXEC, dir_fd=here)
+    except OSError:  # a kernel without them, or a user who may not
+        return []
+    try:
+        return os.read(file, _LARGEST).decode("ascii").split()
+    finally:
+        os.close(file)
 
 
 def _does_something(family: _Family, name: str) -> bool:

@@ -8,21 +8,20 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from farshore.conformance.check import Result
-from farshore.conformance.expectations import expectations
-from farshore.conformance.run_checks import run_checks
-from farshore.engine.haproxy import process
-from farshore.engine.nftables import nft
 from farshore.errors import FarshoreError, MachineError
-from farshore.fabric.model import Fabric
-from farshore.intent.model import Intent
-from farshore.lab.lab_init import Begin, Job, Progress, lab_init, read_keys
 from farshore.lab.registry import LabEntry, Record, claimed
-from farshore.machine.inside import Child, ChildEndedError, creating
-from farshore.machine.world import World
-from farshore.plan.model import Plan
 from farshore.reporter import SILENT, Reporter
+
+if TYPE_CHECKING:  # to take a lab down needs none of these
+    from farshore.conformance.check import Result
+    from farshore.fabric.model import Fabric
+    from farshore.intent.model import Intent
+    from farshore.lab.lab_init import Begin, Progress
+    from farshore.machine.inside import Child
+    from farshore.machine.world import World
+    from farshore.plan.model import Plan
 
 _DOWN_SECONDS = 60.0
 _POLL = 0.02
@@ -58,6 +57,9 @@ def run(file: Path, intent: Intent, plan: Plan, fabric: Fabric, reporter: Report
 
     Raises MachineError where a tool or a permission is missing.
     """
+    from farshore.conformance.expectations import expectations
+    from farshore.conformance.run_checks import run_checks
+
     checks = expectations(intent, plan, fabric)
     results: dict[str, Result] = {}
     with passing(f"run-{os.getpid()}", file, fabric, reporter) as record:
@@ -79,6 +81,11 @@ def _lab(
     stays: bool,
     own_servers: frozenset[str] = frozenset(),
 ) -> Iterator[Record]:
+    from farshore.engine.haproxy import process
+    from farshore.engine.nftables import nft
+    from farshore.lab.lab_init import Job, lab_init, read_keys
+    from farshore.machine.inside import ChildEndedError, creating
+
     nft.program()
     if fabric.proxies:
         process.program()
@@ -110,6 +117,8 @@ def _recorded(entry: LabEntry, world: World, fabric: Fabric, intent: Path) -> Re
 
 
 def _build(first: Child[Progress | None, Begin, None], reporter: Reporter) -> None:
+    from farshore.lab.lab_init import Begin
+
     reporter.started("lab")
     first.send(Begin.BEGIN)
     while (progress := first.receive()) is not None:

@@ -45,6 +45,7 @@ _FAMILIES = {128: "IPv4 multicast", 129: "IPv6 multicast", 28: "MPLS"}
 _LAST_RULE = 32767
 _NEXT_HOP_SIZE = 8  # bytes of struct nhmsg
 _NTF_PROXY, _NUD_NOARP = 8, 0x40
+_ZERO = bytes(4)
 _EVERYBODY = IPv4Address("255.255.255.255")
 # By the modules of tunnels, where they are there.
 _FALLBACKS = {("tunl0", "ipip"), ("gre0", "gre"), ("gretap0", "gretap"), ("erspan0", "erspan"), ("ip_vti0", "vti")}
@@ -81,17 +82,19 @@ _TYPES = {1: "unicast", 2: "local", 3: "broadcast", 5: "multicast", 6: "blackhol
 class LocalRoute:
     """A route that the kernel has made for an address, by which it takes packets for its own, or for everybody's.
 
-    ``kind`` is that of rtnetlink(7), and ``content`` the message that lists it.
+    ``kind`` is that of rtnetlink(7), ``prefix`` the destination's bytes, ``content`` the message that lists it.
     """
 
     kind: int
-    destination: IPv4Network
+    prefix: bytes
+    length: int
     interface: str | None
     content: bytes = field(default=b"", compare=False)
 
     def foreign(self) -> Foreign:
         """Return it as one that the kernel has not made, for there is no such address."""
-        what = f"{_TYPES.get(self.kind, self.kind)} {self.destination} in table {_RT_TABLE_LOCAL}, protocol kernel"
+        destination = f"{IPv4Address(self.prefix)}/{self.length}"
+        what = f"{_TYPES.get(self.kind, self.kind)} {destination} in table {_RT_TABLE_LOCAL}, protocol kernel"
         return Foreign(Kind.ROUTE, what, self.interface, _RTM_DELROUTE, self.content)
 
 
@@ -106,8 +109,8 @@ KERNEL_RULES = frozenset(
 LOOPBACK = "lo"
 # The kernel makes these when it sets a loopback up.
 LOOPBACK_ROUTES = frozenset(
-    LocalRoute(kind, IPv4Network(each), LOOPBACK)
-    for kind, each in ((_LOCAL, "127.0.0.0/8"), (_LOCAL, "127.0.0.1/32"), (_BROADCAST, "127.255.255.255/32"))
+    LocalRoute(kind, IPv4Address(each).packed, length, LOOPBACK)
+    for kind, each, length in ((_LOCAL, "127.0.0.0", 8), (_LOCAL, "127.0.0.1", 32), (_BROADCAST, "127.255.255.255", 32))
 )
 OURS = "farshore"  # the alias of the loopback of a namespace that farshore has made
 _BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
@@ -212,7 +215,7 @@ def raw_routes(kernel: Kernel) -> Iterator[bytes]:
 
 def local_route(ip: IPv4Address, interface: str) -> LocalRoute:
     """Return the route by which packets to an address of an interface are taken for the kernel's own."""
-    return LocalRoute(_LOCAL, IPv4Network(ip), interface)
+    return LocalRoute(_LOCAL, ip.packed, ip.max_prefixlen, interface)
 
 
 def addresses(
@@ -229,9 +232,10 @@ def addresses(
         name = names[index]
         if isinstance(ip, IPv4Address):
             implied.add(local_route(ip, name))
-            around = IPv4Network((found.get(1, ip.packed), length), strict=False)
-            edges = (around.network_address, around.broadcast_address)
-            implied |= {LocalRoute(_BROADCAST, IPv4Network(each), name) for each in edges}
+            if length != ip.max_prefixlen:
+                around = IPv4Network((found.get(1, ip.packed), length), strict=False)
+                edges = (around.network_address, around.broadcast_address)
+                implied |= {LocalRoute(_BROADCAST, each.packed, each.max_prefixlen, name) for each in edges}
         if name == LOOPBACK and (str(ip), length) in (("127.0.0.1", 8), ("::1", 128)):
             continue
         if (
@@ -326,10 +330,10 @@ def routes(
             continue
         out = names.get(number(found[_RTA_OIF])) if _RTA_OIF in found else None
         if made_by_kernel:
-            yield LocalRoute(kind, IPv4Network((found.get(_RTA_DST, bytes(4)), length)), out, content)
+            yield LocalRoute(kind, found.get(_RTA_DST, _ZERO), length, out, content)
             continue
         if family == _AF_INET and (protocol, source, tos, scope) == (ROUTING_PROTOCOL, 0, 0, 0):
-            destination = IPv4Network((found.get(_RTA_DST, bytes(4)), length))
+            destination = _network(found.get(_RTA_DST, _ZERO), length)
             others = found.keys() - {_RTA_DST, _RTA_TABLE}
             if kind == RTN_BLACKHOLE and not others:
                 yield DesiredRoute(destination, None, table)
@@ -341,6 +345,11 @@ def routes(
         ip = ip_address(found.get(_RTA_DST, bytes(4 if family == _AF_INET else 16)))
         what = f"{_TYPES.get(kind, kind)} {ip}/{length} in table {table}, protocol {protocol}"
         yield Foreign(Kind.ROUTE, what, out, _RTM_DELROUTE, _removable(content, found))
+
+
+@functools.lru_cache(1024)  # many nodes have routes to the same
+def _network(prefix: bytes, length: int) -> IPv4Network:
+    return IPv4Network((prefix, length))
 
 
 def _removable(content: bytes, found: Mapping[int, bytes]) -> bytes:

@@ -83,8 +83,10 @@ def load(text: str, *, in_use: bool) -> None:
             # What is there is hooked in otherwise than here: by another program, or by an older farshore.
             _logger.warning("the rule set in use cannot be updated and is replaced as a whole: %s", error)
             _transact(_anew(text))
-    else:
+    elif tables.present().tables.keys() & set(OWN_TABLES):
         _transact(_anew(text))
+    else:
+        _transact(text)  # without a deletion, after which the next transaction waits for all processors
     meant = _meant(text) if in_use else None
     before = tables.present()
     there = contents(_listing())
@@ -100,9 +102,7 @@ def load(text: str, *, in_use: bool) -> None:
         raise MachineError(f"the rule set is not as desired after it was loaded: {'; '.join(wrong)}")
     # The record itself is the next transaction. If another comes between, its generation is never that of the record.
     comment = f"wanted:{digest(text)} listed:{_digest_of(there)} generation:{before.generation + 1}"
-    # Deleting costs a wait for all processors, so only what is there is deleted.
-    clearing = f"delete table {RECORD_TABLE}\n" if RECORD_TABLE in before.tables else ""
-    _transact(f'{clearing}table {RECORD_TABLE} {{\n\tcomment "{comment}"\n}}\n')
+    tables.write_comment(RECORD_TABLE, comment, is_there=RECORD_TABLE in before.tables)
 
 
 def unload(names: Collection[str]) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the thread's network namespace and its generation, from the kernel itself: no program is started.
+"""The tables of the thread's network namespace and its generation, by the kernel itself: no program is started.
 
 The kernel counts the transactions of a namespace (its generation). A namespace whose generation is the one that was
 remembered has had none since, by whatever program, and need not be listed: that takes a hundred times as long. The
@@ -15,6 +15,10 @@ from dataclasses import dataclass
 
 _NETLINK_NETFILTER = 12
 _NFT_MSG_GETTABLE, _NFT_MSG_GETGEN = 0x0A01, 0x0A10
+_NFT_MSG_NEWTABLE, _NFT_MSG_DELTABLE = 0x0A00, 0x0A02
+# A transaction stands between these two, and says in network byte order whose it is: of NFNL_SUBSYS_NFTABLES.
+_BATCH_BEGIN, _BATCH_END, _OF_NFTABLES = 16, 17, socket.htons(10)
+_NLM_F_ACK, _NLM_F_CREATE = 0x004, 0x400
 _NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x001, 0x300, 0x010
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _HEADER, _NETFILTER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=BBH"), struct.Struct("=i")
@@ -49,6 +53,42 @@ def present() -> Present:
             if _generation(kernel) == before:
                 return Present(before, tables)
     raise OSError("the tables change faster than they can be listed")
+
+
+def write_comment(name: str, comment: str, *, is_there: bool) -> None:
+    """Make an empty table with a comment, in one transaction, in place of the one that is there.
+
+    Raises OSError where the kernel refuses.
+    """
+    family, _, own = name.partition(" ")
+    number = next(each for each, known in _FAMILIES.items() if known == family)
+    named = _attribute(_NFTA_TABLE_NAME, own.encode() + b"\0")
+    text = comment.encode() + b"\0"
+    content = named + _attribute(_NFTA_TABLE_USERDATA, bytes((_COMMENT, len(text))) + text)
+    messages = [
+        _message(_BATCH_BEGIN, _NLM_F_REQUEST, _NETFILTER.pack(0, 0, _OF_NFTABLES)),
+        # Deleting costs a wait for all processors, so only what is there is deleted.
+        *([_message(_NFT_MSG_DELTABLE, _NLM_F_REQUEST, _NETFILTER.pack(number, 0, 0) + named)] if is_there else []),
+        _message(
+            _NFT_MSG_NEWTABLE, _NLM_F_REQUEST | _NLM_F_CREATE | _NLM_F_ACK, _NETFILTER.pack(number, 0, 0) + content
+        ),
+        _message(_BATCH_END, _NLM_F_REQUEST, _NETFILTER.pack(0, 0, _OF_NFTABLES)),
+    ]
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as kernel:
+        kernel.send(b"".join(messages))
+        answer = kernel.recv(_LARGEST_ANSWER)
+        (code,) = _ERROR.unpack_from(answer, _HEADER.size)
+        if code != 0:
+            raise OSError(-code, f"table {name}: {os.strerror(-code)}")
+
+
+def _message(kind: int, flags: int, content: bytes) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(content), kind, flags, 0, 0) + content
+
+
+def _attribute(kind: int, value: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
 
 
 def _generation(kernel: socket.socket) -> int:

@@ -6,6 +6,7 @@ Only the edge (a command, the lab) turns them into an exception and an exit stat
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -55,12 +56,37 @@ class Diagnostic:
         return Severity.WARNING if self.code.number.startswith("W") else Severity.ERROR
 
 
+def printable(text: str) -> str:
+    """Return a text as any terminal may show it, in one line: what is not printable is escaped as in Python.
+
+    That is every control character, ESC and newlines among them, what changes the direction of writing, and the
+    surrogates that stand for bytes of file names which are not UTF-8.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
 def shown(text: str) -> str:
-    """Return a piece of an input as a message can show it: short, and without control characters."""
-    clipped = text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…"
-    if clipped.isprintable():
-        return clipped
-    return "".join(each if each.isprintable() else _escaped(each) for each in clipped)
+    """Return a piece of an input as a message can show it: short, and :func:`printable`."""
+    return printable(text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "…")
+
+
+def shell_word(text: str) -> str:
+    """Return a text as one word of a command line that a shell takes as it is meant, and a terminal may show.
+
+    What is not printable is written byte by byte in dollar-single-quotes (POSIX.1-2024, XCU 2.2.4).
+    """
+    if text.isprintable():
+        import shlex
+
+        return shlex.quote(text)
+    named = {"\\": "\\\\", "'": "\\'"}
+    escaped = (
+        named.get(each, each) if each.isprintable() else "".join(f"\\{byte:03o}" for byte in os.fsencode(each))
+        for each in text
+    )
+    return f"$'{''.join(escaped)}'"
 
 
 def counted(count: int, noun: str) -> str:

@@ -14,7 +14,8 @@ from farshore.conformance import check
 from farshore.conformance.check import Outcome
 from farshore.errors import EXIT_BAD_INPUT, UsageError
 from farshore.lab.execute import NotExecutableError, ProgramNotFoundError
-from farshore.lab.registry import Record, entry
+from farshore.lab.registry import claimed, entry
+from farshore.lab.record import Record
 from farshore.machine.world import start_time
 from lab_proof import disagreeing
 
@@ -42,11 +43,10 @@ def refused(*words: str) -> str:
 
 def remember(name: str, pid: int, started: int) -> Record:
     """Write the record of a lab whose first process this is."""
-    record = Record(name, pid, started, "lake", ARTICLE, "2026-01-02T03:04:05+00:00", NODES)
-    here = entry(name)
-    here.folder.mkdir(parents=True)
-    here.lock_path.touch()
-    here.write(record)
+    created = "2026-01-02T03:04:05+00:00"
+    record = Record(name, pid, started, os.geteuid(), "lake", ARTICLE, created, NODES, stays=True)
+    with claimed(name) as (here, _):
+        here.write(record)
     return record
 
 
@@ -85,9 +85,10 @@ def test_several_labs_need_a_name() -> None:
     assert refused("down") == "several labs exist; select one with --name: one, two"
 
 
-@pytest.mark.parametrize("name", ["../one", "/one", ".", "-x", "a/b", "a b", "x" * 41])
+@pytest.mark.parametrize("name", ["", "../one", "/one", ".", "-x", "a/b", "a b", "x" * 41])
 def test_a_name_that_no_lab_can_have(name: str, labs: Path) -> None:
-    assert refused("up", ARTICLE, f"--name={name}").startswith(f"invalid lab name {name!r}; use ")
+    for words in (("up", ARTICLE), ("apply", ARTICLE), ("status",), ("down",), ("exec", "customer-a/alice", "true")):
+        assert refused(words[0], f"--name={name}", *words[1:]).startswith(f"invalid lab name {name!r}; use ")
     assert not labs.exists()
 
 
@@ -97,8 +98,9 @@ def test_a_name_that_no_lab_can_have(name: str, labs: Path) -> None:
 def test_status_of_the_living_and_the_dead() -> None:
     alive("one")
     dead("two")
-    entry("three").folder.mkdir()
-    lines = run("status").stdout.splitlines()
+    with claimed("three"):
+        lines = run("status").stdout.splitlines()
+        told = {each["name"]: each["up"] for each in json.loads(run("status", "--json").stdout)["labs"]}
     assert lines == [
         f"one: up, design lake, intent {ARTICLE}, since 2026-01-02T03:04:05+00:00",
         *(f"  {node}" for node in NODES),
@@ -106,7 +108,6 @@ def test_status_of_the_living_and_the_dead() -> None:
         f"two: dead, design lake, intent {ARTICLE}, since 2026-01-02T03:04:05+00:00",
         *(f"  {node}" for node in NODES),
     ]
-    told = {each["name"]: each["up"] for each in json.loads(run("status", "--json").stdout)["labs"]}
     assert told == {"one": True, "two": False, "three": False}
 
 
@@ -160,7 +161,10 @@ def test_exec_needs_a_program() -> None:
 
 
 def test_exec_in_a_lab_that_is_still_being_made_or_was_never_finished() -> None:
-    entry("one").folder.mkdir(parents=True)
+    with claimed("one"):
+        assert "is not up; remove its remains" in refused("exec", "customer-a/alice", "true")
+    with entry("one").locked():
+        pass
     assert "is not up; remove its remains" in refused("exec", "customer-a/alice", "true")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from farshore.lab.registry import Record
+from farshore.lab.record import Record
 
 
 def inside(record: Record, node: str, *command: str) -> None:

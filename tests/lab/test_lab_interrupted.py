@@ -20,9 +20,11 @@ def test_a_broken_record_hides_no_other_lab_and_can_be_taken_down(labs: Path, co
     broken = labs / "broken"
     broken.mkdir(parents=True)
     (broken / "lab.json").write_text(content)
+    (broken / "lab.json").chmod(0o600)
     status = lab_life.run(labs, "lab", "status")
-    assert (status.returncode, status.stderr) == (0, "")
-    assert status.stdout.startswith("broken: not up")
+    assert (status.returncode, status.stdout) == (EXIT_MACHINE, "")
+    assert status.stderr.startswith(f"{broken}/lab.json is no record of a lab: ")
+    assert status.stderr.endswith("; remove it with: farshore lab down --name broken\n")
     assert lab_life.run(labs, "lab", "down").returncode == 0
     assert not labs.exists()
 

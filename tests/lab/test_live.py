@@ -24,7 +24,8 @@ from farshore.errors import MachineError, UsageError
 from farshore.fabric.model import Fabric, NodeKind
 from farshore.intent.model import Intent
 from farshore.lab import lifecycle
-from farshore.lab.registry import Record, only
+from farshore.lab.record import Record
+from farshore.lab.registry import only
 from farshore.pipeline.probes import probe
 from farshore.plan.model import Plan
 from farshore.port import Protocol

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from farshore.errors import MachineError, UsageError
-from farshore.lab import registry
-from farshore.lab.registry import Record, all_entries, claimed, only
+from farshore.lab.record import Record
+from farshore.lab.registry import all_entries, claimed, only
 from farshore.machine.world import start_time
+from farshore.private_files import PrivateFolder
 
-RECORD = Record("mine", 1, 2, "lake", "/intent.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice",))
+RECORD = Record("mine", 1, 2, os.geteuid(), "lake", "/intent.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice",))
 
 
 def test_a_record_comes_back_as_it_was(labs: Path) -> None:
@@ -78,8 +79,9 @@ def test_a_folder_that_is_none_is_not_used(labs: Path, tmp_path: Path) -> None:
     elsewhere.mkdir()
     labs.parent.mkdir(parents=True)
     labs.symlink_to(elsewhere)
-    with pytest.raises(MachineError, match="belongs to another user"), claimed("mine"):
+    with pytest.raises(MachineError, match="labs is a symbolic link of this user; set FARSHORE_LABS"), claimed("mine"):
         pass
+    assert list(elsewhere.iterdir()) == []
     shutil.rmtree(elsewhere)
     labs.unlink()
 
@@ -109,15 +111,15 @@ def test_a_process_with_a_difficult_name_has_its_time_too(tmp_path: Path) -> Non
 def test_a_lab_that_ends_at_the_same_moment_takes_no_folder_from_another(
     labs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make, removed = registry._make_private, []
+    really_open, removed = PrivateFolder.open, []
 
-    def make_and_lose(folder: Path) -> None:
-        make(folder)
-        if len(removed) < 3:
-            removed.append(folder)
-            shutil.rmtree(labs.parent if len(removed) == 1 else folder)
+    def lose_and_open(folder: PrivateFolder, name: str, flags: int) -> int:
+        if name == "lock" and len(removed) < 3:
+            removed.append(folder.path)
+            shutil.rmtree(labs.parent if len(removed) == 1 else folder.path)
+        return really_open(folder, name, flags)
 
-    monkeypatch.setattr(registry, "_make_private", make_and_lose)
+    monkeypatch.setattr(PrivateFolder, "open", lose_and_open)
     with claimed("mine") as (here, _):
         assert len(removed) == 3
         assert here.is_locked()
@@ -151,19 +153,28 @@ def test_a_folder_that_can_never_be_is_not_tried_for_ever(labs: Path, monkeypatc
 
 
 def test_erasing_leaves_a_folder_that_has_been_claimed_anew(labs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    unlink, unlinked = Path.unlink, []
+    really_remove, removed = PrivateFolder.remove, []
 
-    def unlink_and_claim(path: Path, missing_ok: bool = False) -> None:
-        unlink(path, missing_ok=missing_ok)
-        unlinked.append(path.name)
-        if path.name == "lock":
-            path.write_text("")  # of the next lab of this name
+    def remove_and_claim(folder: PrivateFolder, name: str) -> None:
+        really_remove(folder, name)
+        removed.append(name)
+        if name == "lock":
+            (folder.path / name).touch(mode=0o600)  # of the next lab of this name
 
     with claimed("mine") as (here, _):
         here.write(RECORD)
-        here.log_path.write_text("")
-        monkeypatch.setattr(Path, "unlink", unlink_and_claim)
-        here.erase()
+        os.close(here.open_log())
+        monkeypatch.setattr(PrivateFolder, "remove", remove_and_claim)
+        assert here.erase_locked() == ()
         monkeypatch.undo()
-    assert unlinked[-1] == "lock"
+    assert removed[-1] == "lock"
     assert [path.name for path in (labs / "mine").iterdir()] == ["lock"]
+
+
+def test_nothing_is_erased_while_another_command_holds_the_lock(labs: Path) -> None:
+    with claimed("mine") as (here, _):
+        here.write(RECORD)
+        assert here.erase() == ()
+        assert here.read() == RECORD
+    here.erase()
+    assert not labs.exists()

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from farshore.cli.command import BAD_INPUT, MACHINE, Group, design_option, intent_file, json_option
-from farshore.cli.console import BAD, diagnostics, output, progress, say
+from farshore.cli.command import BAD_INPUT, Group, MACHINE, design_option, intent_file, json_option
+from farshore.cli.console import BAD, complain, diagnostics, output, progress, say
 from farshore.cli.lab_apply import apply
 from farshore.conformance.check import Outcome, Result
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES, MachineError, UsageError
+from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, MachineError, UsageError
 from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
 
 if TYPE_CHECKING:
     from farshore.lab.reconcile import NodeState
-    from farshore.lab.registry import Record
+    from farshore.lab.record import Record
+    from farshore.lab.registry import LabEntry
 
 
 def _lab_names(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -89,7 +90,7 @@ def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str,
     built = read_runnable(file, design)
     own = frozenset(names.service(find(built.intent.provider.services, each, "service").name) for each in own_servers)
     with progress() as reporter:
-        record = lifecycle.up(name or DEFAULT_NAME, file, built.fabric, reporter, own_servers=own)
+        record = lifecycle.up(DEFAULT_NAME if name is None else name, file, built.fabric, reporter, own_servers=own)
     named = "" if len(list(all_entries())) == 1 else f"--name {record.name} "
     tried = f"farshore lab exec {named}{record.nodes[0]} -- ip route"
     say(output(), f"lab {record.name} is up: {len(record.nodes)} nodes; try: {tried}", indent=2)
@@ -165,7 +166,7 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
 
 @lab.command(
     examples=("farshore lab status", "farshore lab status --json | jq '.labs[].name'"),
-    statuses={EXIT_YES: "listed", **BAD_INPUT},
+    statuses={EXIT_YES: "listed", **BAD_INPUT, EXIT_MACHINE: "the record of a lab, or the folder of labs, is invalid"},
 )
 @_name
 @_json
@@ -174,14 +175,17 @@ def status(name: str | None, *, as_json: bool) -> None:
 
     A node is right, or it differs from what the lab's intent says, or it is changing, while lab apply is at work.
     """
-    from farshore.lab.registry import all_entries, only
+    from farshore.lab.registry import all_entries, clear_remains, only
 
+    if name is None:
+        clear_remains()
     entries = all_entries() if name is None else (only(name),)
-    found = [(here, here.read()) for here in entries]
+    found = [(here, *_read(here)) for here in entries]
     if as_json:
         labs = [
             {
                 **(asdict(record) if record else {"name": here.name}),
+                **({"invalid": invalid} if invalid else {}),
                 "up": record is not None and record.is_up,
                 "states": {
                     each.node: {
@@ -192,32 +196,43 @@ def status(name: str | None, *, as_json: bool) -> None:
                     for each in _states(record)
                 },
             }
-            for here, record in found
+            for here, record, invalid in found
         ]
         click.echo(json.dumps({"labs": labs}, indent=2))
-        return
+    else:
+        for here, record, invalid in found:
+            if not invalid:
+                _show_status(here, record)
+        if not found:
+            say(output(), "no lab is up")
+    complain(invalid for _, _, invalid in found if invalid)
+    raise SystemExit(EXIT_MACHINE if any(invalid for _, _, invalid in found) else EXIT_YES)
+
+
+def _read(here: LabEntry) -> tuple[Record | None, str]:
+    """Return the record of a lab, or why it is invalid."""
+    try:
+        return here.read(), ""
+    except MachineError as error:
+        return None, str(error)
+
+
+def _show_status(here: LabEntry, record: Record | None) -> None:
     console = output()
-    for here, record in found:
-        if record is None:
-            say(
-                console,
-                f"{here.name}: not up; remove its remains with: farshore lab down --name {here.name}",
-                indent=2,
-            )
-            continue
-        state = "up" if record.is_up else "dead"
-        say(
-            console,
-            f"{record.name}: {state}, design {record.design}, intent {record.intent}, since {record.created}",
-            indent=2,
-        )
-        states = _states(record)
-        for each in states:
-            say(console, str(each), BAD if each.changes else "", lead="  ", indent=4)
-        for node in () if states else record.nodes:
-            say(console, node, lead="  ")
-    if not found:
-        say(console, "no lab is up")
+    if record is None:
+        say(console, f"{here.name}: not up; remove its remains with: farshore lab down --name {here.name}", indent=2)
+        return
+    state = "up" if record.is_up else "dead"
+    say(
+        console,
+        f"{record.name}: {state}, design {record.design}, intent {record.intent}, since {record.created}",
+        indent=2,
+    )
+    states = _states(record)
+    for each in states:
+        say(console, str(each), BAD if each.changes else "", lead="  ", indent=4)
+    for node in () if states else record.nodes:
+        say(console, node, lead="  ")
 
 
 def _states(record: Record | None) -> tuple[NodeState, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from farshore.conformance.live import Live, LiveStep, live
 from farshore.errors import UsageError
 from farshore.fabric.model import Fabric
 from farshore.lab.lifecycle import passing
-from farshore.lab.registry import LabEntry, Record, all_entries, only
+from farshore.lab.record import Record
+from farshore.lab.registry import LabEntry, RecordError, all_entries, only
 from farshore.port import Protocol
 from farshore.semantics.profile import Profile
 from farshore.traffic.injection import Form, observing
@@ -63,7 +64,12 @@ def _named(name: str, file: Path, fabric: Fabric) -> Record:
 
 
 def _only_fitting(file: Path, fabric: Fabric) -> Record | None:
-    records = [record for record in map(_up, all_entries()) if record is not None and _fits(record, file, fabric)]
+    records = []
+    for here in all_entries():
+        with suppress(RecordError):  # which is no concern of this walk; farshore lab status tells it
+            record = _up(here)
+            if record is not None and _fits(record, file, fabric):
+                records.append(record)
     return records[0] if len(records) == 1 else None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from farshore.errors import MachineError, UsageError
-from farshore.lab.registry import Record
+from farshore.lab.record import Record
 from farshore.lookup import near
 from farshore.machine import namespace
 from farshore.machine.namespace import namespace_name

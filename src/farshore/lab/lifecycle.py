@@ -7,11 +7,13 @@ import datetime
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from farshore.errors import FarshoreError, MachineError
-from farshore.lab.registry import LabEntry, Record, claimed
+from farshore.lab.record import Record
+from farshore.lab.registry import LabEntry, claimed, clear_remains
 from farshore.reporter import SILENT, Reporter
 
 if TYPE_CHECKING:  # to take a lab down needs none of these
@@ -91,14 +93,18 @@ def _lab(
         process.program()
     job = Job(name, fabric, read_keys(fabric, intent), own_servers)
     with claimed(name) as (entry, lock), contextlib.ExitStack() as leftovers, contextlib.ExitStack() as life:
-        leftovers.callback(entry.erase)
+        leftovers.callback(entry.erase_locked)
         try:
-            log = life.enter_context(entry.log_path.open("ab"))
-            world, first = life.enter_context(creating(log.fileno(), (lock,), lab_init, job))
+            log = entry.open_log()
+            life.callback(os.close, log)
+            world, first = life.enter_context(creating(log, (lock,), lab_init, job))
             record = _recorded(entry, world, fabric, intent)
             _build(first, reporter)
             if stays:
                 first.detach()
+                # Who is killed before this is written leaves a lab that lives all the same.
+                record = replace(record, stays=True)
+                entry.write(record)
                 leftovers.pop_all()
         except ChildEndedError as error:
             raise _ended(entry) from error
@@ -111,7 +117,7 @@ def _recorded(entry: LabEntry, world: World, fabric: Fabric, intent: Path) -> Re
     """Write the record of a lab and return it."""
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     where, nodes = str(intent.resolve()), tuple(fabric.nodes)
-    record = Record(entry.name, world.pid, world.started, fabric.design, where, created, nodes)
+    record = Record(entry.name, world.pid, world.started, os.geteuid(), fabric.design, where, created, nodes)
     entry.write(record)
     return record
 
@@ -128,7 +134,7 @@ def _build(first: Child[Progress | None, Begin, None], reporter: Reporter) -> No
 
 def _ended(entry: LabEntry) -> MachineError:
     try:
-        lines = entry.log_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = entry.log_lines()
     except FileNotFoundError:
         return MachineError(f"lab {entry.name!r} was taken down while it was being built")
     end_of_log = ": " + " / ".join(lines[-_LOG_TAIL:]) if lines else ""
@@ -136,18 +142,22 @@ def _ended(entry: LabEntry) -> MachineError:
 
 
 def down(entry: LabEntry) -> None:
-    """Take a lab down, whatever state it is in. Raises MachineError where its processes do not end."""
+    """Take a lab down, whatever state it is in.
+
+    Raises MachineError where its processes do not end, or its folder holds what is not the lab's.
+    """
     deadline = time.monotonic() + _DOWN_SECONDS
-    # A lab that is only being built has no record yet, and one whose command was killed ends by itself.
-    while entry.is_locked() or not _is_gone(entry):
-        _is_gone(entry)
+    # A lab that is only being built may have no record yet, and one whose command was killed ends by itself.
+    while (world := entry.living_world()) is not None or entry.is_locked():
+        if world is not None:
+            # It gives up its files, the lock among them, a moment before it has ended.
+            world.wait(max(deadline - time.monotonic(), _POLL), kill=True)
         if time.monotonic() > deadline:
             raise MachineError(f"lab {entry.name!r} does not end within {_DOWN_SECONDS:.0f} s; see {entry.log_path}")
         time.sleep(_POLL)
-    entry.erase()
-
-
-def _is_gone(entry: LabEntry) -> bool:
-    """Kill a lab's first process and wait for its end. It gives up its files, the lock among them, a moment earlier."""
-    record = entry.read()
-    return record is None or record.world.wait(_DOWN_SECONDS, kill=True)
+    if others := entry.erase():
+        raise MachineError(
+            f"lab {entry.name!r} is down, but {entry.folder} holds what is not the lab's: {', '.join(others)}; "
+            f"move it elsewhere, then run: farshore lab down --name {entry.name}"
+        )
+    clear_remains()

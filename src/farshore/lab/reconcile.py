@@ -23,7 +23,8 @@ from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, read_keys
-from farshore.lab.registry import LabEntry, Record
+from farshore.lab.record import Record
+from farshore.lab.registry import LabEntry
 from farshore.machine.cycle import NodeStatus, RoundResult, State, ended
 from farshore.machine.inside import Channel, Child, call, running
 from farshore.reporter import SILENT, Reporter

@@ -42,15 +42,27 @@ class World:
         started: when that process started, in clock ticks since boot: it tells the process from a later one with
             the same number.
         gone: what to say where the process has ended.
+        uid: the user that it belongs to, None where that is not compared.
     """
 
     pid: int
     started: int
     gone: str
+    uid: int | None = None
 
     def is_alive(self) -> bool:
         """Return whether the first process lives."""
-        return start_time(self.pid) == self.started
+        return start_time(self.pid) == self.started and self.uid in (None, _owner(self.pid))
+
+    def holds(self, file: os.stat_result) -> bool:
+        """Return whether the first process has a file open, or ends just now, and so has closed it.
+
+        False also where this process is not the first of its process namespace.
+        """
+        if not self.is_alive() or not _is_first(self.pid):
+            return False
+        ends = _status_line(self.pid, "FDSize:") == ["0"]
+        return ends or _identity(file) in _open_files(self.pid)
 
     def wait(self, seconds: float, *, kill: bool) -> bool:
         """Wait for the first process to end, which it does after all others, and return whether it has ended.
@@ -160,6 +172,53 @@ def start_time(pid: int) -> int | None:
     fields = text.rpartition(")")[2].split()
     zombie = fields[0] == "Z"
     return None if zombie else int(fields[19])
+
+
+def find_holding(file: os.stat_result, gone: str) -> World | None:
+    """Return the world of this user whose first process has a file open, None where there is none.
+
+    ``gone`` is what to say when it has ended.
+    """
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (pid := int(entry.name)) != os.getpid() and _owner(pid) == os.geteuid():
+            started = start_time(pid)
+            if started is not None and _is_first(pid) and _identity(file) in _open_files(pid):
+                return World(pid, started, gone, os.geteuid())
+    return None
+
+
+def _owner(pid: int) -> int | None:
+    """Return the user that a process belongs to, None where there is no such process."""
+    words = _status_line(pid, "Uid:")
+    return int(words[1]) if words else None  # real, effective, saved, of the file system
+
+
+def _is_first(pid: int) -> bool:
+    """Return whether a process is the first of a process namespace below this one."""
+    numbers = _status_line(pid, "NSpid:")
+    return len(numbers) > 1 and numbers[-1] == "1"
+
+
+def _status_line(pid: int, key: str) -> list[str]:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+    return next((line.split()[1:] for line in text.splitlines() if line.startswith(key)), [])
+
+
+def _open_files(pid: int) -> set[tuple[int, int]]:
+    """Return the identities of the files that a process has open; none where they are not for us to see."""
+    found = set()
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
+        for each in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.add(_identity(each.stat()))
+    return found
+
+
+def _identity(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 # --- making one ------------------------------------------------------------------------------------

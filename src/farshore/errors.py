@@ -46,9 +46,9 @@ class Diagnostic:
     fix: str
 
     def __str__(self) -> str:
-        """Return ``file:line:column: error E0123: problem; fix``."""
+        """Return ``file:line:column: error E0123: problem; fix``, in one line that any terminal may show."""
         line, column = self.position.line, self.position.column
-        return f"{self.file}:{line}:{column}: {self.severity} {self.code}: {self.problem}; {self.fix}"
+        return printable(f"{self.file}:{line}:{column}: {self.severity} {self.code}: {self.problem}; {self.fix}")
 
     @property
     def severity(self) -> Severity:

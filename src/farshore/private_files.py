@@ -22,6 +22,7 @@ _EXAMINED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _WRITABLE_BY_OTHERS, _OPEN_TO_OTHERS = 0o022, 0o077
+_STAYS = (errno.ENOTEMPTY, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS)
 _MOST_LINKS = 40  # MAXSYMLINKS of Linux
 
 
@@ -58,7 +59,7 @@ class PrivateFolder:
 
     def read(self, name: str, longest: int) -> bytes:
         """Return what a file holds, up to one byte more than ``longest``. Raises as :meth:`open`."""
-        with open(self.open(name, os.O_RDONLY), "rb") as file:
+        with open(self.open(name, os.O_RDONLY), "rb") as file:  # noqa: PTH123 - pathlib cannot open a descriptor
             content: bytes = file.read(longest + 1) or b""  # None of what would make its reader wait
         return content
 
@@ -142,8 +143,8 @@ def remove_folders(path: Path, own: int, fix: str, levels: int) -> None:
             try:
                 os.rmdir(gone.name, dir_fd=parent)
             except OSError as error:
-                # Not empty; or, in a folder such as /run, above ours, no more ours to remove.
-                if error.errno in (errno.ENOTEMPTY, errno.EACCES, errno.EPERM, errno.EBUSY, errno.EROFS):
+                # Not empty; exchanged; or in a folder of others, such as /run, in which nothing is for us to remove.
+                if error.errno in _STAYS:
                     return
                 raise
             finally:

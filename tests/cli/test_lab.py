@@ -14,8 +14,8 @@ from farshore.conformance import check
 from farshore.conformance.check import Outcome
 from farshore.errors import EXIT_BAD_INPUT, UsageError
 from farshore.lab.execute import NotExecutableError, ProgramNotFoundError
-from farshore.lab.registry import claimed, entry
 from farshore.lab.record import Record
+from farshore.lab.registry import claimed, entry
 from farshore.machine.world import start_time
 from lab_proof import disagreeing
 

@@ -13,7 +13,7 @@ import pytest
 from lab_life import LACKING, until
 
 from farshore.errors import EXIT_MACHINE
-from farshore.lab.registry import FOLDER_VARIABLE, entry
+from farshore.lab.registry import FOLDER_VARIABLE, clear_remains, entry
 
 pytestmark = pytest.mark.kernel
 
@@ -102,5 +102,5 @@ def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> No
             pytest.skip(running.stderr.read())
         running.kill()
     assert until(lambda: lab_life.processes(labs) == [])
-    lab_life.down(name)
+    assert lab_life.run(labs, "lab", "status").stdout == "no lab is up\n"  # it clears away what is left
     assert not labs.exists()

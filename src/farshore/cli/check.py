@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.command import Command, complain, intent_file, json_option
+from farshore.cli.command import Command, complain, intent_file, json_option, print_document
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     checked = read_checked(file)
     diagnostics, good = checked.diagnostics, not checked.errors
     if as_json:
-        click.echo(json.dumps({"ok": good, "diagnostics": [_entry(each) for each in diagnostics]}, indent=2))
+        print_document({"ok": good, "diagnostics": [_entry(each) for each in diagnostics]})
     else:
         complain(map(str, shortened(diagnostics)))
         if good and checked.intent is not None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from farshore.errors import EXIT_BAD_INPUT, EXIT_MACHINE
+from farshore.errors import EXIT_BAD_INPUT, EXIT_MACHINE, printable
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -130,16 +130,35 @@ def write_examples(formatter: click.HelpFormatter, examples: tuple[str, ...], st
 
 
 def complain(messages: Iterable[str]) -> None:
-    """Print errors and warnings on stderr: a line each or, in a terminal, folded to its width."""
+    """Print errors and warnings on stderr: a line each or, in a terminal, folded to its width.
+
+    What they quote of files and of the command line is shown as :func:`printable` has it.
+    """
     plain = sys.stderr.encoding.lower() == "utf-8" and not sys.stderr.isatty() and _FORCED.isdisjoint(os.environ)
     if plain:
         # What a program reads needs no console, which takes longer to load than most commands take to run.
         for message in messages:
-            click.echo(message, err=True)
+            click.echo(printable(message), err=True)
         return
     from farshore.cli import console
 
     console.complain(messages)
+
+
+# --- documents ---------------------------------------------------------------------------------------
+
+
+def print_document(value: object) -> None:
+    """Print a value as JSON, for programs, which read it as it is; a terminal is shown no control character of it."""
+    import json
+
+    # Where the output's encoding lacks a character, only its escape keeps it.
+    text = json.dumps(value, indent=2, ensure_ascii=sys.stdout.encoding.lower() != "utf-8")
+    if not text.replace("\n", "").isprintable():
+        # Outside of strings JSON holds nothing but ASCII.
+        text = "".join(each if each.isprintable() or each == "\n" else json.dumps(each)[1:-1] for each in text)
+        text = text.replace("\x7f", "\\u007f")
+    click.echo(text)
 
 
 # --- shared arguments and options --------------------------------------------------------------------

@@ -6,12 +6,13 @@ In a terminal lines are folded to its width; in a pipe a record is one line, how
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -19,6 +20,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 from rich.text import Text
 
+from farshore.errors import printable
 from farshore.realm import Realm, RealmKind
 from farshore.reporter import Reporter
 
@@ -87,8 +89,8 @@ def say(
     ``fold`` tells whether lines are folded to the console's width, None leaves that to whether it is a terminal;
     ``widest`` is a width that is not exceeded then, however wide the console.
     """
-    whole = text if isinstance(text, Text) else Text(text, style)
-    first = lead if isinstance(lead, Text) else Text(lead)
+    whole = _safe(text if isinstance(text, Text) else Text(text, style))
+    first = _safe(lead if isinstance(lead, Text) else Text(lead))
     margin = cell_len(first.plain) if indent is None else indent
     folded = console.is_terminal if fold is None else fold
     width = min(console.width, widest or console.width) - margin
@@ -113,8 +115,19 @@ def wrapped(text: Text, width: int) -> list[Text]:
     return lines
 
 
+def _safe(text: Text) -> Text:
+    """Return a text as :func:`printable` has it, with the styles of its characters."""
+    if text.plain.isprintable():
+        return text
+    characters = text.divide(range(1, len(text)))
+    return Text("").join(
+        each if each.plain.isprintable() else Text(printable(each.plain), each.style) for each in characters
+    )
+
+
 def spelled(console: Console, text: Text) -> Text:
-    """Return a text in characters that the console has."""
+    """Return a text in characters that the console has, none of which controls it."""
+    text = _safe(text)
     if console.options.ascii_only:
         return Text(text.plain.translate(_SIGNS_IN_ASCII), text.style, spans=text.spans)
     return text
@@ -125,6 +138,18 @@ def complain(messages: Iterable[str]) -> None:
     console = diagnostics()
     for message in messages:
         say(console, message, indent=_CONTINUED)
+
+
+class LogFormatter(logging.Formatter):
+    """Formats log messages as any terminal may show them, each in one line; tracebacks keep theirs."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
+        """Return the line of a record."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - likewise
+        """Return a traceback."""
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
 
 
 # --- realms ------------------------------------------------------------------------------------------
@@ -155,7 +180,7 @@ Row = tuple[Cell, ...]
 
 def cell(text: str, style: str = "") -> Cell:
     """Return a cell of one style. Cells can be added together; that of an empty text is empty."""
-    return (Segment(text, Style.parse(style) if style else None),) if text else ()
+    return (Segment(printable(text), Style.parse(style) if style else None),) if text else ()
 
 
 def table(console: Console, headings: Sequence[str], rows: Sequence[Row]) -> None:
@@ -224,7 +249,7 @@ class _Bar(Reporter):
 
     def advanced(self, done: int, total: int, item: str = "") -> None:
         if self._task is not None:
-            self._progress.update(self._task, completed=done, total=total, description=item)
+            self._progress.update(self._task, completed=done, total=total, description=printable(item))
             if time.monotonic() >= self._due:
                 self._due = time.monotonic() + _REDRAWN_EVERY
                 self._progress.refresh()
@@ -242,11 +267,11 @@ def progress() -> Iterator[Reporter]:
 
     console = diagnostics()
     columns = (
-        TextColumn("{task.fields[work]}"),
+        TextColumn("{task.fields[work]}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
     )
     # A dumb terminal cannot take back what a bar has drawn.
     silent = not console.is_interactive

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from farshore.cli.command import BAD_INPUT, Command, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, Command, intent_file, json_option, print_document
 from farshore.cli.console import cell, progress
 from farshore.errors import EXIT_YES
 
@@ -37,7 +36,7 @@ def designs(file: Path, *, as_json: bool) -> None:
     with progress() as reporter:
         summaries = stages.compare(planned, reporter)
     if as_json:
-        click.echo(json.dumps({"designs": [_document(each) for each in summaries]}, indent=2))
+        print_document({"designs": [_document(each) for each in summaries]})
         return
     console = output()
     for headings, *rows in ([_COLUMNS, *map(_row, summaries)], _who_reaches_what(summaries)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES, UsageError
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError, shell_word
 from farshore.lookup import find
 
 if TYPE_CHECKING:
@@ -61,11 +60,11 @@ def diff(context: click.Context, *, old: Path, new: Path, only: str | None, desi
         find({**before.built.plan.tenants, **after.built.plan.tenants}, only, "tenant")
     result = DiffResult(stages.difference(before, after), before.proof.results, after.proof.results, only)
     if as_json:
-        click.echo(json.dumps(document(result), indent=2, ensure_ascii=False))
+        print_document(document(result))
     else:
         from farshore.cli.console import output
 
-        show(output(), result, str(new) if design is None else f"{new} --design {design}")
+        show(output(), result, shell_word(str(new)) if design is None else f"{shell_word(str(new))} --design {design}")
     context.exit(EXIT_YES if result.good else EXIT_NO)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import inspect
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from farshore import __version__
-from farshore.cli.command import BAD_INPUT, Command
+from farshore.cli.command import BAD_INPUT, Command, print_document
 from farshore.errors import EXIT_YES, UsageError
 from farshore.lookup import find
 
@@ -39,7 +38,7 @@ def schema() -> None:
     """
     from farshore.intent.read.schema_models import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    print_document(json_schema())
 
 
 @click.command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.text import Text
 
-from farshore.cli.command import BAD_INPUT, Group, MACHINE, design_option, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, MACHINE, Group, design_option, intent_file, json_option, print_document
 from farshore.cli.console import BAD, complain, diagnostics, output, progress, say
 from farshore.cli.lab_apply import apply
 from farshore.conformance.check import Outcome, Result
@@ -198,7 +197,7 @@ def status(name: str | None, *, as_json: bool) -> None:
             }
             for here, record, invalid in found
         ]
-        click.echo(json.dumps({"labs": labs}, indent=2))
+        print_document({"labs": labs})
     else:
         for here, record, invalid in found:
             if not invalid:
@@ -266,7 +265,7 @@ def down(name: str | None) -> None:
 def print_json(results: Sequence[Result]) -> None:
     """Print the results for programs."""
     checks = [{"name": r.name, "expected": r.expected, "observed": r.observed, "ok": r.ok} for r in results]
-    click.echo(json.dumps({"ok": all(result.ok for result in results), "checks": checks}, indent=2))
+    print_document({"ok": all(result.ok for result in results), "checks": checks})
 
 
 def print_text(results: Sequence[Result], *, show_all: bool) -> None:

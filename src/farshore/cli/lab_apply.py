@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option
+from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import output, progress, say
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES
@@ -60,7 +59,7 @@ def apply(file: Path, design: str | None, name: str | None, *, dry_run: bool, as
             with progress() as reporter:
                 pending.carry_out(reporter)
     if as_json:
-        click.echo(json.dumps(document(changes, entry.name, dry_run=dry_run), indent=2))
+        print_document(document(changes, entry.name, dry_run=dry_run))
     elif changes and not dry_run:
         say(output(), f"lab {entry.name} is as {file} says")
     raise SystemExit(EXIT_NO if dry_run and changes else EXIT_YES)

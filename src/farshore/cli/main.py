@@ -8,13 +8,14 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
 
 from farshore import __version__
 from farshore.cli.command import BAD_INPUT, MACHINE, Group, complain
-from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, FarshoreError
+from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, BadInputError, FarshoreError, printable
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -111,8 +112,11 @@ def cli(log: str | None) -> None:
     if log is not None:
         import logging
 
-        form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-        logging.basicConfig(stream=sys.stderr, level=log.upper(), format=form)
+        from farshore.cli.console import LogFormatter
+
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        logging.basicConfig(level=log.upper(), handlers=[handler])
         logging.getLogger("farshore.cli").debug("farshore %s, Python %s", __version__, sys.version.split()[0])
 
 
@@ -189,17 +193,24 @@ def _status(arguments: list[str]) -> int:
         return _SIGNALLED + (ended.number if isinstance(ended, EndedError) else signal.SIGINT)
     except click.ClickException as error:
         with contextlib.suppress(OSError):
-            error.show()
+            _show(error)
         return error.exit_code
     except FarshoreError as error:
-        _print(str(error))
+        _print(map(str, error.diagnostics) if isinstance(error, BadInputError) else [str(error)])
         return error.exit_status
     except BrokenPipeError:
         return EXIT_YES  # the reader of our output has gone, as in "farshore plan FILE | head": no error
     except OSError as error:
-        _print(f"system error: {error}")
+        _print([f"system error: {error}"])
         return EXIT_MACHINE
     return status
+
+
+def _show(error: click.ClickException) -> None:
+    """Show an error of click's own, whose message quotes the command line."""
+    shown, message = io.StringIO(), error.format_message()
+    error.show(shown)
+    click.echo(shown.getvalue().replace(message, printable(message)), err=True, nl=False)
 
 
 def _invoked(arguments: list[str]) -> int:
@@ -211,6 +222,6 @@ def _invoked(arguments: list[str]) -> int:
     return EXIT_YES
 
 
-def _print(message: str) -> None:
+def _print(messages: Iterable[str]) -> None:
     with contextlib.suppress(OSError):  # nobody can be told
-        complain(message.splitlines())
+        complain(messages)

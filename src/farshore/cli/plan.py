@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.text import Text
 
-from farshore.cli.command import Command, intent_file, json_option
+from farshore.cli.command import Command, intent_file, json_option, print_document
 from farshore.cli.console import LAKE_STYLE, PROVIDER_STYLE, TENANT_STYLES, Cell, Row, cell, output, table
 from farshore.cli.inputs import read_planned
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES
@@ -46,7 +45,7 @@ def plan(file: Path, as_json: bool) -> None:
 
 def _show(intent: Intent, planned: Plan, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(document(intent, planned), indent=2, ensure_ascii=False))
+        print_document(document(intent, planned))
         return
     console = output()
     console.print(Text.assemble("lake ", (str(planned.lake.network), LAKE_STYLE)))

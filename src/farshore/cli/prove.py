@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option, profile_option
+from farshore.cli.command import (
+    BAD_INPUT,
+    Command,
+    design_option,
+    intent_file,
+    json_option,
+    print_document,
+    profile_option,
+)
 from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
 from farshore.errors import EXIT_NO, EXIT_YES, counted
@@ -61,7 +68,7 @@ def prove(context: click.Context, *, file: Path, design: str | None, profile: st
         kept_for_good()
     name, results, shown = built.fabric.design, proven.proof.results, proven.counterexamples
     if as_json:
-        click.echo(json.dumps(document(name, results, shown), indent=2, ensure_ascii=False))
+        print_document(document(name, results, shown))
     else:
         from farshore.cli.console import output
 

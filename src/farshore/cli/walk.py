@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -14,6 +13,7 @@ from farshore.cli.command import (
     design_option,
     intent_file,
     json_option,
+    print_document,
     profile_option,
 )
 from farshore.design.catalogue import DESIGNS
@@ -114,7 +114,7 @@ def walk(
         from farshore.walk.tell.summary import document
 
         both = document(walked) | ({"live": walk_live.document(came)} if live else {})
-        click.echo(json.dumps(both, indent=2, ensure_ascii=False))
+        print_document(both)
     elif not only_drawn:
         from farshore.cli.console import output
         from farshore.cli.walk_text import show

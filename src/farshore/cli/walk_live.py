@@ -14,7 +14,7 @@ from rich.console import Console
 
 from farshore.cli.console import BAD, GOOD, cell, progress, say, table
 from farshore.conformance.live import Live, LiveStep, live
-from farshore.errors import UsageError
+from farshore.errors import UsageError, shell_word
 from farshore.fabric.model import Fabric
 from farshore.lab.lifecycle import passing
 from farshore.lab.record import Record
@@ -54,7 +54,8 @@ def _lab(up: Record | None, file: Path, fabric: Fabric) -> Iterator[Record]:
 def _named(name: str, file: Path, fabric: Fabric) -> Record:
     record = _up(only(name))
     if record is None:
-        raise UsageError(f"lab {name!r} is not up; create it with: farshore lab up {file} --name {name}")
+        fix = f"create it with: farshore lab up {shell_word(str(file))} --name {name}"
+        raise UsageError(f"lab {name!r} is not up; {fix}")
     if not _fits(record, file, fabric):
         raise UsageError(
             f"lab {name!r} has design {record.design} of {record.intent}, not {fabric.design} of {file} in its present "

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from farshore.errors import MachineError, UsageError
+from farshore.errors import MachineError, UsageError, shell_word
 from farshore.lab.record import Record
 from farshore.lookup import near
 from farshore.machine import namespace
@@ -69,7 +69,7 @@ def _unusable(program: str) -> UsageError:
         return ProgramNotFoundError(f"{program}: this program is not installed on this machine")
     if path.is_dir():
         return NotExecutableError(f"{program}: this is a directory; name a program")
-    return NotExecutableError(f"{program}: this file is not executable; run: chmod +x {shlex.quote(program)}")
+    return NotExecutableError(f"{program}: this file is not executable; run: chmod +x {shell_word(program)}")
 
 
 def hostname(node: str) -> str:

@@ -26,6 +26,7 @@ from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.machine.cycle import NEVER, Status
 from farshore.machine.inside import Channel
+from farshore.private_files import read_secret
 from farshore.reporter import Reporter
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 # Below the lab's own /run, which only its own processes see.
 _PROXY_FOLDER = Path("/run/farshore")
 SOCKET = _PROXY_FOLDER / "lab" / "socket"
-_SHORTEST_KEY = 16  # bytes: half of what HMAC-SHA256 makes good use of
+# In bytes: from half of what HMAC-SHA256 makes good use of to what surely fits into a variable of the environment.
+_KEY_SIZES = range(16, 4096 + 1)
 
 _logger = logging.getLogger(__name__)
 
@@ -228,22 +230,12 @@ def caller_identities(fabric: Fabric) -> Mapping[NodeName, CallerIdentity]:
 def read_keys(fabric: Fabric, intent: Path) -> Mapping[NodeName, bytes]:
     """Read the keys that a fabric needs; their files are named relative to the intent's.
 
-    Raises MachineError where one cannot be read, or is too short to be a secret.
+    Raises MachineError where one cannot be read, is not of a secret's size, or is open to other users.
     """
     found = {}
     for node, identity in caller_identities(fabric).items():
         if isinstance(identity, SignedHeader):
-            path = intent.parent / identity.key_file
-            fix = f"make one: (umask 077; head -c 32 /dev/urandom > {path})"
-            try:
-                key = path.read_bytes()
-            except OSError as error:
-                raise MachineError(f"the key of {node}, {path}, cannot be read ({error.strerror}); {fix}") from error
-            if len(key) < _SHORTEST_KEY:
-                raise MachineError(
-                    f"the key of {node}, {path}, has {len(key)} bytes of at least {_SHORTEST_KEY}; {fix}"
-                )
-            found[node] = key
+            found[node] = read_secret(intent.parent / identity.key_file, f"the key of {node}", _KEY_SIZES)
     return found
 
 

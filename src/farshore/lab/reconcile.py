@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from farshore.engine.haproxy import process
 from farshore.engine.nftables import nft
-from farshore.errors import MachineError
+from farshore.errors import MachineError, shell_word
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, read_keys
@@ -99,9 +99,8 @@ def compared(entry: LabEntry, intent: Path, fabric: Fabric) -> Iterator[Pending]
         process.program()
     record = entry.read()
     if record is None or not record.is_up:
-        raise MachineError(
-            f"lab {entry.name!r} is down; bring it up with: farshore lab up {intent} --name {entry.name}"
-        )
+        fix = f"bring it up with: farshore lab up {shell_word(str(intent))} --name {entry.name}"
+        raise MachineError(f"lab {entry.name!r} is down; {fix}")
     job = Job(entry.name, fabric, read_keys(fabric, intent))
     renewed = replace(record, design=fabric.design, intent=str(intent.resolve()), nodes=tuple(fabric.nodes))
     with running(record.world, apply_inside, job) as child:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from farshore.cli.command import BAD_INPUT, MACHINE, Command, json_option
+from farshore.cli.command import BAD_INPUT, MACHINE, Command, json_option, print_document
 from farshore.cli.console import output, progress
 from farshore.errors import EXIT_NO, EXIT_YES
 
@@ -42,7 +41,7 @@ def demo(*, as_json: bool) -> None:
     case = read_case()
     if as_json:
         findings = _try(case)
-        click.echo(json.dumps(report(case, findings), indent=2))
+        print_document(report(case, findings))
     else:
         findings = _tell(case)
     raise SystemExit(EXIT_NO if findings.differences(case) else EXIT_YES)

@@ -122,7 +122,8 @@ class Appliance:
                 command, capture_output=True, text=True, timeout=_CHECK_SECONDS, env=_environment(keys), check=False
             )
         if done.returncode != 0:
-            raise MachineError(f"HAProxy rejects its configuration: {done.stderr.strip() or done.stdout.strip()}")
+            why = (done.stderr.strip() or done.stdout.strip()).splitlines()
+            raise MachineError(f"HAProxy rejects its configuration: {' / '.join(why)}")
         return tried
 
     def _start(self, path: Path, where: str, keys: Mapping[str, str]) -> None:

@@ -188,5 +188,5 @@ def _run(arguments: list[str], text: str | None) -> str:
     if done.returncode != 0 and _TOO_LONG in done.stderr:
         raise _MessageTooLongError(done.stderr.strip())
     if done.returncode != 0:
-        raise MachineError(f"nft {' '.join(arguments)}: {done.stderr.strip()}")
+        raise MachineError(f"nft {' '.join(arguments)}: {' / '.join(done.stderr.strip().splitlines())}")
     return done.stdout

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from html import escape
+from html import escape as escape_markup
 from textwrap import wrap
+
+from farshore.errors import printable
 
 SANS = "Helvetica, Arial, 'DejaVu Sans', sans-serif"
 MONO = "Menlo, Consolas, 'DejaVu Sans Mono', monospace"
@@ -14,6 +16,11 @@ _BOLD_WIDTH = 0.66
 _MONO_WIDTH = 0.605
 
 Attribute = str | float
+
+
+def escape(text: str) -> str:
+    """Return a text as XML may contain it, which knows no control characters, not even escaped ones."""
+    return escape_markup(printable(text))
 
 
 def element(name: str, content: str = "", /, **attributes: Attribute) -> str:

@@ -68,6 +68,7 @@ class DiagnosticCode(Enum):
     UNSUITABLE_DESIGN = "E0222", "A design is not available at this key."
     BAD_PROXY_PROTOCOL = "E0223", "A version of the PROXY protocol cannot name the tenant."
     CONFLICTING_KEYS = "E0224", "Two keys exclude each other."
+    BAD_KEY_FILE = "E0225", "A value cannot be the path of a key file."
 
     OVERLAPPING_NETWORKS = "E0301", "Two networks of one realm overlap."
     LAKE_OVERLAP = "E0302", "The lake overlaps addresses that are in use."

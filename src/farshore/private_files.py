@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from farshore.errors import MachineError, shell_word
+from farshore.errors import MachineError, counted, shell_word
 
 _EXAMINED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -179,7 +179,8 @@ def read_secret(path: Path, what: str, sizes: range) -> bytes:
         raise MachineError(f"{what}, {path}, cannot be read ({reason}); {make}") from error
     if len(content) not in sizes:
         most = sizes.stop - 1
-        length = f"{len(content)} bytes of at least {sizes.start}" if len(content) < most else f"more than {most} bytes"
+        too_short = f"{counted(len(content), 'byte')} of at least {sizes.start}"
+        length = too_short if len(content) < sizes.start else f"more than {counted(most, 'byte')}"
         raise MachineError(f"{what}, {path}, has {length}; {make}")
     return content
 

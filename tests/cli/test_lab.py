@@ -2,21 +2,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from cli_program import REPOSITORY, farshore
 from click.testing import CliRunner, Result
 
-from farshore.cli.lab import print_json, print_text
+from farshore.cli.lab import execute, print_json, print_text
 from farshore.cli.main import cli
 from farshore.conformance import check
 from farshore.conformance.check import Outcome
+from farshore.design.catalogue import build
 from farshore.errors import EXIT_BAD_INPUT, UsageError
+from farshore.fabric.names import NodeName
+from farshore.intent.load import load
 from farshore.lab.execute import NotExecutableError, ProgramNotFoundError
 from farshore.lab.record import Record
 from farshore.lab.registry import claimed, entry
 from farshore.machine.world import start_time
+from farshore.plan.allocate import allocate
 from lab_proof import disagreeing
 
 ARTICLE = str(REPOSITORY / "examples" / "article.yaml")
@@ -115,6 +120,40 @@ def test_status_of_one() -> None:
     alive("one")
     dead("two")
     assert run("status", "--name", "two").stdout.startswith("two: dead, ")
+
+
+# --- nodes ---------------------------------------------------------------------------------------------------------
+
+_OF_TENANTS, _OF_PROVIDER = ("ce", "nat"), ("router", "nat", "last-hop", "proxy", "edge")
+
+
+def kind_of_node(name: NodeName) -> str:
+    """Return a node as the documents name its kind."""
+    if name.owner == "internet":
+        return name
+    if name.owner == "provider":
+        return name if name.local in _OF_PROVIDER else "provider/SERVICE"
+    return f"TENANT/{name.local if name.local in _OF_TENANTS else 'HOST'}"
+
+
+def test_the_nodes_that_are_documented_are_those_that_labs_have() -> None:
+    examples = (load(REPOSITORY / "examples" / f"{name}.yaml").intent for name in ("article", "ten-tenants"))
+    fabrics = [
+        build(intent, plan, design)
+        for intent in examples
+        if intent is not None and (plan := allocate(intent).plan) is not None
+        for design in ("lake", "last-hop", "appliance")
+    ]
+    found = {kind_of_node(name) for fabric in fabrics for name in fabric.nodes}
+    page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = [
+        line.split("|")[1]
+        for line in page.splitlines()
+        if line.startswith(("| `TENANT/", "| `provider/", "| `internet/"))
+    ]
+    assert {name for row in rows for name in re.findall("`(.+?)`", row)} == found
+    assert execute.help is not None
+    assert set(re.findall(r"(?:TENANT|provider|internet)/[\w-]+", execute.help)) <= found
 
 
 # --- exec ----------------------------------------------------------------------------------------------------------

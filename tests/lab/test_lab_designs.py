@@ -86,6 +86,7 @@ def test_several_designs_at_once(tmp_path: Path) -> None:
 def test_the_example_of_the_appliance(tmp_path: Path) -> None:
     file = tmp_path / "intent.yaml"
     file.write_text((EXAMPLES / "appliance" / "intent.yaml").read_text())
+    (tmp_path / "news.key").touch(mode=0o600)
     (tmp_path / "news.key").write_bytes(os.urandom(32))
     done = run(tmp_path, file)
     assert (done.returncode, failed(done)) == (EXIT_YES, []), done.stderr

@@ -145,6 +145,7 @@ def test_what_passes_on_the_identity_of_its_callers_does_what_the_walk_says(tmp_
     """What a proxy adds to what is said, a header before it or within it, does not hide it."""
     file = tmp_path / "intent.yaml"
     file.write_text((ARTICLE.parent / "appliance" / "intent.yaml").read_text())
+    (tmp_path / "news.key").touch(mode=0o600)
     (tmp_path / "news.key").write_bytes(os.urandom(32))
     came = all_live(file, "appliance")
     assert [verdict(each) for each in came if not each.agrees] == []

@@ -22,6 +22,7 @@ PYTHON = "/usr/bin/python3"
 @pytest.fixture
 def standing(labs: Path, tmp_path: Path) -> Iterator[Path]:
     """Return the folder of a lab that does not answer as the portal."""
+    (tmp_path / "news.key").touch(mode=0o600)
     (tmp_path / "news.key").write_bytes(os.urandom(32))
     file = shutil.copy(EXAMPLE / "intent.yaml", tmp_path)
     made = lab_life.run(labs, "lab", "up", file, "--own-server", "portal")

@@ -12,7 +12,7 @@ from rich.text import Text
 from farshore.cli.command import BAD_INPUT, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import BAD, GOOD, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES, UsageError, shell_word
+from farshore.errors import EXIT_NO, EXIT_YES, UsageError, counted, shell_word
 from farshore.lookup import find
 
 if TYPE_CHECKING:
@@ -118,10 +118,10 @@ def show(console: Console, result: DiffResult, new: str) -> None:
         sign = _SIGNS.get(effect.kind, "~")
         say(console, effect.says, _STYLES[sign], lead=Text(f"{sign} ", _STYLES[sign]))
     if len(effects) > _MOST:
-        say(console, f"{len(effects) - _MOST:,} more changes; --json lists them all")
+        say(console, f"{counted(len(effects) - _MOST, 'more change')}; --json lists them all")
     if not effects:
         say(console, "no change")
-    tenants = "1 tenant" if len(untouched) == 1 else f"{len(untouched):,} tenants"
+    tenants = counted(len(untouched), "tenant")
     names = f": {', '.join(untouched)}" if 0 < len(untouched) <= _MOST_NAMED else ""
     say(console, f"proven unchanged: {tenants}{names}")
     for each in result.failing:

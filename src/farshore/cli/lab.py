@@ -15,7 +15,7 @@ from farshore.cli.console import BAD, complain, diagnostics, output, progress, s
 from farshore.cli.lab_apply import apply
 from farshore.conformance.check import Outcome, Result
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, MachineError, UsageError
+from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, MachineError, UsageError, counted
 from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
 
@@ -92,7 +92,7 @@ def up(file: Path, design: str | None, name: str | None, own_servers: tuple[str,
         record = lifecycle.up(DEFAULT_NAME if name is None else name, file, built.fabric, reporter, own_servers=own)
     named = "" if len(list(all_entries())) == 1 else f"--name {record.name} "
     tried = f"farshore lab exec {named}{record.nodes[0]} -- ip route"
-    say(output(), f"lab {record.name} is up: {len(record.nodes)} nodes; try: {tried}", indent=2)
+    say(output(), f"lab {record.name} is up: {counted(len(record.nodes), 'node')}; try: {tried}", indent=2)
 
 
 lab.add_command(apply)
@@ -148,7 +148,7 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     """Run a program of this machine in a NODE of the lab.
 
     Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the devices of the design:
-    TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy. farshore lab status lists them.
+    TENANT/nat and provider/nat, provider/last-hop, or provider/proxy. farshore lab status lists them.
     """
     from farshore.lab.execute import execute as run_in_node
     from farshore.lab.registry import only

@@ -12,7 +12,7 @@ import click
 from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import output, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES
+from farshore.errors import EXIT_NO, EXIT_YES, counted
 
 if TYPE_CHECKING:
     from farshore.machine.changes import Change
@@ -71,15 +71,15 @@ def show(changes: Sequence[Change], name: str, *, dry_run: bool) -> None:
     for change in changes[:_MOST]:
         say(console, str(change), lead="  ", indent=4)
     if len(changes) > _MOST:
-        say(console, f"{len(changes) - _MOST:,} more changes; --json lists them all")
+        say(console, f"{counted(len(changes) - _MOST, 'more change')}; --json lists them all")
     if not changes:
         say(console, f"lab {name}: nothing to do")
         return
     kinds = ", ".join(f"{what} ({number:,})" for what, number in summary(changes).items())
     nodes = len({change.node for change in changes})
     will = "would be made" if dry_run else "to make"
-    total = "1 change" if len(changes) == 1 else f"{len(changes):,} changes"
-    say(console, f"lab {name}: {total} {will} in {nodes:,} {'node' if nodes == 1 else 'nodes'}: {kinds}", indent=2)
+    total = counted(len(changes), "change")
+    say(console, f"lab {name}: {total} {will} in {counted(nodes, 'node')}: {kinds}", indent=2)
 
 
 def summary(changes: Sequence[Change]) -> Counter[str]:

@@ -213,4 +213,5 @@ def _addresses(intervals: Intervals) -> str:
         prefix for first, last in intervals for prefix in summarize_address_range(IPv4Address(first), IPv4Address(last))
     ]
     listed = [str(p.network_address) if p.num_addresses == 1 else str(p) for p in prefixes[:_MOST]]
-    return ", ".join(listed) + (f" and {len(prefixes) - _MOST} more prefixes" if len(prefixes) > _MOST else "")
+    more = len(prefixes) - _MOST
+    return ", ".join(listed) + (f" and {more} more {'prefix' if more == 1 else 'prefixes'}" if more > 0 else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from farshore.diagnostic_codes import DiagnosticCode
@@ -11,6 +12,7 @@ from farshore.intent.read.scalars import FaultError, scalar, whole_number
 
 KEEP = "keep"
 LARGEST_POOL = 65536
+LONGEST_PATH = 4096  # PATH_MAX of Linux
 _POOL_TEXT = re.compile(r"pool[ :=]{0,3}([0-9]{1,5})")
 
 
@@ -78,4 +80,11 @@ def proxy_protocol(value: object) -> str:
 
 def key_file(value: object) -> str:
     """Return the name of the file that contains a key."""
-    return str(scalar(value, "the name of a file", "keys/portal.key"))
+    path = str(scalar(value, "the name of a file", "keys/portal.key"))
+    if not path.isprintable():
+        problem = f"path '{shown(path)}' of a key file contains a control character"
+        raise FaultError(DiagnosticCode.BAD_KEY_FILE, problem, "write a path of printable characters")
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        problem = f"path '{shown(path)}' of a key file has more than {LONGEST_PATH:,} bytes"
+        raise FaultError(DiagnosticCode.BAD_KEY_FILE, problem, "write the path of a file")
+    return path

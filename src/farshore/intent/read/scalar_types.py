@@ -118,7 +118,7 @@ Rate = Annotated[int, *_leaf(_rate, {"type": "integer", "minimum": 1, "maximum":
 Design = Annotated[DesignName, *_leaf(modes.design, {"enum": [design.value for design in DesignName]})]
 ServiceDesign = Annotated[DesignName, *_leaf(modes.proxying_design, {"const": DesignName.APPLIANCE.value})]
 ProxyVersion = Annotated[str, *_leaf(modes.proxy_protocol, {"const": "v2"})]
-KeyFile = Annotated[str, *_leaf(modes.key_file, {"type": "string", "minLength": 1})]
+KeyFile = Annotated[str, *_leaf(modes.key_file, {"type": "string", "minLength": 1, "maxLength": modes.LONGEST_PATH})]
 ProviderHostName = Annotated[
     str, *_leaf(_unreserved(RESERVED_SERVICE_NAMES, "host"), _name_schema(RESERVED_SERVICE_NAMES))
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from farshore.cli.command import Command, complain, intent_file, json_option, print_document
-from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted
+from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted, printable
 
 if TYPE_CHECKING:
     from farshore.errors import Diagnostic
@@ -42,7 +42,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     else:
         complain(map(str, shortened(diagnostics)))
         if good and checked.intent is not None:
-            click.echo(_summary(checked.intent))
+            click.echo(printable(_summary(checked.intent)))
     context.exit(EXIT_YES if good else EXIT_BAD_INPUT)
 
 

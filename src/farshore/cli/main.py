@@ -208,9 +208,7 @@ def _status(arguments: list[str]) -> int:
 
 def _show(error: click.ClickException) -> None:
     """Show an error of click's own, whose message quotes the command line."""
-    shown, message = io.StringIO(), error.format_message()
-    error.show(shown)
-    click.echo(shown.getvalue().replace(message, printable(message)), err=True, nl=False)
+    click.UsageError(printable(error.format_message()), getattr(error, "ctx", None)).show()
 
 
 def _invoked(arguments: list[str]) -> int:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from farshore.cli import main as entrance
@@ -22,12 +24,25 @@ class Ended:
 def run(words: Sequence[str]) -> Ended:
     """Run one command line. What is not a FarshoreError, click's or the system's is raised: it is a fault."""
     said, complained = _stream(), _stream()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+    with _no_traces(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
         try:
             status = entrance._status(list(words))
         except SystemExit as leaving:
             status = int(str(leaving.code))
     return Ended(status, _written(said), _written(complained))
+
+
+@contextlib.contextmanager
+def _no_traces() -> Iterator[None]:
+    """Take back what a process that ends afterwards may leave as it is: its logging, and what it keeps for good."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        gc.unfreeze()
 
 
 def _stream() -> io.TextIOWrapper:

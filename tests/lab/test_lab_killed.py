@@ -52,10 +52,10 @@ def test_killed_while_it_is_made(labs: Path, victim: str, moment: str) -> None:
         assert not labs.exists()  # it has cleaned up by itself
     if done.returncode == 0:
         lab_life.down("victim")
-    # A process that never was on record may still be on its way out when its lock is free.
     else:
-        assert lab_life.until(lambda: lab_life.processes(labs) == [])
+        assert until(lambda: not entry("victim").is_locked())
         clear_remains()  # as the next command does, whichever it is
+    # A process that never was on record may still be on its way out when its lock is free.
     assert lab_life.until(lambda: lab_life.processes(labs) == [])
     assert not labs.exists()
     assert lab_life.machine() == before
@@ -101,6 +101,6 @@ def test_a_run_that_is_killed_takes_its_lab_along(labs: Path, moment: str) -> No
             assert running.stderr is not None
             pytest.skip(running.stderr.read())
         running.kill()
-    assert until(lambda: lab_life.processes(labs) == [])
+    assert until(lambda: lab_life.processes(labs) == [] and not entry(name).is_locked())
     assert lab_life.run(labs, "lab", "status").stdout == "no lab is up\n"  # it clears away what is left
     assert not labs.exists()

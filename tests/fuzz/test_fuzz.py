@@ -24,9 +24,9 @@ from farshore.design.catalogue import DESIGNS
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.errors import BadInputError, MachineError, Severity, UsageError
 from farshore.intent.load import load_text
-from farshore.lab import lifecycle
 from farshore.lab.record import Record
 from farshore.lab.registry import claimed, entry
+from farshore.machine import inside
 from farshore.pipeline import stages
 from farshore.plan.document import document
 from in_process import run
@@ -235,7 +235,7 @@ def try_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list
                 here.write(record)
         return try_line(line)
 
-    monkeypatch.setattr(lifecycle, "creating", none_is_made)
+    monkeypatch.setattr(inside, "creating", none_is_made)
     return prepared
 
 

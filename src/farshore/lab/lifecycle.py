@@ -102,9 +102,7 @@ def _lab(
             _build(first, reporter)
             if stays:
                 first.detach()
-                # Who is killed before this is written leaves a lab that lives all the same.
-                record = replace(record, stays=True)
-                entry.write(record)
+                record = _kept(entry, record)
                 leftovers.pop_all()
         except ChildEndedError as error:
             raise _ended(entry) from error
@@ -120,6 +118,17 @@ def _recorded(entry: LabEntry, world: World, fabric: Fabric, intent: Path) -> Re
     record = Record(entry.name, world.pid, world.started, os.geteuid(), fabric.design, where, created, nodes)
     entry.write(record)
     return record
+
+
+def _kept(entry: LabEntry, record: Record) -> Record:
+    """Note that a lab stays, and return its record. Who is killed before leaves a lab that lives all the same."""
+    kept = replace(record, stays=True)
+    try:
+        entry.write(kept)
+    except BaseException:
+        record.world.wait(_DOWN_SECONDS, kill=True)
+        raise
+    return kept
 
 
 def _build(first: Child[Progress | None, Begin, None], reporter: Reporter) -> None:

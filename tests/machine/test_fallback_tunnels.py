@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from farshore.machine.foreign import Kind
-from farshore.machine.listing import ListedLink, is_fallback, raised_fallbacks
+from farshore.machine.interfaces import ListedLink, is_fallback, raised_fallbacks
 
 
 def link(name: str, kind: str, flags: int = 0) -> ListedLink:

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
 
 from farshore.fabric.names import NodeName
-from farshore.machine import ipsec, listing, programs, settings, xtables
+from farshore.machine import interfaces, ipsec, listing, programs, settings, xtables
 from farshore.machine.desired import DesiredNode, DesiredRoute, DesiredRule
 from farshore.machine.engine import Reading
 from farshore.machine.foreign import Foreign
 from farshore.machine.home import NO_HOME, Home
-from farshore.machine.listing import KERNEL_RULES, LOOPBACK, LOOPBACK_ROUTES, LocalRoute
+from farshore.machine.interfaces import LOOPBACK
+from farshore.machine.listing import KERNEL_RULES, LOOPBACK_ROUTES, LocalRoute
 from farshore.machine.namespace import Namespaces
 from farshore.machine.netlink import Kernel
 from farshore.machine.port_records import PortRecord
@@ -129,12 +130,12 @@ class Reader:
 
 def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord], types: frozenset[int]) -> ActualNode:
     daemons = node.daemons if node is not None else frozenset()
-    links = list(listing.links(kernel))
+    links = list(interfaces.links(kernel))
     names = {link.index: link.name for link in links}
     foreign = [link.program for link in links if link.program is not None]
     homes = {link.index: _home(link, records) for link in links}
-    foreign += listing.altnames(link for link in links if homes[link.index] is None)
-    foreign += listing.raised_fallbacks(links)
+    foreign += interfaces.altnames(link for link in links if homes[link.index] is None)
+    foreign += interfaces.raised_fallbacks(links)
     implied = set(LOOPBACK_ROUTES)
     addresses: dict[str, set[IPv4Address]] = {}
     for name, address in listing.addresses(kernel, names, implied):
@@ -172,29 +173,29 @@ def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord
                 peer=link.peer,
                 plain=link.plain
                 and link.master is None
-                and (not link.alias or listing.mark_of(link.alias) is not None),
+                and (not link.alias or interfaces.mark_of(link.alias) is not None),
                 local=all(listing.local_route(ip, link.name) in local for ip in addresses.get(link.name, ())),
                 home=homes[link.index],
                 settings=link.settings,
                 program=programs.on_interface(types, link.index),
             )
             for link in links
-            if link.name != LOOPBACK and not listing.is_fallback(link)
+            if link.name != LOOPBACK and not interfaces.is_fallback(link)
         },
         routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
         rules=own_rules - KERNEL_RULES,
         settings={},
         foreign=tuple(foreign),
         lost=KERNEL_RULES - own_rules,
-        ours=any(link.alias == listing.OURS for link in links if link.name == LOOPBACK),
+        ours=any(link.alias == interfaces.OURS for link in links if link.name == LOOPBACK),
         lasting=(*xtables.tables(), *programs.in_namespace(types)),
         loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
     )
 
 
-def _home(link: listing.ListedLink, records: Iterable[PortRecord]) -> str | None:
+def _home(link: interfaces.ListedLink, records: Iterable[PortRecord]) -> str | None:
     """Return the name that an interface has where it belongs, None where it was made here and ends here."""
-    if (mark := listing.mark_of(link.alias)) is not None:
+    if (mark := interfaces.mark_of(link.alias)) is not None:
         return mark[0]
     for record in records:
         if record.kind == link.kind and (record.index == link.index or record.name == link.name):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from farshore.errors import MachineError
 from farshore.fabric.names import LinkEnd
-from farshore.machine import home, listing, netlink, port_records, settings
+from farshore.machine import home, interfaces, listing, netlink, port_records, settings
 from farshore.machine.changes import (
     AddRoute,
     AddRule,
@@ -42,7 +42,7 @@ from farshore.machine.netlink import Kernel
 from farshore.machine.steps import Step
 
 _LOOPBACK_INDEX = 1
-_MARK = netlink.label(_LOOPBACK_INDEX, listing.OURS)
+_MARK = netlink.label(_LOOPBACK_INDEX, interfaces.OURS)
 # What the kernel says of something that has gone with something else.
 _GONE = {errno.ESRCH, errno.ENOENT, errno.ENODEV, errno.EADDRNOTAVAIL}
 
@@ -139,7 +139,7 @@ class Execution:
                             kernel.ask(netlink.remove_link(indexes[interface]))
                     case ReturnInterface(interface=interface, home=port) if interface in indexes:
                         # Marked anew, where others took the mark away: at home it is known by that alone.
-                        kernel.ask(netlink.label(indexes[interface], listing.mark(port, name)))
+                        kernel.ask(netlink.label(indexes[interface], interfaces.mark(port, name)))
                         home.take_back(kernel, indexes[interface], port, descriptor, names)
 
     def _borrow(self, name: str, changes: tuple[Change, ...]) -> None:
@@ -256,7 +256,7 @@ def _configure_borrowed(kernel: Kernel, change: ConfigureBorrowed, index: int, n
         kernel.ask(netlink.remove_address(ip, index))
     with _gone_already():
         kernel.ask(netlink.remove_neighbour(index))
-    kernel.ask(netlink.label(index, listing.mark(change.interface.port, name)))
+    kernel.ask(netlink.label(index, interfaces.mark(change.interface.port, name)))
     kernel.ask(netlink.wake(index))
     kernel.ask(netlink.link_up(index))
 

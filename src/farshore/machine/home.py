@@ -19,9 +19,9 @@ from ipaddress import ip_address
 
 from farshore.errors import MachineError
 from farshore.lookup import near
-from farshore.machine import listing, netlink, port_records, programs, settings
+from farshore.machine import interfaces, listing, netlink, port_records, programs, settings
 from farshore.machine.attributes import attribute, attributes
-from farshore.machine.listing import ListedLink
+from farshore.machine.interfaces import ListedLink
 from farshore.machine.namespace import Namespaces
 from farshore.machine.netlink import Kernel
 from farshore.machine.port_records import Listed, PortRecord
@@ -67,8 +67,8 @@ def look(namespaces: Namespaces, *, borrowing: bool) -> Home:
     if not borrowing and not records:
         return NO_HOME
     with Kernel() as kernel:
-        links = list(listing.links(kernel))
-    marks = ((link.name, listing.mark_of(link.alias)) for link in links)
+        links = list(interfaces.links(kernel))
+    marks = ((link.name, interfaces.mark_of(link.alias)) for link in links)
     marked = {mark[0]: Marked(name, *mark) for name, mark in marks if mark is not None}
     return Home(frozenset(link.name for link in links), marked, records)
 
@@ -92,9 +92,9 @@ def lend(namespaces: Namespaces, port: str, name: str, namespace: str, target: i
     Raises MachineError where there is no such interface, OSError where the kernel refuses.
     """
     with Kernel() as kernel:
-        links = list(listing.links(kernel))
+        links = list(interfaces.links(kernel))
         # One that carries the mark has its record already: it was about to go, or has not got back all it had.
-        marked = [link for link in links if (mark := listing.mark_of(link.alias)) is not None and mark[0] == port]
+        marked = [link for link in links if (mark := interfaces.mark_of(link.alias)) is not None and mark[0] == port]
         found = marked or [link for link in links if link.name == port]
         if not found:
             raise MachineError(_missing(namespaces, port, [link.name for link in links]))
@@ -104,7 +104,7 @@ def lend(namespaces: Namespaces, port: str, name: str, namespace: str, target: i
             record = _described(kernel, found[0], links, port)
         record = _gone_to(record, namespace, name)
         port_records.write(namespaces.records, record)
-        kernel.ask(netlink.label(found[0].index, listing.mark(port, namespace)))
+        kernel.ask(netlink.label(found[0].index, interfaces.mark(port, namespace)))
         kernel.ask(netlink.move(found[0].index, name, target))
 
 
@@ -155,7 +155,7 @@ def _described(kernel: Kernel, link: ListedLink, links: Iterable[ListedLink], po
         mac=link.mac,
         mtu=link.mtu,
         flags=link.flags & netlink.GIVEN_BACK_FLAGS,
-        alias="" if listing.mark_of(link.alias) is not None else link.alias,
+        alias="" if interfaces.mark_of(link.alias) is not None else link.alias,
         altnames=link.altnames,
         master=names.get(link.master) if link.master is not None else None,
         addresses=tuple(_addresses(kernel, link.index)),
@@ -216,8 +216,8 @@ def restore(namespaces: Namespaces, port: str) -> None:
     """
     record = port_records.read(namespaces.records).get(port)
     with Kernel() as kernel:
-        links = list(listing.links(kernel))
-        marked = [link for link in links if (mark := listing.mark_of(link.alias)) is not None and mark[0] == port]
+        links = list(interfaces.links(kernel))
+        marked = [link for link in links if (mark := interfaces.mark_of(link.alias)) is not None and mark[0] == port]
         for link in marked[:1]:
             if link.name != port:
                 _rename(kernel, link, port)

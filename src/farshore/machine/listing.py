@@ -1,7 +1,7 @@
 """What the kernel lists of the thread's network namespace, as plain values: all of it but what the kernel made itself.
 
 A namespace is read whole, in a few dumps, and decoded here. The layouts are those of linux/rtnetlink.h,
-linux/if_link.h, linux/fib_rules.h and linux/neighbour.h.
+linux/fib_rules.h, linux/neighbour.h and linux/nexthop.h.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import errno
 import functools
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, ip_address
 
-from farshore.machine.attributes import NESTED, attribute, attributes, number, repeated, text
+from farshore.machine.attributes import attribute, attributes, number, text
 from farshore.machine.desired import NEXT_HOP, ROUTING_PROTOCOL, DesiredRoute, DesiredRule, RuleAction
 from farshore.machine.foreign import Foreign, Kind
+from farshore.machine.interfaces import LOOPBACK
 from farshore.machine.netlink import (
-    IFF_UP,
     NUD_PERMANENT,
     RT_TABLE_MAIN,
     RTN_BLACKHOLE,
@@ -27,17 +27,15 @@ from farshore.machine.netlink import (
     Kernel,
 )
 
-_RTM_GETLINK, _RTM_SETLINK = 18, 19
 _RTM_DELADDR, _RTM_GETADDR = 21, 22
 _RTM_DELROUTE, _RTM_GETROUTE = 25, 26
 _RTM_DELNEIGH, _RTM_GETNEIGH = 29, 30
 _RTM_DELRULE, _RTM_GETRULE = 33, 34
 _RTM_DELQDISC, _RTM_GETQDISC = 37, 38
-_RTM_DELNEXTHOP, _RTM_GETNEXTHOP, _RTM_DELLINKPROP = 105, 106, 109
+_RTM_DELNEXTHOP, _RTM_GETNEXTHOP = 105, 106
 
-_LINK, _ADDRESS, _NEIGHBOUR = struct.Struct("=BxHiII"), struct.Struct("=BBBBI"), struct.Struct("=BxxxiHBB")
+_ADDRESS, _NEIGHBOUR = struct.Struct("=BBBBI"), struct.Struct("=BxxxiHBB")
 _ROUTE, _RULE, _QDISC = struct.Struct("=8BI"), struct.Struct("=8BI"), struct.Struct("=BxxxiIII")
-_SKIP_STATISTICS = struct.pack("=HHI", 8, 29, 8)  # IFLA_EXT_MASK
 
 _AF_INET, _AF_INET6 = 2, 10
 # RTNL_FAMILY_IPMR and RTNL_FAMILY_IP6MR, AF_MPLS: routes and rules of their own.
@@ -47,23 +45,6 @@ _NEXT_HOP_SIZE = 8  # bytes of struct nhmsg
 _NTF_PROXY, _NUD_NOARP = 8, 0x40
 _ZERO = bytes(4)
 _EVERYBODY = IPv4Address("255.255.255.255")
-# By the modules of tunnels, where they are there.
-_FALLBACKS = {("tunl0", "ipip"), ("gre0", "gre"), ("gretap0", "gretap"), ("erspan0", "erspan"), ("ip_vti0", "vti")}
-_FALLBACKS |= {("sit0", "sit"), ("ip6tnl0", "ip6tnl"), ("ip6_vti0", "vti6"), ("ip6gre0", "ip6gre")}
-_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINK, _IFLA_MASTER = 1, 3, 4, 5, 10
-_IFLA_LINKINFO, _IFLA_IFALIAS, _IFLA_AF_SPEC, _IFLA_XDP, _IFLA_PROP_LIST, _IFLA_ALT_IFNAME = 18, 20, 26, 43, 52, 53
-_IFLA_INFO_KIND, _IFLA_INET_CONF, _IFLA_INET6_CONF, _IFLA_XDP_ATTACHED = 1, 1, 2, 2
-_IFF_NOARP, _IFF_PROMISC = 0x80, 0x100
-_NO_PROGRAM = attribute(1, struct.pack("=i", -1))  # IFLA_XDP_FD
-# How a program is detached that is attached in the driver, by the stack, or in the device (XDP_FLAGS_…_MODE).
-_XDP_MODES = {1: 4, 2: 2, 3: 8}
-_IFLA_OPERSTATE, _IFLA_LINKMODE = 16, 17
-_DORMANT = b"\5"
-# Where an interface's settings stand among those that a link is listed with.
-_INET_CONF = {"forwarding": 0, "proxy_arp": 2, "accept_redirects": 3, "send_redirects": 5, "rp_filter": 7}
-_INET_CONF |= {"accept_source_route": 8, "accept_local": 22, "route_localnet": 25}
-_INET6_CONF = {"disable_ipv6": 26}
-
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY, _RTA_TABLE, _RTA_NH_ID = 1, 4, 5, 15, 30
 _OF_NEXT_HOPS = {_RTA_OIF, _RTA_GATEWAY, 9, 18, _RTA_NH_ID}  # RTA_MULTIPATH, RTA_VIA
 _FRA_DST, _FRA_SRC, _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 1, 2, 3, 4, 6, 10
@@ -106,96 +87,11 @@ KERNEL_RULES = frozenset(
         DesiredRule(32767, RuleAction.LOOK_UP, _RT_TABLE_DEFAULT),
     }
 )
-LOOPBACK = "lo"
 # The kernel makes these when it sets a loopback up.
 LOOPBACK_ROUTES = frozenset(
     LocalRoute(kind, IPv4Address(each).packed, length, LOOPBACK)
     for kind, each, length in ((_LOCAL, "127.0.0.0", 8), (_LOCAL, "127.0.0.1", 32), (_BROADCAST, "127.255.255.255", 32))
 )
-OURS = "farshore"  # the alias of the loopback of a namespace that farshore has made
-_BORROWED = "farshore borrowed "  # the alias of an interface that is to go back, before its name there
-
-
-def mark(port: str, namespace: str) -> str:
-    """Return the alias of an interface that a namespace has borrowed, ``port`` where it belongs."""
-    return f"{_BORROWED}{port} {namespace}"
-
-
-def mark_of(alias: str) -> tuple[str, str] | None:
-    """Return the port and the namespace that an alias says, None for any other alias."""
-    words = alias.removeprefix(_BORROWED).split(" ") if alias.startswith(_BORROWED) else []
-    return (words[0], words[1]) if len(words) == 2 else None  # noqa: PLR2004 - the two that stand there
-
-
-@dataclass(frozen=True, slots=True)
-class ListedLink:
-    """An interface as the kernel lists it. ``peer`` is the number of a veth's other end, ``master`` of its bridge."""
-
-    name: str
-    index: int
-    mac: str
-    mtu: int
-    flags: int
-    kind: str | None
-    peer: int | None
-    master: int | None
-    alias: str
-    settings: Mapping[str, str]
-    program: Foreign | None
-    altnames: tuple[str, ...]
-    asleep: bool
-
-    @property
-    def up(self) -> bool:
-        """Return whether it is set up."""
-        return bool(self.flags & IFF_UP)
-
-    @property
-    def plain(self) -> bool:
-        """Return whether it resolves addresses, takes in its own packets alone, and is not set dormant (RFC 2863)."""
-        return not (self.flags & (_IFF_NOARP | _IFF_PROMISC) or self.asleep)
-
-
-def links(kernel: Kernel) -> Iterator[ListedLink]:
-    """Yield all interfaces."""
-    for _, content in kernel.dump(_RTM_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + _SKIP_STATISTICS):
-        _, _, index, flags, _ = _LINK.unpack_from(content)
-        found = attributes(content, _LINK.size)
-        name = text(found[_IFLA_IFNAME])
-        information = attributes(found.get(_IFLA_LINKINFO, b""))
-        program = None
-        attached = attributes(found.get(_IFLA_XDP, b"")).get(_IFLA_XDP_ATTACHED, b"\0")[0]
-        if attached:
-            mode = attribute(3, struct.pack("=I", _XDP_MODES.get(attached, 0)))  # IFLA_XDP_FLAGS
-            detach = _LINK.pack(0, 0, index, 0, 0) + attribute(_IFLA_XDP | NESTED, _NO_PROGRAM + mode)
-            program = Foreign(Kind.PROGRAM, f"XDP program on {name}", name, _RTM_SETLINK, detach)
-        yield ListedLink(
-            name=name,
-            index=index,
-            mac=found.get(_IFLA_ADDRESS, b"").hex(":"),
-            mtu=number(found[_IFLA_MTU]),
-            flags=flags,
-            kind=text(information[_IFLA_INFO_KIND]) if _IFLA_INFO_KIND in information else None,
-            peer=number(found[_IFLA_LINK]) if _IFLA_LINK in found else None,
-            master=number(found[_IFLA_MASTER]) if _IFLA_MASTER in found else None,
-            alias=text(found.get(_IFLA_IFALIAS, b"")),
-            settings=_settings(attributes(found.get(_IFLA_AF_SPEC, b""))),
-            program=program,
-            asleep=found.get(_IFLA_LINKMODE, b"\0") != b"\0" or found.get(_IFLA_OPERSTATE) == _DORMANT,
-            altnames=tuple(text(each) for each in repeated(found.get(_IFLA_PROP_LIST, b""), _IFLA_ALT_IFNAME)),
-        )
-
-
-def _settings(families: Mapping[int, bytes]) -> dict[str, str]:
-    """Return an interface's own settings, by ``ipv4/rp_filter``."""
-    version4 = attributes(families.get(_AF_INET, b"")).get(_IFLA_INET_CONF, b"")
-    version6 = attributes(families.get(_AF_INET6, b"")).get(_IFLA_INET6_CONF, b"")
-    return {
-        f"{family}/{name}": str(number(values[4 * place : 4 * place + 4]))
-        for family, names, values in (("ipv4", _INET_CONF, version4), ("ipv6", _INET6_CONF, version6))
-        for name, place in names.items()
-        if len(values) >= 4 * place + 4
-    }
 
 
 def raw_addresses(kernel: Kernel) -> Iterator[bytes]:
@@ -286,28 +182,6 @@ def next_hops(kernel: Kernel, daemons: frozenset[int] = frozenset()) -> Iterator
     except OSError as error:
         if error.errno != errno.EOPNOTSUPP:  # a kernel before 5.3 has none
             raise
-
-
-def altnames(links: Iterable[ListedLink]) -> Iterator[Foreign]:
-    """Yield the alternative names of interfaces (ip-link(8), property)."""
-    for link in links:
-        for name in link.altnames:
-            names = attribute(_IFLA_PROP_LIST | NESTED, attribute(_IFLA_ALT_IFNAME, name.encode() + b"\0"))
-            content = _LINK.pack(0, 0, link.index, 0, 0) + names
-            yield Foreign(Kind.ALTNAME, f"{name} of {link.name}", link.name, _RTM_DELLINKPROP, content)
-
-
-def is_fallback(link: ListedLink) -> bool:
-    """Tell whether an interface is one that the kernel makes in every namespace, and that cannot be removed."""
-    return (link.name, link.kind) in _FALLBACKS
-
-
-def raised_fallbacks(links: Iterable[ListedLink]) -> Iterator[Foreign]:
-    """Yield the kernel's own tunnels that are set up: to be down is all that is asked of them."""
-    for link in links:
-        if is_fallback(link) and link.up:
-            content = _LINK.pack(0, 0, link.index, 0, IFF_UP)
-            yield Foreign(Kind.TUNNEL, f"{link.name} is up, and", link.name, _RTM_SETLINK, content)
 
 
 def routes(

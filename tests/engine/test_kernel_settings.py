@@ -22,3 +22,5 @@ def test_settings(node: str) -> None:
     assert found["net/ipv4/conf/all/rp_filter"] == found["net/ipv4/conf/default/rp_filter"] == "0"
     assert found["net/ipv6/conf/all/disable_ipv6"] == "1"
     assert any("nf_conntrack" in path for path in found) == (node in FILTERING)
+    tracking = {"net/netfilter/nf_conntrack_tcp_loose": "0", "net/ipv4/ipfrag_time": "3"}
+    assert (tracking.items() <= found.items()) == (node in FILTERING)

@@ -11,11 +11,11 @@ import hashlib
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
-from farshore.engine.nftables import last_hop
+from farshore.engine.nftables import fragments, last_hop
 from farshore.engine.nftables.ruleset import device_ruleset, provider_instance_ruleset, tenant_instance_ruleset
 from farshore.engine.placement import instance_ends, instance_name
 from farshore.errors import MachineError
-from farshore.fabric.model import Device, EndSystem, Fabric, Front, Interface, Proxy
+from farshore.fabric.model import DEFAULT_MTU, Device, EndSystem, Fabric, Front, Interface, Proxy
 from farshore.fabric.names import LinkEnd, NodeName
 from farshore.machine.desired import (
     EVERYWHERE,
@@ -82,7 +82,7 @@ def _node(node: Device | EndSystem, wires: Wires) -> DesiredNode:
         namespace=namespace_name(node.name),
         interfaces=tuple(interfaces),
         routes=routes,
-        settings=settings_of(node),
+        settings=settings_of(node, max(interface.mtu for interface in interfaces)),
         rules=_policy_routing(node) if isinstance(node, Device) and node.last_hop else frozenset(),
         origin=node.origin,
     )
@@ -185,6 +185,10 @@ _EVERY_NODE = (
 _REFLECTED = ("net/ipv4/fwmark_reflect", "1")
 
 
+# Only the first packet of a connection opens a flow, no other picks one up (nf_conntrack-sysctl in the kernel's
+# documentation). Flows are no part of a rule set, so established connections outlive its replacement.
+_NOT_LOOSE = ("net/netfilter/nf_conntrack_tcp_loose", "0")
+
 _FIVE_MINUTES = "300"
 _FOUR_MINUTES = "240"
 # Seconds. The kernel's own values are below what the BEHAVE documents require.
@@ -208,12 +212,19 @@ _FLOW_TIMEOUTS = (
 
 # Each tenant's connections come to a server from one address: the more ports, the more of them.
 _OWN_PORTS = ("net/ipv4/ip_local_port_range", "1024\t65535")
-_INSTANCE_SETTINGS = (*_EVERY_NODE, *_FLOW_TIMEOUTS, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
+_FRAGMENT_TIME = ("net/ipv4/ipfrag_time", str(fragments.SECONDS))
+_TRACKING = (*_FLOW_TIMEOUTS, _NOT_LOOSE, _FRAGMENT_TIME)
+_INSTANCE_SETTINGS = (*_EVERY_NODE, *_TRACKING, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
 
 
-def settings_of(node: Device | EndSystem) -> tuple[tuple[str, str], ...]:
-    """Return the settings of a node, in the order in which they are to be made: forwarding comes last."""
+def settings_of(node: Device | EndSystem, mtu: int = DEFAULT_MTU) -> tuple[tuple[str, str], ...]:
+    """Return the settings of a node, in the order in which they are to be made: forwarding comes last.
+
+    ``mtu`` is the largest of its links', in bytes.
+    """
     forwarding = ("net/ipv4/ip_forward", "1" if isinstance(node, Device) else "0")
-    reflected = (_REFLECTED,) if isinstance(node, Device) and node.last_hop else ()
-    timeouts = _FLOW_TIMEOUTS if isinstance(node, Device) and node.policy is not None else ()
-    return (*_EVERY_NODE, *timeouts, *reflected, forwarding)
+    if not isinstance(node, Device) or node.policy is None:
+        return (*_EVERY_NODE, forwarding)
+    reflected = (_REFLECTED,) if node.last_hop else ()
+    fragment_memory = ("net/ipv4/ipfrag_high_thresh", str(fragments.memory(node, mtu)))
+    return (*_EVERY_NODE, *_TRACKING, fragment_memory, *reflected, forwarding)

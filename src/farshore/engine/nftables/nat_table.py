@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.nftables.grammar import chain, named, shortest
 from farshore.fabric.model import Device
@@ -51,6 +52,15 @@ class ByRealm:
 def pair_name(ingress: Realm, egress: Realm) -> str:
     """Return what stands in names for a way across."""
     return f"{ingress}_to_{egress}"
+
+
+def outside_networks(translation: SourceTranslation) -> Iterator[IPv4Network]:
+    """Yield the networks that hold the addresses which a translation gives, and no others."""
+    if isinstance(translation, BasicNat):
+        yield translation.outside.network
+    else:
+        first = translation.first.ip
+        yield from summarize_address_range(first, first + translation.addresses - 1)
 
 
 def nat_lines(device: Device, by_realm: ByRealm) -> Iterator[str]:

@@ -9,15 +9,14 @@ guards still stand. The routing instances of a proxy have a filter table alone, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, summarize_address_range
 
 from farshore.engine.nftables import last_hop
+from farshore.engine.nftables.fragments import fragment_lines, shares
 from farshore.engine.nftables.grammar import chain, collapsed, each_alone, named, prefixes, shortest, table
-from farshore.engine.nftables.nat_table import ByRealm, RealmPair, nat_lines, pair_name
+from farshore.engine.nftables.nat_table import ByRealm, RealmPair, nat_lines, outside_networks, pair_name
 from farshore.fabric.model import NO_ADDRESS, Device, Direction, Front, Guard, Limit, Permit, Policy
 from farshore.port import Protocol
 from farshore.realm import Prefix, Realm, RealmKind
-from farshore.translation import BasicNat, SourceTranslation
 
 FILTER_TABLE = "inet farshore_filter"
 NAT_TABLE = "ip farshore_nat"
@@ -69,6 +68,8 @@ def _filter_lines(device: Device, policy: Policy, by_realm: ByRealm) -> Iterator
     yield from _arriving(["iifname vmap @guards_in"])
     if device.last_hop:
         yield from _last_hop_chains(device)
+    if found := shares(device):
+        yield from fragment_lines(found)
     for limit in policy.limits:
         yield from _cap_chain(limit)
     yield from _pair_chains(device, policy, by_realm)
@@ -204,15 +205,8 @@ def _translated_states(device: Device, way: RealmPair, by_realm: ByRealm) -> tup
     found += ["ct status snat"] if own else []
     if device.last_hop and own:
         # A zone's number may be another tenant's later: by this, none ever takes on another's source.
-        found.append(f"ct reply ip daddr {collapsed(network for t in own for network in _addresses(t))}")
+        found.append(f"ct reply ip daddr {collapsed(network for t in own for network in outside_networks(t))}")
     return tuple(found)
-
-
-def _addresses(translation: SourceTranslation) -> Iterable[IPv4Network]:
-    if isinstance(translation, BasicNat):
-        return (translation.outside.network,)
-    first = translation.first.ip
-    return summarize_address_range(first, first + translation.addresses - 1)
 
 
 def _permit_sets(policy: Policy) -> Iterator[str]:

@@ -9,7 +9,7 @@ import engine_cases
 import pytest
 
 from farshore.design.catalogue import build
-from farshore.engine.haproxy.configuration import Surroundings, configuration
+from farshore.engine.haproxy.configuration import configuration
 from farshore.engine.nftables.desired import compile_fabric
 from farshore.engine.placement import instance_name
 from farshore.fabric.model import Fabric, Proxy
@@ -54,7 +54,7 @@ def appliance() -> tuple[Fabric, Proxy]:
 
 
 def written() -> str:
-    return configuration(appliance()[1], Surroundings("/run/farshore/proxy.sock", "nobody", "nogroup"))
+    return configuration(appliance()[1])
 
 
 def held_against(golden: Path, text: str, request: pytest.FixtureRequest) -> None:
@@ -85,11 +85,6 @@ def test_it_listens_in_the_instance_of_the_tenant_and_nowhere_else() -> None:
     binds = re.findall(r"^ +bind (.*)$", written(), re.MULTILINE)
     assert set(binds) == expected
     assert len(binds) == len(proxy.fronts) == 5
-
-
-def test_without_other_users_none_is_named() -> None:
-    text = configuration(appliance()[1], Surroundings("/run/farshore/proxy.sock"))
-    assert not re.search(r"^ +(user|group) ", text, re.MULTILINE)
 
 
 def test_a_fabric_without_a_proxy_has_no_instances() -> None:

@@ -18,7 +18,7 @@ from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.intent.load import load
 from farshore.lab import lifecycle
-from farshore.lab.registry import FOLDER_VARIABLE, all_entries, only
+from farshore.lab.registry import FOLDER_VARIABLE, all_entries, entry, only
 from farshore.plan.allocate import allocate
 
 ARTICLE = Path(__file__).parents[2] / "examples" / "article.yaml"
@@ -76,6 +76,13 @@ def machine() -> dict[str, list[str]]:
         "routes": Path("/proc/self/net/route").read_text().splitlines(),
         "mounts": Path("/proc/self/mountinfo").read_text().splitlines(),
     }
+
+
+def nodes(name: str) -> tuple[str, ...]:
+    """Return the nodes that a lab has on record."""
+    record = entry(name).read()
+    assert record is not None
+    return record.nodes
 
 
 def down(name: str) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from pathlib import Path
 
 import live_tools
 import pytest
-from live_appliance import ALICE, BILL, HERE, KEYS, NEWS, PLAIN, PORTAL, ask, fabric, started
+from live_appliance import ALICE, BILL, HERE, NEWS, PLAIN, PORTAL, applied, ask, fabric, started
 from live_world import World
 
 from farshore.conformance.exchanges import parsed
-from farshore.engine.haproxy.process import Appliance
 from farshore.fabric.model import Fabric
-from farshore.lab.lab_init import proxy_environment
 
 pytestmark = pytest.mark.kernel
 
@@ -145,7 +142,7 @@ def identities_on_the_wire(whole: Fabric) -> tuple[list[bytes], bytes]:
     listener.bind(("10.1.1.1", 80))
     listener.listen()
     listener.settimeout(live_tools.PATIENCE)
-    Appliance(Path("/run/farshore/test")).apply(whole.proxies[0], proxy_environment(KEYS))
+    applied(whole)
     checks = []
     for _ in range(3):
         with listener.accept()[0] as caller:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +12,13 @@ import click
 from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import output, progress, say
 from farshore.design.catalogue import DESIGNS
-from farshore.errors import EXIT_NO, EXIT_YES, counted
+from farshore.errors import EXIT_NO, EXIT_YES, MachineError, counted, shell_word
 
 if TYPE_CHECKING:
+    from farshore.fabric.names import NodeName
     from farshore.machine.changes import Change
 
-_MOST = 200
+_MOST, _MOST_NAMED = 200, 5
 
 
 @click.command(
@@ -55,13 +56,16 @@ def apply(file: Path, design: str | None, name: str | None, *, dry_run: bool, as
         changes = pending.changes
         if not as_json:
             show(changes, entry.name, dry_run=dry_run)
+        failures: Mapping[NodeName, str] = {}
         if not dry_run:
             with progress() as reporter:
-                pending.carry_out(reporter)
+                failures = pending.carry_out(reporter)
     if as_json:
-        print_document(document(changes, entry.name, dry_run=dry_run))
-    elif changes and not dry_run:
+        print_document(document(changes, failures, entry.name, dry_run=dry_run))
+    elif changes and not dry_run and not failures:
         say(output(), f"lab {entry.name} is as {file} says")
+    if failures:
+        raise MachineError(refusals(failures, entry.name, file))
     raise SystemExit(EXIT_NO if dry_run and changes else EXIT_YES)
 
 
@@ -93,11 +97,30 @@ def _kind(change: Change) -> str:
     return f"{opens} server port" if rest[:1].isdigit() else change.what
 
 
-def document(changes: Sequence[Change], name: str, *, dry_run: bool) -> dict[str, object]:
-    """Return the changes for programs. ``done`` tells whether they have been made."""
+def refusals(failures: Mapping[NodeName, str], name: str, file: Path) -> str:
+    """Return why nodes could not be changed, a line for each cause, and what to do then."""
+    by_cause: dict[str, list[NodeName]] = {}
+    for node, why in failures.items():
+        by_cause.setdefault(why, []).append(node)
+    lines = [
+        why
+        if len(nodes) == 1
+        else f"{why} (so {counted(len(nodes), 'node')} are not changed: {', '.join(nodes[:_MOST_NAMED])})"
+        for why, nodes in by_cause.items()
+    ]
+    nodes = f"{counted(len(failures), 'node')} {'is' if len(failures) == 1 else 'are'}"
+    again = f"farshore lab apply {shell_word(str(file))} --name {name}"
+    return "\n".join([*lines, f"lab {name}: {nodes} not as {file} says, all others are; then run again: {again}"])
+
+
+def document(
+    changes: Sequence[Change], failures: Mapping[NodeName, str], name: str, *, dry_run: bool
+) -> dict[str, object]:
+    """Return the changes for programs. ``done`` tells whether they have been made, ``failed`` where not and why."""
     return {
         "lab": name,
-        "done": not dry_run,
+        "done": not dry_run and not failures,
+        "failed": dict(failures),
         "summary": dict(summary(changes)),
         "changes": [{"node": each.node, "what": each.what, "reason": each.reason} for each in changes],
     }

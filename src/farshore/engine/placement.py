@@ -14,6 +14,17 @@ def instance_name(proxy: Proxy, realm: Realm) -> NodeName:
     return proxy.name if realm.kind is not RealmKind.TENANT else NodeName.of(realm.name, proxy.name.local)
 
 
+def namespaced_nodes(fabric: Fabric) -> tuple[NodeName, ...]:
+    """Return the names of a fabric's nodes as they stand on the machine, in their order."""
+    found: list[NodeName] = []
+    for node in fabric.nodes.values():
+        if isinstance(node, Proxy):
+            found += (instance_name(node, interface.realm) for interface in node.interfaces)
+        else:
+            found.append(node.name)
+    return tuple(found)
+
+
 def instance_ends(fabric: Fabric) -> Mapping[LinkEnd, LinkEnd]:
     """Return, for every interface of a proxy, where it is to be: an interface of one of its instances."""
     return {

@@ -6,7 +6,6 @@ this process ends too, and the kernel ends the lab with it.
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
 import signal
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farshore.caller_identity import CallerIdentity, SignedHeader
-from farshore.engine.haproxy.configuration import key_variable
 from farshore.errors import MachineError
 from farshore.fabric import names
 from farshore.fabric.model import Fabric
@@ -30,13 +28,14 @@ from farshore.private_files import read_secret
 from farshore.reporter import Reporter
 
 if TYPE_CHECKING:
-    from farshore.lab.services import DesiredServices
     from farshore.machine.changes import Change
+    from farshore.machine.engine import Engine
+    from farshore.traffic.servers import Offer
 
 # Below the lab's own /run, which only its own processes see.
-_PROXY_FOLDER = Path("/run/farshore")
-SOCKET = _PROXY_FOLDER / "lab" / "socket"
-# In bytes: from half of what HMAC-SHA256 makes good use of to what surely fits into a variable of the environment.
+_FOLDER = Path("/run/farshore")
+SOCKET = _FOLDER / "lab" / "socket"
+# In bytes: from half of what HMAC-SHA256 makes good use of to what surely is a key, and no other file.
 _KEY_SIZES = range(16, 4096 + 1)
 
 _logger = logging.getLogger(__name__)
@@ -55,7 +54,7 @@ class Job:
 
     name: str
     fabric: Fabric
-    keys: Mapping[NodeName, bytes] = field(default_factory=dict)
+    keys: Mapping[NodeName, bytes] = field(default_factory=dict, repr=False)
     own_servers: frozenset[str] = frozenset()
 
 
@@ -111,9 +110,10 @@ class Answer:
 
     Attributes:
         job: the job that it has.
-        changes: what it does for a job, of servers and proxies.
+        changes: what it does for a job, of servers.
         changing: whether a process is about to change the lab.
         status: how each node fared when it was last changed.
+        failures: why servers could not begin, by their nodes.
         refusal: why an order could not be carried out, empty where it was.
     """
 
@@ -121,6 +121,7 @@ class Answer:
     changes: tuple[Change, ...] = ()
     changing: bool = False
     status: Status = NEVER
+    failures: Mapping[NodeName, str] = field(default_factory=dict)
     refusal: str = ""
 
 
@@ -148,7 +149,7 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
 
 
 class _FirstProcess:
-    """The lab's services, and the job that they are held for."""
+    """The lab's servers, and the job that they are held for."""
 
     def __init__(self, job: Job) -> None:
         # The command, which starts this process, need not load what only this process runs.
@@ -156,19 +157,23 @@ class _FirstProcess:
 
         self._job = job
         self._status = NEVER
-        self._services = Services(_PROXY_FOLDER)
+        self._services = Services()
         self._changing = threading.Lock()
 
     def build(self, command: Channel[Progress | None, Begin]) -> None:
-        from farshore.engine.nftables.desired import compile_fabric
-        from farshore.engine.nftables.engine import Nftables
+        from farshore.engine.linux import desired_state
+        from farshore.lab.services import ServersFirst
         from farshore.machine.apply import apply
         from farshore.machine.world import PRIVATE
 
         fabric = self._job.fabric
         _logger.info("building lab %s: %d nodes, design %s", self._job.name, len(fabric.nodes), fabric.design)
-        apply(compile_fabric(fabric), (Nftables(),), PRIVATE, Passing(command))
-        self._services.provide(desired_services(self._job))
+        apply(desired_state(fabric), engines_of(self._job), PRIVATE, Passing(command), ServersFirst(self._provide))
+        self._provide()
+
+    def _provide(self) -> None:
+        if failures := self._services.provide(desired_services(self._job)):
+            raise MachineError("; ".join(failures.values()))
 
     def listen(self) -> Listener:
         """Open the socket. Only this user's processes in the lab find it, below the lab's own /run."""
@@ -196,24 +201,28 @@ class _FirstProcess:
                     self._job = job
                     self._services.withdraw(desired)
                 case Order.PROVIDE:
-                    self._services.provide(desired)
+                    return Answer(self._job, failures=self._services.provide(desired))
                 case Order.NOTE:
                     self._status = request.status
         except (MachineError, OSError) as error:
-            _logger.exception("the lab's services cannot be changed")
+            _logger.exception("the lab's servers cannot be changed")
             return Answer(self._job, refusal=str(error))
         return Answer(self._job)
 
 
-def desired_services(job: Job) -> DesiredServices:
-    """Return the servers and proxies of a job."""
-    from farshore.lab.services import DesiredServices
+def desired_services(job: Job) -> tuple[Offer, ...]:
+    """Return what the servers of a job answer on."""
     from farshore.traffic.servers import offers
 
     answering = tuple(node for node in job.fabric.end_systems if node.name not in job.own_servers)
-    return DesiredServices(
-        offers(answering, caller_identities(job.fabric), job.keys), job.fabric.proxies, proxy_environment(job.keys)
-    )
+    return offers(answering, caller_identities(job.fabric), job.keys)
+
+
+def engines_of(job: Job) -> tuple[Engine, ...]:
+    """Return the engines that load a job's fabric, inside the lab."""
+    from farshore.engine.linux import engines
+
+    return engines(_FOLDER / "proxies", job.keys)
 
 
 # --- the services' keys ----------------------------------------------------------------------------
@@ -237,8 +246,3 @@ def read_keys(fabric: Fabric, intent: Path) -> Mapping[NodeName, bytes]:
         if isinstance(identity, SignedHeader):
             found[node] = read_secret(intent.parent / identity.key_file, f"the key of {node}", _KEY_SIZES)
     return found
-
-
-def proxy_environment(keys: Mapping[NodeName, bytes]) -> Mapping[str, str]:
-    """Return the environment variables in which a proxy finds the keys."""
-    return {key_variable(node.local): base64.b64encode(key).decode() for node, key in keys.items()}

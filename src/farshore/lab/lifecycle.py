@@ -83,14 +83,14 @@ def _lab(
     stays: bool,
     own_servers: frozenset[str] = frozenset(),
 ) -> Iterator[Record]:
-    from farshore.engine.haproxy import process
+    from farshore.engine.haproxy import master
     from farshore.engine.nftables import nft
     from farshore.lab.lab_init import Job, lab_init, read_keys
     from farshore.machine.inside import ChildEndedError, creating
 
     nft.program()
     if fabric.proxies:
-        process.program()
+        master.program()
     job = Job(name, fabric, read_keys(fabric, intent), own_servers)
     with claimed(name) as (entry, lock), contextlib.ExitStack() as leftovers, contextlib.ExitStack() as life:
         leftovers.callback(entry.erase_locked)
@@ -113,8 +113,10 @@ def _lab(
 
 def _recorded(entry: LabEntry, world: World, fabric: Fabric, intent: Path) -> Record:
     """Write the record of a lab and return it."""
+    from farshore.engine.placement import namespaced_nodes
+
     created = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    where, nodes = str(intent.resolve()), tuple(fabric.nodes)
+    where, nodes = str(intent.resolve()), namespaced_nodes(fabric)
     record = Record(entry.name, world.pid, world.started, os.geteuid(), fabric.design, where, created, nodes)
     entry.write(record)
     return record

@@ -1,7 +1,8 @@
 """A lab that is up, made what another intent says, by difference; and whether each of its nodes is as it should be.
 
 Reading, comparing and changing happen in a process inside the lab, which asks the lab's first process for what only
-that one can do: its servers and proxies. Cut off anywhere, this leaves what the next application finishes.
+that one can do: its servers. A node that fails keeps no other from being changed. Cut off anywhere, this leaves what
+the next application finishes.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import contextlib
 import datetime
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from multiprocessing.connection import Client, Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from farshore.engine.haproxy import process
+from farshore.engine.haproxy import master
 from farshore.engine.nftables import nft
+from farshore.engine.placement import namespaced_nodes
 from farshore.errors import MachineError, shell_word
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
-from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, read_keys
+from farshore.lab.lab_init import SOCKET, Answer, Job, Order, Passing, Progress, Request, engines_of, read_keys
 from farshore.lab.record import Record
 from farshore.lab.registry import LabEntry
 from farshore.machine.cycle import NodeStatus, RoundResult, State, ended
@@ -70,12 +72,12 @@ class Pending:
     changes: tuple[Change, ...]
     _entry: LabEntry
     _record: Record
-    _child: Child[tuple[Change, ...] | Progress, Go, None]
+    _child: Child[tuple[Change, ...] | Progress, Go, Mapping[NodeName, str]]
 
-    def carry_out(self, reporter: Reporter = SILENT) -> Record:
-        """Make the changes, and return the record that the lab has from here on.
+    def carry_out(self, reporter: Reporter = SILENT) -> Mapping[NodeName, str]:
+        """Make the changes, and return why nodes could not be changed, by their names.
 
-        Raises MachineError where something is refused. What had been done until then stays.
+        Raises MachineError where the lab ends, or its first process refuses. What had been done until then stays.
         """
         # Written before anything changes: who is cut off in between has the lab on record that it is to be.
         self._entry.write(self._record)
@@ -85,7 +87,7 @@ class Pending:
             if isinstance(progress, Progress):
                 reporter.advanced(progress.done, progress.total, progress.item)
         reporter.finished("lab")
-        return self._record
+        return self._child.result()
 
 
 @contextlib.contextmanager
@@ -96,13 +98,13 @@ def compared(entry: LabEntry, intent: Path, fabric: Fabric) -> Iterator[Pending]
     """
     nft.program()
     if fabric.proxies:
-        process.program()
+        master.program()
     record = entry.read()
     if record is None or not record.is_up:
         fix = f"bring it up with: farshore lab up {shell_word(str(intent))} --name {entry.name}"
         raise MachineError(f"lab {entry.name!r} is down; {fix}")
     job = Job(entry.name, fabric, read_keys(fabric, intent))
-    renewed = replace(record, design=fabric.design, intent=str(intent.resolve()), nodes=tuple(fabric.nodes))
+    renewed = replace(record, design=fabric.design, intent=str(intent.resolve()), nodes=namespaced_nodes(fabric))
     with running(record.world, apply_inside, job) as child:
         changes = child.receive()
         assert isinstance(changes, tuple)  # noqa: S101 - the first thing it sends
@@ -117,46 +119,42 @@ def states(record: Record) -> tuple[NodeState, ...]:
 # --- inside the lab --------------------------------------------------------------------------------
 
 
-def apply_inside(command: Channel[tuple[Change, ...] | Progress, Go], job: Job) -> None:
-    """Send what must change and, when told to, change it."""
-    from farshore.engine.nftables.desired import compile_fabric
-    from farshore.engine.nftables.engine import Nftables
-    from farshore.machine.apply import NodeError, carry_out, read_all
+def apply_inside(command: Channel[tuple[Change, ...] | Progress, Go], job: Job) -> Mapping[NodeName, str]:
+    """Send what must change and, when told to, change it. Return why nodes could not be changed."""
+    from farshore.engine.linux import desired_state
+    from farshore.lab.services import ServersFirst
+    from farshore.machine.apply import read_all
     from farshore.machine.difference import difference
+    from farshore.machine.kept import KeptMachine
     from farshore.machine.world import PRIVATE
 
-    desired, engines = compile_fabric(job.fabric), (Nftables(),)
+    desired, engines = desired_state(job.fabric), engines_of(job)
     with _first_process() as first:
         _ask(first, Request(Order.CLAIM))
         services = _ask(first, Request(Order.LOOK, job)).changes
-        changes = difference(desired, read_all(desired, engines, PRIVATE), engines)
-        command.send((*changes, *services))
+        command.send((*difference(desired, read_all(desired, engines, PRIVATE), engines), *services))
         command.receive()
         _ask(first, Request(Order.WITHDRAW, job))
-        before, names = _ask(first, Request(Order.LOOK)).status, tuple(desired.nodes)
-        try:
-            carry_out(changes, desired, engines, PRIVATE, Passing(command))
-        except NodeError as error:
-            failures = {error.node: str(error)} if error.node is not None else {}
-            result = RoundResult(0, failures)
-            _ask(first, Request(Order.NOTE, status=ended(before, (), result, time.time(), full=False)))
-            raise
-        result = RoundResult(len(changes))
-        _ask(first, Request(Order.NOTE, status=ended(before, names, result, time.time(), full=True)))
-        _ask(first, Request(Order.PROVIDE, job))
+        before = _ask(first, Request(Order.LOOK)).status
+        provide = Request(Order.PROVIDE, job)
+        steps = ServersFirst(lambda: _ask(first, provide))
+        result = KeptMachine(desired, engines, PRIVATE, steps, Passing(command)).bring((), full=True)
+        failures = {**_ask(first, provide).failures, **result.failures}
+        status = ended(before, tuple(desired.nodes), RoundResult(result.changes, failures), time.time(), full=True)
+        _ask(first, Request(Order.NOTE, status=status))
+    return failures
 
 
 def states_inside(_command: Channel[None, None]) -> tuple[NodeState, ...]:
     """Return how each node of this lab is, of those that it should have and of those that it has."""
-    from farshore.engine.nftables.desired import compile_fabric
-    from farshore.engine.nftables.engine import Nftables
+    from farshore.engine.linux import desired_state
     from farshore.machine.apply import read_all
     from farshore.machine.difference import difference
     from farshore.machine.world import PRIVATE
 
     with _first_process() as first:
         answer = _ask(first, Request(Order.LOOK))
-    desired, engines = compile_fabric(answer.job.fabric), (Nftables(),)
+    desired, engines = desired_state(answer.job.fabric), engines_of(answer.job)
     changes = (*difference(desired, read_all(desired, engines, PRIVATE), engines), *answer.changes)
     by_node: dict[NodeName, tuple[Change, ...]] = dict.fromkeys(desired.nodes, ())
     for node, of_node in itertools.groupby(changes, key=lambda change: change.node):

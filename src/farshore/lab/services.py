@@ -1,4 +1,4 @@
-"""What a lab's first process holds: the servers that answer as its end systems, and its proxies.
+"""What a lab's first process holds: the servers that answer as its end systems.
 
 The network around them is changed by others, between :meth:`Services.withdraw` and :meth:`Services.provide`: what is
 not desired any more ends before its node goes, and what is new begins when its node stands. What stays is not touched.
@@ -6,30 +6,21 @@ not desired any more ends before its node goes, and what is new begins when its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from farshore.engine.haproxy.process import Appliance
-from farshore.fabric.model import Proxy
+from farshore.engine.haproxy.configuration import ENGINE_NAME
+from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
-from farshore.machine.changes import Change
-from farshore.machine.namespace import namespace_name
+from farshore.machine.changes import Change, LoadConfiguration
+from farshore.machine.steps import Step, Steps
 from farshore.traffic.servers import Offer, Servers
 
 
 @dataclass(frozen=True, slots=True)
-class DesiredServices:
-    """What is to be held. ``environment`` are the variables in which proxies find keys."""
-
-    offers: tuple[Offer, ...]
-    proxies: tuple[Proxy, ...]
-    environment: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceChange(Change):
-    """A change of a server or a proxy. ``does`` is what is done, in words."""
+    """A change of a server. ``does`` is what is done, in words."""
 
     does: str
 
@@ -40,49 +31,52 @@ class ServiceChange(Change):
 
 
 class Services:
-    """The servers and proxies of a lab. To be changed from one thread at a time."""
+    """The servers of a lab. To be changed from one thread at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin with none; what proxies need is kept in a folder."""
-        self._folder = folder
+    def __init__(self) -> None:
+        """Begin with none."""
         self._servers = Servers()
-        self._proxies: dict[NodeName, Appliance] = {}
 
-    def difference(self, desired: DesiredServices) -> tuple[ServiceChange, ...]:
+    def difference(self, desired: Collection[Offer]) -> tuple[ServiceChange, ...]:
         """Return what :meth:`withdraw` and :meth:`provide` will do."""
-        changes = [
-            ServiceChange(each.node, "not part of the fabric, or configured otherwise", f"close {each}")
-            for each in self._servers.surplus(desired.offers)
-        ]
-        changes += [
-            ServiceChange(name, "not part of the fabric", "stop proxy") for name in self._surplus_proxies(desired)
-        ]
-        changes += [
-            ServiceChange(each.node, "nothing answers there", f"open {each}")
-            for each in self._servers.missing(desired.offers)
-        ]
-        for proxy in desired.proxies:
-            running = self._proxies.get(proxy.name)
-            if running is None:
-                changes.append(ServiceChange(proxy.name, "none is running", "start proxy"))
-            elif not running.is_running(proxy, desired.environment):
-                changes.append(ServiceChange(proxy.name, "its configuration differs", "reload proxy"))
-        return tuple(changes)
+        surplus = self._servers.surplus(desired)
+        return (
+            *(
+                ServiceChange(each.node, "not part of the fabric, or configured otherwise", f"close {each}")
+                for each in surplus
+            ),
+            *(
+                ServiceChange(each.node, "nothing answers there", f"open {each}")
+                for each in self._servers.missing(desired)
+            ),
+        )
 
-    def _surplus_proxies(self, desired: DesiredServices) -> list[NodeName]:
-        wanted = {proxy.name for proxy in desired.proxies}
-        return [name for name in self._proxies if name not in wanted]
-
-    def withdraw(self, desired: DesiredServices) -> None:
+    def withdraw(self, desired: Collection[Offer]) -> None:
         """End what is not desired."""
-        self._servers.close(self._servers.surplus(desired.offers))
-        for name in self._surplus_proxies(desired):
-            self._proxies.pop(name).stop()
+        self._servers.close(self._servers.surplus(desired))
 
-    def provide(self, desired: DesiredServices) -> None:
-        """Begin what is desired and missing. Raises MachineError or OSError where something cannot."""
-        self._servers.open(self._servers.missing(desired.offers))
-        for proxy in desired.proxies:
-            running = self._proxies.get(proxy.name) or Appliance(self._folder / namespace_name(proxy.name))
-            running.apply(proxy, desired.environment)
-            self._proxies[proxy.name] = running
+    def provide(self, desired: Collection[Offer]) -> Mapping[NodeName, str]:
+        """Begin what is desired and missing. Return why not, by node, where something cannot begin."""
+        failures: dict[NodeName, str] = {}
+        for each in self._servers.missing(desired):
+            try:
+                self._servers.open([each])
+            except (MachineError, OSError) as error:
+                failures.setdefault(each.node, f"{each.node}: open {each}: {error}")
+        return failures
+
+
+class ServersFirst(Steps):
+    """Has servers begin before a proxy is loaded: it takes one that does not answer its first check for dead."""
+
+    def __init__(self, provide: Callable[[], object]) -> None:
+        """Keep what has them begin, which may be called more than once."""
+        self._provide = provide
+        self._providing = threading.Lock()
+
+    def before(self, step: Step) -> None:
+        """Hear of a step."""
+        change = step.changes[0]
+        if isinstance(change, LoadConfiguration) and change.engine == ENGINE_NAME:
+            with self._providing:
+                self._provide()

@@ -84,11 +84,13 @@ class ActualState:
     """What is there: of every desired node, None where its namespace does not exist, and of every other namespace.
 
     ``home`` is what is seen where interfaces are borrowed.
+    ``held`` is what each engine holds outside of namespaces, by its name: see :meth:`Engine.held`.
     """
 
     nodes: Mapping[NodeName, ActualNode | None]
     unwanted: Mapping[NodeName, ActualNode] = field(default_factory=dict)
     home: Home = NO_HOME
+    held: Mapping[str, frozenset[NodeName]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

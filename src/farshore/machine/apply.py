@@ -108,11 +108,16 @@ def _take(step: Step, work: execution.Execution, desired: DesiredState, steps: S
 
 def _check(changes: Iterable[Change], engines: Iterable[Engine], namespaces: Namespaces, desired: DesiredState) -> None:
     """Have engines check what they are to load where something is at work already, all of it before any is loaded."""
-    in_use = (change for change in changes if isinstance(change, LoadConfiguration) and change.in_use)
+    by_name = {engine.name: engine for engine in engines}
+    in_use = (
+        change
+        for change in changes
+        # What needs links cannot be checked before they stand.
+        if isinstance(change, LoadConfiguration) and change.in_use and not by_name[change.engine].needs_links
+    )
     loads = [step for phase in phases(in_use) for step in phase]
     if len(loads) < 2:  # noqa: PLR2004 - a single one is loaded or refused as a whole
         return
-    by_name = {engine.name: engine for engine in engines}
     with _threads(_LOADING_AT_ONCE) as pool:
 
         def check(step: Step) -> None:
@@ -159,7 +164,7 @@ def read_all(
         nodes |= zip(present, pool.map(read, present), strict=True)
         others = {node_name(name): reader.read(name) for name in there if name not in wanted}
     unwanted = {name: node for name, node in others.items() if namespaces.private or node.ours}
-    return ActualState(nodes, unwanted, at_home)
+    return ActualState(nodes, unwanted, at_home, {engine.name: engine.held() for engine in engines})
 
 
 def remove(namespaces: Namespaces, names: Iterable[str]) -> None:

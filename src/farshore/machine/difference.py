@@ -67,9 +67,12 @@ _OF_NEW_INTERFACES = {"net/ipv4/conf/default/": "ipv4/", "net/ipv6/conf/default/
 def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine, ...] = ()) -> tuple[Change, ...]:
     """Return what must change, in the order in which it is to be done. Empty where all is as it should be.
 
-    What is to go is closed before it is taken apart: its links go first, then its namespace. What filters stands
-    before anything can flow: configurations of engines, then settings (forwarding among them), then links and routes.
+    What is to go is closed before it is taken apart: what engines run there ends, its links go, then its namespace.
+    What filters stands before anything can flow: configurations of engines, then settings (forwarding among them), then
+    links and routes, and last the configurations that need them.
     """
+    early = tuple(engine for engine in engines if not engine.needs_links)
+    late = tuple(engine for engine in engines if engine.needs_links)
     there = {name: node for name, node in actual.nodes.items() if node is not None}
     present = {name: node for name, node in there.items() if not node.lasting}
     # What stays until its namespace ends has it end, and made anew.
@@ -80,7 +83,7 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
     doomed = {
         LinkEnd(name, interface.name)
         for name, node in present.items()
-        for interface in _doomed(desired, desired.nodes[name], node, engines)
+        for interface in _doomed(desired, desired.nodes[name], node, early)
     }
     unwanted = {LinkEnd(name, interface) for name, node in unwanted_nodes.items() for interface in node.interfaces}
     # The far end of a removed link goes with it.
@@ -92,17 +95,20 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
     ]
     fresh = {end for link in missing for end in (link.left, link.right)}
     return (
+        *(change for engine in engines for change in _ends(desired, engine, actual, ending)),
         *_interface_removals(actual.unwanted, unwanted, set(), "its node is not part of the fabric"),
         *_interface_removals(_less(there, present), unwanted, set(), "its node is made anew"),
         *_interface_removals(present, doomed, fresh, _NOT_DESIRED),
         *_left_at_home(desired, actual),
         *(DeleteNamespace(name, why) for name, why in ending.items()),
         *(CreateNamespace(name, "missing") for name in desired.nodes if name not in present),
-        *(change for engine in engines for change in _loads(desired, engine, present)),
-        *(change for engine in engines for change in _unloads(desired, engine, present)),
+        *(change for engine in early for change in _loads(desired, engine, present)),
+        *(change for engine in early for change in _unloads(desired, engine, present, actual.held)),
         *(change for node in nodes for change in _settings(node, present.get(node.name), doomed | fresh)),
         *(CreateLink(link.left.node, "missing", link) for link in missing),
         *(change for node in nodes for change in _wiring(node, present.get(node.name), doomed, fresh)),
+        *(change for engine in late for change in _loads(desired, engine, present)),
+        *(change for engine in late for change in _unloads(desired, engine, present, actual.held)),
     )
 
 
@@ -202,10 +208,30 @@ def _reason(engine: Engine, configuration: str, found: Reading) -> str | None:
     return None
 
 
-def _unloads(desired: DesiredState, engine: Engine, present: Mapping[NodeName, ActualNode]) -> Iterator[Change]:
+def _ends(
+    desired: DesiredState, engine: Engine, actual: ActualState, ending: Mapping[NodeName, str]
+) -> Iterator[Change]:
+    """Yield the end of what an engine holds for nodes where it is to load nothing, or whose namespace ends."""
+    held = actual.held.get(engine.name, frozenset())
+    kept = desired.wanted(engine.name, desired.nodes).keys() - ending.keys()
+    for members, unit in _units(engine, sorted(held - kept)):
+        for node in members:
+            why = "its node is not part of the fabric" if node not in desired.nodes else "none is desired here"
+            if node in ending and node in desired.nodes:
+                why = "its node is made anew"
+            yield UnloadConfiguration(node, why, engine.name, engine.noun, None, unit)
+
+
+def _unloads(
+    desired: DesiredState,
+    engine: Engine,
+    present: Mapping[NodeName, ActualNode],
+    held: Mapping[str, frozenset[NodeName]],
+) -> Iterator[Change]:
     wanted = desired.wanted(engine.name, desired.nodes)
     found = {node: _loaded(engine, node, present) for node in desired.nodes}
-    gone = [node for node, reading in found.items() if reading.loaded is not None and node not in wanted]
+    kept = wanted.keys() | held.get(engine.name, frozenset())
+    gone = [node for node, reading in found.items() if reading.loaded is not None and node not in kept]
     for members, unit in _units(engine, gone):
         for node in members:
             yield UnloadConfiguration(node, "none is desired here", engine.name, engine.noun, None, unit)

@@ -53,11 +53,27 @@ class Engine(Protocol):
     def noun(self) -> str:
         """Return what one of its configurations is called in messages, such as "rule set"."""
 
+    @property
+    def needs_links(self) -> bool:
+        """Return whether it loads into nodes whose links and addresses stand, as a program that listens there.
+
+        What filters is loaded before there is a link, and so is all that does not say otherwise.
+        """
+        return False
+
     def digest(self, configuration: str) -> str:
         """Return what tells a configuration from every other."""
 
     def units(self, nodes: Iterable[NodeName]) -> Iterable[frozenset[NodeName]]:
         """Yield which of these nodes are loaded at once: one by one, or all that are fused."""
+
+    def held(self) -> frozenset[NodeName]:
+        """Return the nodes for which it holds what does not end with their namespace, as a process.
+
+        They may have no namespace any more. Unloading there opens nothing, and comes before all else. An engine whose
+        configurations end with their namespace holds nothing.
+        """
+        return frozenset()
 
     def check(self, namespaces: Namespaces, configurations: Configurations) -> None:
         """Raise MachineError where one of these could not be loaded. Nothing is changed."""

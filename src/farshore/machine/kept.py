@@ -15,6 +15,7 @@ from farshore.machine.difference import difference
 from farshore.machine.engine import Engine
 from farshore.machine.namespace import Namespaces
 from farshore.machine.steps import UNHEARD, Steps
+from farshore.reporter import SILENT, Reporter
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class KeptMachine(Machine):
     engines: Sequence[Engine]
     namespaces: Namespaces
     steps: Steps = UNHEARD
+    reporter: Reporter = SILENT
 
     def nodes(self) -> Collection[NodeName]:
         """Return the nodes that are to be there. What else is there goes, without a status."""
@@ -38,7 +40,7 @@ class KeptMachine(Machine):
             try:
                 actual = read_all(self.desired, self.engines, self.namespaces, full=full)
                 changes = without(difference(self.desired, actual, tuple(self.engines)), left)
-                carry_out(changes, self.desired, self.engines, self.namespaces, steps=self.steps)
+                carry_out(changes, self.desired, self.engines, self.namespaces, self.reporter, self.steps)
             except (MachineError, OSError) as error:
                 failed = error.nodes if isinstance(error, NodeError) else frozenset()
                 if not failed - left:

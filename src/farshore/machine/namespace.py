@@ -96,6 +96,10 @@ class Namespaces:
         """Tell whether a namespace of this name is there."""
         return self._is_mounted(name)
 
+    def number(self, name: str) -> int | None:
+        """Return the number of a namespace, which no other has while anything keeps it, None where there is none."""
+        return (self.directory / name).stat().st_ino if self._is_mounted(name) else None
+
     def create(self, name: str, marked: Callable[[], None] = lambda: None) -> None:
         """Make an empty namespace of this name. Raises OSError, FileExistsError where there is one.
 
@@ -172,6 +176,24 @@ def unnamed() -> Iterator[None]:
     with _returning():
         unshare(CLONE_NEWNET)
         yield
+
+
+@contextlib.contextmanager
+def own_processes() -> Iterator[None]:
+    """Have the program that the body starts be the first process of a process namespace of its own.
+
+    When it ends, the kernel ends all processes that it has started, before whoever waits for it goes on. The body
+    starts one program, and no thread. Raises OSError where this user may not.
+    """
+    home = os.open("/proc/thread-self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        unshare(CLONE_NEWPID)
+        try:
+            yield
+        finally:
+            setns(home, CLONE_NEWPID)
+    finally:
+        os.close(home)
 
 
 @contextlib.contextmanager

@@ -74,16 +74,20 @@ class Servers:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._open: dict[Offer, _Server | _Echo] = {}
+        # Each with the number of its namespace: one that was deleted is kept by the server alone, where nobody comes.
+        self._open: dict[Offer, tuple[_Server | _Echo, int | None]] = {}
 
     def surplus(self, wanted: Iterable[Offer]) -> tuple[Offer, ...]:
-        """Return what is answered on and not wanted."""
+        """Return what is answered on and not wanted, or not in its node any more."""
         kept = set(wanted)
-        return tuple(each for each in self._open if each not in kept)
+        return tuple(each for each in self._open if each not in kept or not self._is_in_its_node(each))
 
     def missing(self, wanted: Iterable[Offer]) -> tuple[Offer, ...]:
         """Return what is wanted and not answered on."""
-        return tuple(each for each in wanted if each not in self._open)
+        return tuple(each for each in wanted if each not in self._open or not self._is_in_its_node(each))
+
+    def _is_in_its_node(self, offer: Offer) -> bool:
+        return self._open[offer][1] == PRIVATE.number(namespace_name(offer.node))
 
     def open(self, wanted: Iterable[Offer]) -> None:
         """Answer on everything that is wanted; all ports are open on return. Raises OSError where one cannot be."""
@@ -94,12 +98,13 @@ class Servers:
             with PRIVATE.entered(namespace_name(each.node)):
                 server = _Server(each) if each.port.protocol is Protocol.TCP else _Echo(each)
             threading.Thread(target=server.serve_forever, daemon=True).start()
-            self._open[each] = server
+            self._open[each] = server, PRIVATE.number(namespace_name(each.node))
 
     def close(self, unwanted: Iterable[Offer]) -> None:
         """Answer no more on these, and end the connections that stand there: no socket keeps their namespace."""
         for each in tuple(unwanted):
-            self._open.pop(each).end()
+            server, _ = self._open.pop(each)
+            server.end()
 
 
 def serve(

@@ -1,1 +1,1 @@
-"""The engine of proxies: HAProxy's configuration, and one supervised HAProxy process for each proxy."""
+"""The engine of proxies: HAProxy's configuration, and an HAProxy in master-worker mode for each proxy."""

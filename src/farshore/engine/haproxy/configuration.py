@@ -11,13 +11,17 @@ taken out first.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import base64
+import re
+from collections.abc import Collection, Iterator, Mapping
 
 from farshore.caller_identity import ProxyProtocol, SignedHeader
 from farshore.engine.placement import instance_name
-from farshore.fabric.model import Front, Proxy
+from farshore.fabric.model import Fabric, Front, Proxy
+from farshore.fabric.names import NodeName
 from farshore.machine.namespace import namespace_name
+
+ENGINE_NAME = "haproxy"
 
 # HAProxy reserves memory for as many connections as there may be files, and some machines allow a thousand million.
 _MOST_FILES = 200_000
@@ -25,28 +29,60 @@ _MOST_FILES = 200_000
 _CHECK = "check inter 2s fall 3 downinter 200ms rise 1"
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the fabric does not say. ``user`` and ``group`` are None where the machine knows no others."""
-
-    socket: str
-    user: str | None = None
-    group: str | None = None
+_KEY = re.compile(r"<key of ([a-z0-9-]+)>")
+_BIND = re.compile(r"^ +bind (\S+):(\d+) namespace (\S+)$", re.MULTILINE)
 
 
-def key_variable(service: str) -> str:
-    """Return the name of the environment variable that holds a service's key in base64: no text shows it."""
-    return f"FARSHORE_KEY_{service.upper().replace('-', '_')}"
+def configurations(fabric: Fabric) -> dict[NodeName, str]:
+    """Return the configuration of each proxy of a fabric, by the node in which HAProxy runs.
+
+    A proxy without a front listens nowhere, and HAProxy has no configuration of that kind.
+    """
+    return {proxy.name: configuration(proxy) for proxy in fabric.proxies if proxy.fronts}
 
 
-def configuration(proxy: Proxy, around: Surroundings) -> str:
-    """Return the configuration of a proxy."""
-    sections = [_global(around), _defaults()]
+def configuration(proxy: Proxy) -> str:
+    """Return the configuration of a proxy. Where a key belongs stands whose it is."""
+    sections = [_global(), _defaults()]
     for (tenant, service), fronts in _grouped(proxy).items():
         sections.append(_frontend(proxy, f"{tenant}.{service}", fronts))
     backends = {_backend_name(front): front for front in proxy.fronts}
     sections += [_backend(name, front) for name, front in backends.items()]
     return "\n".join("".join(f"{line}\n" for line in section) for section in sections)
+
+
+def with_keys(text: str, keys: Mapping[str, bytes]) -> str:
+    """Return a configuration with the keys of services in it, by the services' names. Those that are not given lack."""
+
+    def key(found: re.Match[str]) -> str:
+        given = keys.get(found[1])
+        return found[0] if given is None else written(given)
+
+    return _KEY.sub(key, text)
+
+
+def written(key: bytes) -> str:
+    """Return a key as it stands in a configuration."""
+    return base64.b64encode(key).decode()
+
+
+def lacking_keys(text: str) -> tuple[str, ...]:
+    """Return the services whose keys a configuration still lacks."""
+    return tuple(dict.fromkeys(_KEY.findall(text)))
+
+
+def listening(text: str) -> Mapping[str, tuple[tuple[str, int], ...]]:
+    """Return the addresses and ports on which a configuration listens, by the names of the namespaces."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for ip, port, namespace in _BIND.findall(text):
+        found.setdefault(namespace, []).append((ip, int(port)))
+    return {namespace: tuple(each) for namespace, each in found.items()}
+
+
+def without_listening(text: str, namespaces: Collection[str]) -> str:
+    """Return a configuration less its frontends that listen in these namespaces."""
+    sections = text.split("\n\n")
+    return "\n\n".join(section for section in sections if listening(f"{section}\n").keys().isdisjoint(namespaces))
 
 
 def _grouped(proxy: Proxy) -> dict[tuple[str, str], list[Front]]:
@@ -56,15 +92,9 @@ def _grouped(proxy: Proxy) -> dict[tuple[str, str], list[Front]]:
     return grouped
 
 
-def _global(around: Surroundings) -> Iterator[str]:
+def _global() -> Iterator[str]:
     yield "global"
     yield f"    fd-hard-limit {_MOST_FILES}"
-    # By this socket the next process takes over what this one listens on.
-    yield f"    stats socket {around.socket} mode 600 level admin expose-fd listeners"
-    if around.user is not None:
-        yield f"    user {around.user}"
-    if around.group is not None:
-        yield f"    group {around.group}"
 
 
 def _defaults() -> Iterator[str]:
@@ -104,7 +134,7 @@ def _signed(tenant: str, service: str) -> Iterator[str]:
     yield f"    http-request set-header X-Farshore-Tenant {tenant}"
     yield '    http-request set-header X-Farshore-Client "%[src]:%[src_port]"'
     yield '    http-request set-header X-Farshore-Time "%[var(txn.time)]"'
-    signature = f"%[var(txn.said),hmac(sha256,${{{key_variable(service)}}}),hex,lower]"
+    signature = f"%[var(txn.said),hmac(sha256,<key of {service}>),hex,lower]"
     yield f'    http-request set-header X-Farshore-Signature "{signature}"'
 
 

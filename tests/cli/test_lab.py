@@ -14,6 +14,7 @@ from farshore.cli.main import cli
 from farshore.conformance import check
 from farshore.conformance.check import Outcome
 from farshore.design.catalogue import build
+from farshore.engine.placement import namespaced_nodes
 from farshore.errors import EXIT_BAD_INPUT, UsageError
 from farshore.fabric.names import NodeName
 from farshore.intent.load import load
@@ -124,7 +125,7 @@ def test_status_of_one() -> None:
 
 # --- nodes ---------------------------------------------------------------------------------------------------------
 
-_OF_TENANTS, _OF_PROVIDER = ("ce", "nat"), ("router", "nat", "last-hop", "proxy", "edge")
+_OF_TENANTS, _OF_PROVIDER = ("ce", "nat", "proxy"), ("router", "nat", "last-hop", "proxy", "edge")
 
 
 def kind_of_node(name: NodeName) -> str:
@@ -144,7 +145,7 @@ def test_the_nodes_that_are_documented_are_those_that_labs_have() -> None:
         if intent is not None and (plan := allocate(intent).plan) is not None
         for design in ("lake", "last-hop", "appliance")
     ]
-    found = {kind_of_node(name) for fabric in fabrics for name in fabric.nodes}
+    found = {kind_of_node(name) for fabric in fabrics for name in namespaced_nodes(fabric)}
     page = (REPOSITORY / "docs" / "operations.md").read_text(encoding="utf-8")
     rows = [
         line.split("|")[1]

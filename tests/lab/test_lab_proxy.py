@@ -34,7 +34,9 @@ ASK = "import urllib.request as u; print(u.urlopen('http://10.2.2.2/', timeout=2
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Return the example's intent, with its key beside it."""
-    (tmp_path / "news.key").write_bytes(os.urandom(32))
+    key = tmp_path / "news.key"
+    key.write_bytes(os.urandom(32))
+    key.chmod(0o600)
     return Path(shutil.copy(EXAMPLE, tmp_path))
 
 

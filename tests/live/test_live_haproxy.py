@@ -30,11 +30,13 @@ from farshore.engine.linux import desired_state, engines
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric, Proxy
 from farshore.fabric.names import NodeName
+from farshore.lab.lab_init import caller_identities
 from farshore.machine.apply import apply
 from farshore.machine.desired import DesiredState
 from farshore.machine.engine import NOTHING, Reading
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
+from farshore.traffic import servers
 
 pytestmark = pytest.mark.kernel
 
@@ -67,6 +69,11 @@ def reading() -> Reading:
 def master_number() -> int | None:
     with master.found(HOME) as running:
         return running.pid if running is not None else None
+
+
+def gone() -> bool:
+    """Tell whether no process is left, and all that one had has been closed, which it is a moment later."""
+    return haproxies(FOLDER) == [] and not HOME.is_alive()
 
 
 def served() -> bool:
@@ -235,7 +242,7 @@ def killed(whole: Fabric, own: bool) -> tuple[list[tuple[int, int]], Reading, in
     assert served()
     victims = [number for number, inner in haproxies(FOLDER) if (inner == 1) is own]
     os.kill(victims[0], signal.SIGKILL)
-    live_tools.until(lambda: haproxies(FOLDER) == [])
+    live_tools.until(gone)
     left, found = haproxies(FOLDER), reading()
     heard = sum(crossing(whole).values())
     changes = [str(change) for change in applied(whole)]
@@ -365,7 +372,7 @@ def lied_to(whole: Fabric, user: int) -> tuple[Reading, Reading, bool]:
     number = master_number()
     assert number is not None
     os.kill(number, signal.SIGKILL)
-    live_tools.until(lambda: haproxies(FOLDER) == [])
+    live_tools.until(gone)
     assert HOME.socket.exists()
     stale = reading()
     with liar(user):
@@ -486,6 +493,18 @@ def test_another_key_is_another_configuration(world: World) -> None:
     assert changes == [f"{LOAD}: the desired proxy configuration has changed"]
     assert failure is not None
     assert "403" in failure
+
+
+def longest_key(whole: Fabric) -> bool:
+    key = {NodeName("provider/news"): bytes(4096)}
+    live_tools.build(whole)
+    servers.serve(whole.end_systems, caller_identities(whole), key)
+    applied(whole, keys=key)
+    return ask(ALICE, NEWS).seen is not None
+
+
+def test_the_longest_key_signs(world: World) -> None:
+    assert world.call(longest_key, fabric())
 
 
 def no_key(whole: Fabric) -> str:

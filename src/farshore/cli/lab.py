@@ -148,7 +148,7 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     """Run a program of this machine in a NODE of the lab.
 
     Nodes are TENANT/HOST, TENANT/ce, provider/router, provider/SERVICE, internet/host, and the devices of the design:
-    TENANT/nat and provider/nat, provider/last-hop, or provider/proxy. farshore lab status lists them.
+    TENANT/nat and provider/nat, provider/last-hop, or TENANT/proxy and provider/proxy. farshore lab status lists them.
     """
     from farshore.lab.execute import execute as run_in_node
     from farshore.lab.registry import only

@@ -69,6 +69,7 @@ class DiagnosticCode(Enum):
     BAD_PROXY_PROTOCOL = "E0223", "A version of the PROXY protocol cannot name the tenant."
     CONFLICTING_KEYS = "E0224", "Two keys exclude each other."
     BAD_KEY_FILE = "E0225", "A value cannot be the path of a key file."
+    BAD_TRUTH_VALUE = "E0226", "A value is neither true nor false."
 
     OVERLAPPING_NETWORKS = "E0301", "Two networks of one realm overlap."
     LAKE_OVERLAP = "E0302", "The lake overlaps addresses that are in use."
@@ -93,6 +94,9 @@ class DiagnosticCode(Enum):
     POOL_CALLED = "E0321", "The provider calls hosts of a tenant that share pool addresses."
     LAKE_IN_SHARED_SPACE = "W0301", "The lake is in shared address space (RFC 6598), which carriers and VPNs use."
     LAKE_IN_PRIVATE_SPACE = "W0302", "The lake is in private address space (RFC 1918), which tenants are likely to use."
+    LAKE_IN_PUBLIC_SPACE = "W0303", "The lake is in public address space, which hosts on the Internet use."
+    SOURCE_IN_PUBLIC_SPACE = "W0304", "The provider's source is in public address space outside of its networks."
+    NAME_NOT_SERVED = "W0305", "A service has a domain name, and farshore answers no DNS queries."
 
     PORTS_NOT_CARRIED = "E0401", "A service has ports that its design does not carry."
     CALLER_IDENTITY_LOST = "E0402", "A service expects the caller's identity and has a design that does not pass it on."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import heapq
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Container, Mapping
 from itertools import islice
 from typing import TypeVar
 
 from farshore.errors import UsageError, shown
+from farshore.fix import write
 
 # Comparing costs time for every name; of ten thousand tenants only the likeliest are compared.
 _MOST_COMPARED = 2_000
@@ -52,15 +53,23 @@ class Nearest:
         """Begin with all suggestions left."""
         self._left = _MOST_SUGGESTED
 
-    def fix(self, unknown: str, choices: Collection[str], otherwise: str) -> str:
-        """Return ``did you mean 'x'?``, or ``otherwise`` with the known names put in for ``{known}``."""
+    def fix(self, unknown: str, choices: Collection[str], otherwise: str, taken: Container[str] = ()) -> str:
+        """Return ``did you mean 'x'?``, which writes x; or ``otherwise``, with the known names put in for ``{known}``.
+
+        Names that are ``taken`` are known, but not meant: each may stand there once.
+        """
         if self._left and len(unknown) <= _LONGEST_COMPARED:
             self._left -= 1
-            found = difflib.get_close_matches(unknown, islice(choices, _MOST_COMPARED), n=1)
-            if found:
-                return f"did you mean '{shown(found[0])}'?"
+            near = difflib.get_close_matches(unknown, islice(choices, _MOST_COMPARED), n=_MOST_NAMED)
+            found = next((name for name in near if name not in taken), None)
+            if found is not None:
+                return write(found, "did you mean '{}'?") if shown(found) == found else _meant(found)
         named = ", ".join(shown(choice) for choice in islice(choices, _MOST_LISTED))
         return otherwise.replace("{known}", named + (", …" if len(choices) > _MOST_LISTED else ""))
+
+
+def _meant(name: str) -> str:
+    return f"did you mean '{shown(name)}'?"
 
 
 def _alike(one: str, other: str) -> int:

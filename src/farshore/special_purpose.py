@@ -57,6 +57,7 @@ MULTICAST = IPv4Network("224.0.0.0/4")
 # Tenants and providers use these inside, carriers between themselves and their customers.
 PRIVATE = tuple(entry for entry in REGISTRY if entry.rfc == "RFC 1918")
 SHARED = next(entry for entry in REGISTRY if entry.rfc == "RFC 6598")
+BENCHMARKING = next(entry for entry in REGISTRY if entry.rfc == "RFC 2544")
 # Examples and labs use these in place of the Internet's addresses, farshore's own lab too.
 STAND_FOR_THE_INTERNET = tuple(entry.block for entry in REGISTRY if entry.rfc in ("RFC 5737", "RFC 2544"))
 
@@ -84,3 +85,7 @@ def _never_on_the_internet() -> tuple[IPv4Network, ...]:
 
 NEVER_ON_THE_INTERNET = _never_on_the_internet()
 """Source addresses that no packet from the Internet may have, besides the addresses of its destination."""
+
+
+PUBLIC = without([IPv4Network("0.0.0.0/0")], [*NEVER_ON_THE_INTERNET, *STAND_FOR_THE_INTERNET])
+"""Addresses that hosts on the Internet have. A network that uses others' of them inside hides these from itself."""

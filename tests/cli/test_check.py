@@ -89,9 +89,20 @@ def test_json_of_a_bad_file(path: Path) -> None:
         "severity": "error",
         "problem": "service portal: ports: port number of tcp/0 is out of range",
         "fix": "write a number from 1 to 65535",
+        "choices": [],
     }
     assert done.stderr == ""
     assert done.exit_code == 2
+
+
+def test_json_has_the_edits_of_a_fix(path: Path) -> None:
+    done = run(path, INTENT.replace("10.2.2.0/28", "10.2.2.5/28").replace("[portal]", "[portal, portal]"), "--json")
+    slip, again = json.loads(done.stdout)["diagnostics"]
+    write = {"do": "write", "path": ["tenants", "customer-a", "presents"], "value": "10.2.2.0/28"}
+    assert slip["choices"] == [{"says": "write 10.2.2.0/28", "edits": [write]}]
+    item = {"line": 11, "column": 24}
+    remove = {"do": "remove", "path": ["tenants", "customer-a", "services", item], "value": "portal"}
+    assert again["choices"] == [{"says": "remove portal here", "edits": [remove]}]
 
 
 def test_the_whole_program(path: Path) -> None:

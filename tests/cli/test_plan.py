@@ -74,9 +74,10 @@ def test_a_full_lake_is_bad_input(full_lake: Path) -> None:
         run("plan", str(full_lake))
     assert str(caught.value) == (
         f"{full_lake}:8:9: error E0502: lake 100.64.0.0/24 is full: tenants need 512 addresses, 128 available, "
-        "128 addresses reserved for services; change customer-b (10.1.1.0/24, 256 addresses) to sources: host "
-        "(1 host: 1 address) or {pool: 1}, customer-a (10.1.1.0/24, 256 addresses) to sources: host "
-        "(1 host: 1 address) or {pool: 1}, or widen the lake to /22"
+        "128 addresses reserved for services; change customer-b to sources: host (10.1.1.0/24: 1 host, 1 address, "
+        "was 256), customer-a to sources: host (10.1.1.0/24: 1 host, 1 address, was 256), or change customer-b to "
+        "sources: {pool: 1} (10.1.1.0/24: 1 address, was 256), customer-a to sources: {pool: 1} (10.1.1.0/24: "
+        "1 address, was 256), or widen the lake to 100.64.0.0/22"
     )
     assert caught.value.exit_status == 2
 

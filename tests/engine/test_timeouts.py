@@ -14,7 +14,7 @@ from farshore.fabric.model import Device
 from farshore.intent.load import load_text
 from farshore.plan.allocate import allocate
 
-# RFC 5382 REQ-5: an established connection is kept for at least 2 hours 4 minutes, one that opens or closes for 4 minutes.
+# RFC 5382 REQ-5: an established connection is kept for at least 2 hours 4 minutes, any other for 4 minutes.
 ESTABLISHED, TRANSITORY = 7_440, 240
 # RFC 4787 REQ-5: a UDP mapping for at least 2 minutes, 5 are recommended; RFC 5508 REQ-2: an ICMP query for 60 seconds.
 UDP, ICMP = 300, 60

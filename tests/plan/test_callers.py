@@ -153,7 +153,7 @@ def test_a_share_of_the_lake_that_is_too_small_names_a_sufficient_one(
     reserved, customer = counts
     problem = f"lake {lake} has {reserved} reserved for services, too few for {customer} of the provider"
     assert diagnostic.problem == problem
-    assert diagnostic.fix == f"widen the lake to /{length}"
+    assert diagnostic.fix == f"widen the lake to 198.18.0.0/{length}"
     assert of(small.replace(lake, f"198.18.0.0/{length}"), hosts=f"{{{named}}}").plan is not None
     assert of(small.replace(lake, f"198.18.0.0/{length + 1}"), hosts=f"{{{named}}}").plan is None
 
@@ -167,7 +167,9 @@ def many_hosts(lake: str, presents: str = "10.4.0.0/16") -> Allocated:
 @pytest.mark.parametrize("lake", ["198.18.0.0/25", "198.18.0.0/29", "198.18.0.0/31"])
 def test_the_suggested_lake_has_room_for_the_callers_too(lake: str) -> None:
     lengths = {
-        int(match) for each in many_hosts(lake).diagnostics for match in re.findall(r"the lake to /(\d+)", each.fix)
+        int(match)
+        for each in many_hosts(lake).diagnostics
+        for match in re.findall(r"the lake to [\d.]+/(\d+)", each.fix)
     }
     assert many_hosts(f"198.18.0.0/{min(lengths)}").plan is not None
     assert many_hosts(f"198.18.0.0/{min(lengths) + 1}").plan is None
@@ -176,7 +178,7 @@ def test_the_suggested_lake_has_room_for_the_callers_too(lake: str) -> None:
 def test_too_many_services_are_reported_once_and_with_the_hosts() -> None:
     (share, *_) = many_hosts("198.18.0.0/31").diagnostics
     assert share.problem == "lake 198.18.0.0/31 has 1 address reserved for services, too few for 2 services"
-    assert share.fix == "widen the lake to /24"
+    assert share.fix == "widen the lake to 198.18.0.0/22"
     assert (
         sum("reserved for services, too few" in each.problem for each in many_hosts("198.18.0.0/31").diagnostics) == 1
     )
@@ -187,7 +189,7 @@ def test_a_full_lake_counts_the_callers_in_its_fix() -> None:
     text = TEXT.replace("10.1.1.0/24], presents", "10.1.1.0/32], presents")
     found = of(text.replace("  networks", "  lake: 198.18.0.0/31\n  networks", 1), f"{{{named}}}", "10.4.0.0/16")
     assert [each.code for each in found.diagnostics] == [DiagnosticCode.SERVICES_FULL, DiagnosticCode.LAKE_FULL]
-    assert all("widen the lake to /23" in each.fix for each in found.diagnostics)
+    assert all("widen the lake to 198.18.0.0/23" in each.fix for each in found.diagnostics)
 
 
 @pytest.mark.parametrize(("presents", "fits"), [("10.2.2.0/29", True), ("10.2.2.0/30", False)])

@@ -7,6 +7,7 @@ from plan_builders import FILE, LAKE_POSITION, intent
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
+from farshore.plan.allocate import allocate
 from farshore.plan.services import (
     Share,
     allocate_services,
@@ -42,9 +43,9 @@ def test_the_last_address_of_the_share_is_left_out() -> None:
     ],
 )
 def test_a_full_share_names_a_sufficient_lake(lake: str, services: int, counts: tuple[str, str], length: int) -> None:
-    (diagnostic,) = allocate_services(intent(services=services, lake=lake)).diagnostics
+    (diagnostic,) = allocate(intent(services=services, lake=lake)).diagnostics
     problem = f"lake {lake} has {counts[1]} reserved for services, too few for {counts[0]}"
-    fix = f"widen the lake to /{length}"
+    fix = f"widen the lake to 100.64.0.0/{length}"
     assert diagnostic == Diagnostic(FILE, LAKE_POSITION, DiagnosticCode.SERVICES_FULL, problem, fix)
     assert services_fit(1 << (32 - length), services)
     assert not services_fit(1 << (32 - length - 1), services)

@@ -90,7 +90,7 @@ def test_a_pool_that_is_too_small_names_a_sufficient_one() -> None:
     small = intent(tenant("a", {"10.0.0.0/16": 65}))
     message = (
         "tenant a: pool of 65 leaves 63 ports to each of the 65,536 addresses of 10.0.0.0/16, and a host needs 64",
-        "write pool: 66",
+        "write sources: {pool: 66}",
     )
     assert allocate(small).diagnostics == (Diagnostic(FILE, MODE_POSITION, DiagnosticCode.TOO_FEW_PORTS, *message),)
     assert not allocate(intent(tenant("a", {"10.0.0.0/16": 66}))).diagnostics

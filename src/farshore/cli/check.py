@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from farshore.cli.command import Command, complain, intent_file, json_option, print_document
 from farshore.errors import EXIT_BAD_INPUT, EXIT_YES, counted, printable
+from farshore.fix import choices_of
 
 if TYPE_CHECKING:
     from farshore.errors import Diagnostic
+    from farshore.fix import Choice, Edit
     from farshore.intent.model import Intent
 
 
@@ -46,7 +48,7 @@ def check(context: click.Context, file: Path, as_json: bool) -> None:
     context.exit(EXIT_YES if good else EXIT_BAD_INPUT)
 
 
-def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
+def _entry(diagnostic: Diagnostic) -> dict[str, Any]:
     return {
         "file": diagnostic.file,
         "line": diagnostic.position.line,
@@ -55,7 +57,18 @@ def _entry(diagnostic: Diagnostic) -> dict[str, str | int]:
         "severity": str(diagnostic.severity),
         "problem": diagnostic.problem,
         "fix": diagnostic.fix,
+        "choices": [_choice(each) for each in choices_of(diagnostic.fix) if each.edits],
     }
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    """Return one way to fix a fault; a position in a path is that of an item of a list."""
+    return {"says": str(choice), "edits": [_edit(edit) for edit in choice.edits]}
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    parts = [part if isinstance(part, str) else {"line": part.line, "column": part.column} for part in edit.path]
+    return {"do": type(edit).__name__.lower(), "path": parts, "value": edit.value}
 
 
 def _summary(intent: Intent) -> str:

@@ -121,7 +121,8 @@ class Reach:
 class Provider:
     """The operator of the services. An empty ``source`` keeps the lake source; otherwise it is translated into these.
 
-    ``lake_position`` is the provider's own position where the file leaves the lake to the default. ``hosts`` are its
+    ``lake_position`` is the provider's own position where the file leaves the lake to the default;
+    ``lake_acknowledged`` tells that none but the provider uses its addresses. ``hosts`` are its
     own end systems besides the services: where it names none, the services are those that reach tenants.
     """
 
@@ -132,6 +133,7 @@ class Provider:
     services: Mapping[str, Service]
     hosts: tuple[Host, ...] = ()
     reaches: tuple[Reach, ...] = ()
+    lake_acknowledged: bool = False
     lake_position: Position = field(default=Position(), compare=False)
     source_position: Position = field(default=Position(), compare=False)
     position: Position = field(default=Position(), compare=False)

@@ -9,10 +9,12 @@ does not exist is a mistake of the caller: it raises :class:`UsageError` with th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import BadInputError, Diagnostic, Severity
+from farshore.fix import Fix, Path, Value, Write, choices_of, first_edits
 from farshore.gc_pause import without_collector
 from farshore.intent.load import Loaded, load_text
 from farshore.lookup import find
@@ -102,15 +104,34 @@ def check_text(text: str, file: str) -> Checked:
 
 
 def check(loaded: Loaded) -> Checked:
-    """Plan an intent that has been read; after errors, return them."""
-    if loaded.intent is None:
+    """Plan an intent that has been read; after errors, return them, and what else a plan finds wrong."""
+    intent = loaded.intent or loaded.repaired
+    if intent is None:
         return Checked(None, None, loaded.diagnostics)
     from farshore.plan.allocate import allocate
 
     with without_collector():
-        allocated = allocate(loaded.intent)
-    found = (*loaded.diagnostics, *allocated.diagnostics)
-    return Checked(loaded.intent, allocated.plan, tuple(sorted(found, key=lambda each: each.position)))
+        allocated = allocate(intent)
+    known = {each.position for each in loaded.diagnostics if each.code in _TELL_OF_PRESENTED}
+    known |= {tenant.position for tenant in intent.tenants.values() if tenant.presents is None}
+    more = [each for each in allocated.diagnostics if not (each.code in _OF_PRESENTED and each.position in known)]
+    values = {e.path: e.value for each in more for e in first_edits(each.fix) if isinstance(e, Write)}
+    before = [_agreeing(each, values) for each in loaded.diagnostics] if values else loaded.diagnostics
+    found = tuple(sorted((*before, *more), key=lambda each: each.position))
+    return Checked(loaded.intent, allocated.plan if loaded.intent is not None else None, found)
+
+
+def _agreeing(found: Diagnostic, values: Mapping[Path, Value]) -> Diagnostic:
+    """Return a diagnostic whose fix does not undo what the plan's fixes write: these include what it asks for."""
+    writes = (e.path for choice in choices_of(found.fix) for e in choice.edits if isinstance(e, Write))
+    if not isinstance(found.fix, Fix) or values.keys().isdisjoint(writes):
+        return found
+    return replace(found, fix=found.fix.agreeing(values))
+
+
+# A presented range that is too small, or missing, is reported once.
+_TELL_OF_PRESENTED = frozenset({DiagnosticCode.NO_PRESENTED_RANGE, DiagnosticCode.PRESENTED_TOO_SMALL})
+_OF_PRESENTED = frozenset({DiagnosticCode.PRESENTED_FULL})
 
 
 def build(planned: Planned, design: str | None = None) -> Built:

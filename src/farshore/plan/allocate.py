@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
+from farshore.fix import Choice, Fix
 from farshore.gc_pause import without_collector
 from farshore.intent.model import Intent
 from farshore.plan.blocks import Blocks
-from farshore.plan.capacity import lake_full, lake_room, source_full, source_room
+from farshore.plan.capacity import Shortage, lake_room, source_room
 from farshore.plan.model import Plan, SourcePlan, TenantPlan
 from farshore.plan.presented import allocate_presented, services_of_its_design
 from farshore.plan.services import allocate_callers, allocate_services
-from farshore.plan.sources import Demand, demand, plan_source, pool_diagnostic, translate_onward
+from farshore.plan.sources import Demand, demand, leaves_few_ports, plan_source, pool_diagnostic, translate_onward
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,16 @@ def allocate(intent: Intent) -> Allocated:
 
 
 def _allocate(intent: Intent) -> Allocated:
-    demands = [demand(tenant, network) for tenant in intent.tenants.values() for network in tenant.networks]
-    services = allocate_services(intent)
-    sources, source_diagnostics = _allocate_sources(intent, demands)
-    callers = allocate_callers(intent, services.services)
     reached = {reach.tenant for reach in intent.provider.reaches}
+    demands = [
+        demand(tenant, network, called=tenant.name in reached)
+        for tenant in intent.tenants.values()
+        for network in tenant.networks
+    ]
+    shortage = Shortage.of(intent, demands)
+    services = allocate_services(intent)
+    sources, source_diagnostics = _allocate_sources(intent, demands, shortage)
+    callers = allocate_callers(intent, services.services)
     presented = {
         name: allocate_presented(
             intent.file,
@@ -54,8 +61,7 @@ def _allocate(intent: Intent) -> Allocated:
         for name, tenant in intent.tenants.items()
     }
     diagnostics = (
-        *services.diagnostics,
-        *callers.diagnostics,
+        *(_too_many(shortage, problem) for problem in (services.problem, callers.problem) if problem is not None),
         *source_diagnostics,
         *(fault for allocated in presented.values() for fault in allocated.diagnostics),
     )
@@ -71,18 +77,32 @@ def _allocate(intent: Intent) -> Allocated:
     return Allocated(Plan(intent.provider.lake, services.services, tenants, callers.callers), ())
 
 
-def _allocate_sources(intent: Intent, demands: Sequence[Demand]) -> tuple[Sequence[SourcePlan], tuple[Diagnostic, ...]]:
+def _too_many(shortage: Shortage, problem: str) -> Diagnostic:
+    """Return the diagnostic of too many services and callers for their part of the lake."""
+    intent = shortage.intent
+    other = (
+        shortage.other_lake()
+        or shortage.other_lake(remedied=True)
+        or Choice("split the services over two providers, each with a file of its own")
+    )
+    return Diagnostic(intent.file, intent.provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, Fix((other,)))
+
+
+def _allocate_sources(
+    intent: Intent, demands: Sequence[Demand], shortage: Shortage
+) -> tuple[Sequence[SourcePlan], tuple[Diagnostic, ...]]:
     """Return a plan for each demand, in order, or else every reason why there is none."""
-    diagnostics = [fault for each in demands if (fault := pool_diagnostic(intent.file, each)) is not None]
-    lake_blocks = Blocks(lake_room(intent).ranges)
-    in_the_lake = [plan_source(each, lake_blocks) for each in demands]
-    if None in in_the_lake:
-        diagnostics.append(lake_full(intent, demands))
-    if intent.provider.source and not source_room(intent).fits([each.needed for each in demands]):
-        diagnostics.append(source_full(intent, demands))
+    diagnostics = [
+        pool_diagnostic(intent.file, tenant, network, shortage.modes(tenant))
+        for tenant in intent.tenants.values()
+        for network in tenant.networks
+        if leaves_few_ports(network)
+    ]
+    diagnostics += shortage.diagnostics()
     if diagnostics:
         return (), tuple(diagnostics)
-    plans = [plan for plan in in_the_lake if plan is not None]
+    lake_blocks = Blocks(lake_room(intent).ranges)
+    plans = [plan for each in demands if (plan := plan_source(each, lake_blocks)) is not None]
     return (_translate_all_onward(intent, plans) if intent.provider.source else plans), ()
 
 

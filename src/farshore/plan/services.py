@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
-from farshore.diagnostic_codes import DiagnosticCode
-from farshore.errors import Diagnostic, counted
+from farshore.errors import counted
 from farshore.intent.model import Host, Intent
 from farshore.plan.model import Caller, ServicePlan
-from farshore.realm import ADDRESS_BITS, LAKE, Address
+from farshore.realm import LAKE, Address
 
 SERVICES_PART = 64
 LEAST_SERVICES_SHARE = 256
@@ -58,10 +57,10 @@ def service_addresses(share: Share) -> range:
 
 @dataclass(frozen=True, slots=True)
 class AllocatedServices:
-    """The services that have a lake address, and a diagnostic where not all have one."""
+    """The services that have a lake address, and the problem where not all have one."""
 
     services: Mapping[str, ServicePlan]
-    diagnostics: tuple[Diagnostic, ...]
+    problem: str | None = None
 
 
 def allocate_services(intent: Intent) -> AllocatedServices:
@@ -74,28 +73,25 @@ def allocate_services(intent: Intent) -> AllocatedServices:
     }
     needed = len(provider.services)
     if needed <= len(there):
-        return AllocatedServices(services, ())
-    problem = _full(provider.lake.network, counted(needed, "service"), len(there))
-    fix = f"widen the lake to /{lake_length_for(needed + len(calling_hosts(intent)))}"
-    fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
-    return AllocatedServices(services, (fault,))
+        return AllocatedServices(services)
+    return AllocatedServices(services, _full(provider.lake.network, counted(needed, "service"), len(there)))
 
 
 @dataclass(frozen=True, slots=True)
 class AllocatedCallers:
-    """The callers by name, and a diagnostic where not all have a lake address."""
+    """The callers by name, and the problem where not all have a lake address."""
 
     callers: Mapping[str, Caller]
-    diagnostics: tuple[Diagnostic, ...]
+    problem: str | None = None
 
 
 def allocate_callers(intent: Intent, services: Mapping[str, ServicePlan]) -> AllocatedCallers:
     """Assign lake addresses to the provider's named hosts; without any, the services call from their own."""
     provider = intent.provider
     if not provider.reaches:
-        return AllocatedCallers({}, ())
+        return AllocatedCallers({})
     if not provider.hosts:
-        return AllocatedCallers({s.name: Caller(s.name, s.address, s.lake) for s in services.values()}, ())
+        return AllocatedCallers({s.name: Caller(s.name, s.address, s.lake) for s in services.values()})
     there = service_addresses(services_share(provider.lake.network))
     free = there[len(provider.services) :][::-1]
     callers = {
@@ -105,12 +101,9 @@ def allocate_callers(intent: Intent, services: Mapping[str, ServicePlan]) -> All
     # Where the services alone are too many, that has been reported already.
     alone = services_fit(provider.lake.network.num_addresses, len(provider.services))
     if len(callers) == len(provider.hosts) or not alone:
-        return AllocatedCallers(callers, ())
+        return AllocatedCallers(callers)
     needed = f"{counted(len(provider.services), 'service')} and {counted(len(provider.hosts), 'host')} of the provider"
-    problem = _full(provider.lake.network, needed, len(there))
-    fix = f"widen the lake to /{lake_length_for(len(provider.services) + len(provider.hosts))}"
-    fault = Diagnostic(intent.file, provider.lake_position, DiagnosticCode.SERVICES_FULL, problem, fix)
-    return AllocatedCallers(callers, (fault,))
+    return AllocatedCallers(callers, _full(provider.lake.network, needed, len(there)))
 
 
 def calling_hosts(intent: Intent) -> tuple[Host, ...]:
@@ -121,12 +114,6 @@ def calling_hosts(intent: Intent) -> tuple[Host, ...]:
 def services_fit(lake_size: int, count: int) -> bool:
     """Tell whether a lake of this size has addresses for so many services, and hosts beside them."""
     return count <= len(service_addresses(Share(0, services_size(lake_size))))
-
-
-def lake_length_for(count: int) -> int:
-    """Return the longest prefix of a lake that has addresses for so many."""
-    lengths = range(ADDRESS_BITS, -1, -1)
-    return next(length for length in lengths if services_fit(1 << (ADDRESS_BITS - length), count))
 
 
 def _full(lake: IPv4Network, needed: str, reserved: int) -> str:

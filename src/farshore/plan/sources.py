@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
+from farshore.fix import Choice, Fix
 from farshore.intent.model import Host, Mode, Network, Tenant
+from farshore.intent.source_modes import write_sources
 from farshore.plan.blocks import Blocks, aligned_parts, power_at_least, prefix_length
 from farshore.plan.model import SourcePlan
 from farshore.realm import LAKE, PROVIDER, Address, Prefix, Realm
@@ -24,21 +26,30 @@ class Demand:
     """The lake addresses that one tenant network needs for its hosts.
 
     The block that is reserved for them is the next power of two. ``needed`` is 0 only in mode ``host``
-    without hosts. ``hosts`` are the named ones inside this network, and ``alone`` tells that the tenant
-    has no other network.
+    without hosts. ``hosts`` are the named ones inside this network. ``called`` tells that the provider calls the
+    tenant's hosts, which no pool allows.
     """
 
     tenant: str
     network: Network
     hosts: tuple[Host, ...]
     needed: int
-    alone: bool
+    called: bool = False
 
 
-def demand(tenant: Tenant, network: Network) -> Demand:
-    """Return the lake addresses that a network of a tenant needs."""
+def demand(tenant: Tenant, network: Network, *, called: bool = False) -> Demand:
+    """Return the lake addresses that a network of a tenant needs: for a pool at least as many as it has to have."""
     hosts = hosts_inside(network, tenant.hosts)
-    return Demand(tenant.name, network, hosts, _addresses_needed(network, hosts), len(tenant.networks) == 1)
+    pool = sufficient_pool(network)
+    network = network if pool == network.pool_size else replace(network, pool_size=pool)
+    return Demand(tenant.name, network, hosts, _addresses_needed(network, hosts), called)
+
+
+def sufficient_pool(network: Network) -> int:
+    """Return the size of a network's pool, or of the smallest one with enough ports for each host; 0 without one."""
+    if network.mode is not Mode.POOL:
+        return 0
+    return max(network.pool_size, smallest_pool(network.prefix.network.num_addresses))
 
 
 def hosts_inside(network: Network, hosts: Sequence[Host]) -> tuple[Host, ...]:
@@ -78,20 +89,20 @@ def translate_onward(lake: tuple[Prefix, ...], provider_blocks: Blocks) -> tuple
     return tuple(BasicNat(prefix, _onward(prefix, provider_blocks)) for prefix in lake)
 
 
-def pool_diagnostic(file: str, demand: Demand) -> Diagnostic | None:
-    """Return what is wrong with a pool that leaves its hosts too few ports, None where it is large enough."""
-    network = demand.network
-    if network.mode is not Mode.POOL:
-        return None
+def leaves_few_ports(network: Network) -> bool:
+    """Tell whether a network has a pool that leaves each of its hosts too few ports."""
+    return network.mode is Mode.POOL and network.pool_size < smallest_pool(network.prefix.network.num_addresses)
+
+
+def pool_diagnostic(file: str, tenant: Tenant, network: Network, good: Sequence[Network]) -> Diagnostic:
+    """Return what is wrong with such a pool. ``good`` are all networks of the tenant with modes that they may have."""
     size = network.prefix.network.num_addresses
     _, ports = port_blocks(size, network.pool_size)
-    if ports >= LEAST_PORTS_PER_HOST:
-        return None
     problem = (
-        f"tenant {demand.tenant}: pool of {network.pool_size} leaves {ports} ports to each of the {size:,} addresses"
+        f"tenant {tenant.name}: pool of {network.pool_size} leaves {ports} ports to each of the {size:,} addresses"
         f" of {network.prefix.network}, and a host needs {LEAST_PORTS_PER_HOST}"
     )
-    fix = f"write pool: {smallest_pool(size)}"
+    fix = Fix((Choice("write sources: {}", (write_sources(tenant, good),)),))
     return Diagnostic(file, network.mode_position, DiagnosticCode.TOO_FEW_PORTS, problem, fix)
 
 

@@ -40,7 +40,7 @@ def messages(intent: Intent, design: str | None) -> list[str]:
 
 NOT_PACKETS = (
     "i:9:48: error E0401: service names: design appliance carries TCP only, not udp/53, icmp; "
-    "remove it from ports, or use design lake or last-hop"
+    "use design lake or last-hop"
 )
 
 

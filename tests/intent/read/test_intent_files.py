@@ -126,7 +126,7 @@ FILES: dict[str, tuple[Callable[[Path], object], tuple[str, ...]]] = {
     ),
     "a quarter of a million unknown keys": (
         lambda path: path.write_text(HEAD + "".join(f"    k{number}: 1\n" for number in range(250_000))),
-        ("8:3: error E0201: tenant customer-a has no key 'networks'; write networks: [10.1.1.0/24]",),
+        ("8:3: error E0201: tenant customer-a has no key 'networks'; add one, such as networks: [10.1.1.0/24]",),
     ),
     "a key of 30 MB": (
         lambda path: path.write_text(f"{HEAD}    ? {'k' * 30_000_000}\n    : 1\n"),

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic, Position
+from farshore.intent.check.repaired_modes import modes_fix
 from farshore.intent.check.scope import ProviderNetworks, Scope
 from farshore.intent.model import Mode, Provider, Reach, Tenant
 
@@ -16,17 +17,19 @@ def calling_collisions(scope: Scope, provider: Provider) -> Iterator[Diagnostic]
     yield from _hosts(scope, provider)
     tenants, names = scope.parts.tenants, scope.parts.tenant_names
     first: dict[str, Reach] = {}
+    reached = {reach.tenant for reach in provider.reaches}
     for reach in provider.reaches:
         position, subject = reach.tenant_position, f"provider: reaches {reach.tenant}"
         other = first.setdefault(reach.tenant, reach)
         if other is not reach:
             problem = f"provider: reaches: duplicate tenant {reach.tenant} (first in line {other.position.line})"
             yield scope.fault(position, DiagnosticCode.DUPLICATE_ENTRY, problem, "list all ports in one entry")
-        yield from scope.duplicate_ports(subject, reach.ports, reach.port_positions)
+        path = ("provider", "reaches", reach.position)
+        yield from scope.duplicate_ports(subject, reach.ports, reach.port_positions, (*path, "ports"))
         if reach.tenant in tenants:
             yield from _reached(scope, reach, tenants[reach.tenant])
         elif names is not None and reach.tenant not in names:
-            fix = scope.nearest.fix(reach.tenant, names, "known tenants: {known}")
+            fix = scope.named(reach.tenant, names, "known tenants: {known}", (*path, "tenant"), reached)
             problem = f"provider: reaches: unknown tenant '{reach.tenant}'"
             yield scope.fault(position, DiagnosticCode.UNKNOWN_TENANT, problem, fix)
 
@@ -52,10 +55,11 @@ def _hosts(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
 
 def _reached(scope: Scope, reach: Reach, tenant: Tenant) -> Iterator[Diagnostic]:
     position, subject = reach.tenant_position, f"provider: reaches {tenant.name}"
-    pool = next((network for network in tenant.networks if network.mode is Mode.POOL), None)
-    if pool is not None:
+    for pool in (network for network in tenant.networks if network.mode is Mode.POOL):
         problem = f"{subject}: hosts of {pool.prefix.network} share pool addresses, so a call cannot address one host"
-        fix = f"give the network the mode prefix or host (line {pool.mode_position.line})"
+        line = f"line {pool.mode_position.line}"
+        words = f"give the network the mode prefix or host ({line})"
+        fix = modes_fix(scope, tenant, pool, words, at=f" at {tenant.name} ({line})")
         yield scope.fault(position, DiagnosticCode.POOL_CALLED, problem, fix)
     if tenant.presents is None and scope.whole(tenant.name, "presents"):
         problem = f"{subject}: the tenant has no presented range for the callers' addresses"

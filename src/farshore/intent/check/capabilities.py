@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic, Position
+from farshore.fix import Choice, Fix, Remove, Write, write
 from farshore.intent.model import DesignName, Intent, Provider, Salvage, Service, Tenant
 from farshore.port import Port, Protocol
 from farshore.realm import PROVIDER
@@ -39,30 +40,64 @@ def _uncarried(
     for service in provider.services.values():
         used = [t for t in tenants.values() if any(s.service == service.name for s in t.subscriptions)]
         if any(carrier(tenant, service) == DesignName.APPLIANCE for tenant in used):
-            yield from _beyond_tcp(file, service)
+            yield from _beyond_tcp(file, service, removable=all_by is None)
         elsewhere = next((t for t in used if carrier(t, service) != DesignName.APPLIANCE), None)
         if service.caller_identity is not None and elsewhere is not None:
             by = f"design {carrier(elsewhere, service)} of tenant {elsewhere.name}"
             problem = f"service {service.name}: {by} does not pass on the caller's identity"
-            write = f": write design: appliance at service {service.name}" if all_by is None else ""
-            fix = f"only design appliance does{write}"
+            fix = _by_proxy(service) if all_by is None else "only design appliance does"
             position, code = service.caller_identity_position, DiagnosticCode.CALLER_IDENTITY_LOST
             yield Diagnostic(file, position, code, problem, fix)
     for reach in provider.reaches:
         tenant = tenants.get(reach.tenant)
         if tenant is not None and carrier(tenant) != DesignName.LAKE:
             problem = f"provider: reaches {reach.tenant}: design {carrier(tenant)} does not carry calls to tenants"
-            write = ": give the tenant design: lake" if all_by is None else ""
             code = DiagnosticCode.CALLS_NOT_CARRIED
-            yield Diagnostic(file, reach.tenant_position, code, problem, f"only design lake does{write}")
+            fix = _by_lake(provider, tenant) if all_by is None else "only design lake does"
+            yield Diagnostic(file, reach.tenant_position, code, problem, fix)
 
 
-def _beyond_tcp(file: str, service: Service) -> Iterator[Diagnostic]:
-    others = [port for port in service.ports if port.protocol is not Protocol.TCP]
+def _by_proxy(service: Service) -> str:
+    """Return the fix that has a service carried by the appliance, where its ports allow that."""
+    if any(port.protocol is not Protocol.TCP for port in service.ports):
+        return "only design appliance does, and it carries TCP only: make a service of the TCP ports alone"
+    words = f"only design appliance does: write design: {{}} at service {service.name}"
+    path = ("provider", "services", service.name, "design")
+    return write(str(DesignName.APPLIANCE), words, path)
+
+
+def _by_lake(provider: Provider, tenant: Tenant) -> str:
+    """Return the fix that has a tenant carried by the lake, where its services allow that."""
+    edits = [Write(("tenants", tenant.name, "design"), str(DesignName.LAKE))]
+    words = "only design lake does: give the tenant design: {}"
+    for each in tenant.subscriptions:
+        service = provider.services.get(each.service)
+        if service is None or service.caller_identity is None or service.design is not None:
+            continue
+        if any(port.protocol is not Protocol.TCP for port in service.ports):
+            return f"only design lake does, and it does not pass on the caller's identity to service {service.name}"
+        edits.append(Write(("provider", "services", service.name, "design"), str(DesignName.APPLIANCE)))
+        words += f", and service {service.name} design: {{}}"
+    return Fix((Choice(words, tuple(edits)),))
+
+
+def _beyond_tcp(file: str, service: Service, *, removable: bool) -> Iterator[Diagnostic]:
+    others = list(dict.fromkeys(port for port in service.ports if port.protocol is not Protocol.TCP))
     if others:
         listed = ", ".join(map(str, others))
         problem = f"service {service.name}: design appliance carries TCP only, not {listed}"
-        fix = "remove it from ports, or use design lake or last-hop"
+        tcp = any(port.protocol is Protocol.TCP for port in service.ports)
+        if removable and tcp and len(service.port_positions) == len(service.ports):
+            path = ("provider", "services", service.name, "ports")
+            places = [(port, where) for port, where in zip(service.ports, service.port_positions, strict=True)]
+            # A port that is listed twice is shown once and removed twice.
+            firsts = [(port, _position(service, port)) for port in others]
+            more = [each for each in places if each[0] in others and each not in firsts]
+            edits = tuple(Remove((*path, where), str(port)) for port, where in (*firsts, *more))
+            removed = Choice(f"remove {', '.join('{}' for _ in others)} from ports", edits)
+            fix: str = Fix((removed, Choice("use design lake or last-hop")))
+        else:
+            fix = "use design lake or last-hop"
         position = _position(service, others[0])
         yield Diagnostic(file, position, DiagnosticCode.PORTS_NOT_CARRIED, problem, fix)
 

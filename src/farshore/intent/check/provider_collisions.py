@@ -7,10 +7,10 @@ from ipaddress import IPv4Address
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic
+from farshore.intent.check.address_space import address_space_warnings
 from farshore.intent.check.network_table import Placed, overlap, overlapping_pairs, relation
-from farshore.intent.check.scope import OTHER_LAKE, ProviderNetworks, Scope, lake_name, placed
+from farshore.intent.check.scope import ProviderNetworks, Scope, lake_name, placed, without_overlap
 from farshore.intent.model import Provider, Service
-from farshore.special_purpose import PRIVATE, SHARED
 
 _OWN_ADDRESSES = "give each its own address, or list all ports under one service"
 
@@ -19,22 +19,25 @@ def provider_collisions(scope: Scope, provider: Provider) -> Iterator[Diagnostic
     """Yield every collision, except those that follow from a key with errors."""
     networks = placed(provider.networks, provider.network_positions)
     source = placed(provider.source, provider.source_positions)
-    yield from _own_overlaps(scope, networks, "network")
-    yield from _own_overlaps(scope, source, "source")
+    yield from _own_overlaps(scope, networks, "network", "networks")
+    yield from _own_overlaps(scope, source, "source", "source")
     yield from _lake_overlaps(scope, provider, (*networks, *source))
     yield from _service_addresses(scope, provider)
     yield from _internet_addresses(scope, provider)
     yield from _domains(scope, provider)
     for service in provider.services.values():
-        yield from scope.duplicate_ports(f"service {service.name}", service.ports, service.port_positions)
+        path = ("provider", "services", service.name, "ports")
+        yield from scope.duplicate_ports(f"service {service.name}", service.ports, service.port_positions, path)
         yield from _identity_and_internet(scope, service)
-    yield from _known_lake_users(scope, provider)
+    yield from address_space_warnings(scope, provider)
+    yield from _names_not_served(scope, provider)
 
 
-def _own_overlaps(scope: Scope, networks: tuple[Placed, ...], kind: str) -> Iterator[Diagnostic]:
+def _own_overlaps(scope: Scope, networks: tuple[Placed, ...], kind: str, key: str) -> Iterator[Diagnostic]:
     for later, earlier in overlapping_pairs(networks):
         problem = f"provider: {kind} {later.network} {relation(later.network, earlier.network)} {earlier}"
-        yield scope.fault(later.position, DiagnosticCode.OVERLAPPING_NETWORKS, problem, "keep the larger one")
+        fix = without_overlap((later, earlier), ("provider", key))
+        yield scope.fault(later.position, DiagnosticCode.OVERLAPPING_NETWORKS, problem, fix)
 
 
 def _lake_overlaps(scope: Scope, provider: Provider, networks: tuple[Placed, ...]) -> Iterator[Diagnostic]:
@@ -42,7 +45,7 @@ def _lake_overlaps(scope: Scope, provider: Provider, networks: tuple[Placed, ...
     for each in networks:
         if overlap(each.network, lake):
             problem = f"provider: {each.network} {relation(each.network, lake)} {lake_name(provider)}"
-            yield scope.fault(each.position, DiagnosticCode.LAKE_OVERLAP, problem, OTHER_LAKE)
+            yield scope.fault(each.position, DiagnosticCode.LAKE_OVERLAP, problem, scope.lake.fix())
 
 
 def _service_addresses(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
@@ -72,7 +75,7 @@ def _internet_addresses(scope: Scope, provider: Provider) -> Iterator[Diagnostic
             yield scope.fault(position, DiagnosticCode.DUPLICATE_ADDRESS, problem, _OWN_ADDRESSES)
         if ip in provider.lake.network:
             problem = f"{subject} is inside {lake_name(provider)}"
-            yield scope.fault(position, DiagnosticCode.LAKE_OVERLAP, problem, OTHER_LAKE)
+            yield scope.fault(position, DiagnosticCode.LAKE_OVERLAP, problem, scope.lake.fix())
         for holding, owner in ((tables.networks.holding(ip), "network"), (tables.source.holding(ip), "source")):
             if holding is not None:
                 problem = f"{subject} is inside the provider's {owner} {holding}"
@@ -98,17 +101,12 @@ def _identity_and_internet(scope: Scope, service: Service) -> Iterator[Diagnosti
         yield scope.fault(service.internet_position, DiagnosticCode.CALLER_UNKNOWN_TO_INTERNET, problem, fix)
 
 
-def _known_lake_users(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
-    """Warn of address space that others are known to use."""
-    lake, position = provider.lake.network, provider.lake_position
-    if overlap(lake, SHARED.block):
-        users = "carrier-grade NAT, Tailscale and some clouds"
-        problem = f"lake {lake} is in shared address space ({SHARED.rfc}), used by {users}"
-        fix = "make sure that neither the provider nor a tenant uses it, or set another lake"
-        yield scope.fault(position, DiagnosticCode.LAKE_IN_SHARED_SPACE, problem, fix)
-    for entry in PRIVATE:
-        if overlap(lake, entry.block):
-            block = f"({entry.block}, {entry.rfc})"
-            problem = f"lake {lake} is in private address space {block}, which tenants are likely to use"
-            fix = "prefer a lake such as 100.64.0.0/10"
-            yield scope.fault(position, DiagnosticCode.LAKE_IN_PRIVATE_SPACE, problem, fix)
+def _names_not_served(scope: Scope, provider: Provider) -> Iterator[Diagnostic]:
+    """Warn, once for a file, of names that no DNS server answers with what each tenant is to use."""
+    named = [service for service in provider.services.values() if service.dns is not None]
+    if named:
+        first, more = named[0], len(named) - 1
+        also = f" (and {more:,} more)" if more else ""
+        problem = f"service {first.name}: dns {first.dns}{also} is not served: farshore answers no DNS queries"
+        fix = "let each tenant's DNS server answer with the presented address, which farshore plan shows"
+        yield scope.fault(first.dns_position, DiagnosticCode.NAME_NOT_SERVED, problem, fix)

@@ -7,8 +7,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import shown
-from farshore.intent.read.scalars import FaultError, scalar
-from farshore.special_purpose import MULTICAST, PRIVATE, REGISTRY
+from farshore.fix import Fix, choices_of
+from farshore.intent.read.scalars import FaultError, corrected, scalar
+from farshore.special_purpose import MULTICAST, PRIVATE, REGISTRY, SpecialPurpose
 
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 ADDRESS_PATTERN = rf"^({_OCTET}\.){{3}}{_OCTET}$"
@@ -40,7 +41,7 @@ def prefix(value: object) -> IPv4Network:
     network, _, length = text.partition("/")
     bits, mask = _number(network), _mask(int(length))
     if bits & ~mask & _ALL_BITS:
-        fix = f"write {IPv4Address(bits & mask)}/{length}"
+        fix = corrected(prefix, f"{IPv4Address(bits & mask)}/{length}")
         raise FaultError(DiagnosticCode.HOST_BITS, f"{text} has host bits set", fix)
     for first, last, block, why in _RANGES:
         if first <= bits | (~mask & _ALL_BITS) and bits <= last:
@@ -65,13 +66,22 @@ def address(value: object) -> IPv4Address:
 
 def internet_address(value: object) -> IPv4Address:
     """Return an address that the Internet can route."""
-    found = address(value)
-    for entry in PRIVATE:
-        if found in entry.block:
-            problem = f"{found} is in {entry.block} ({entry.name}, {entry.rfc}) and not reachable from the Internet"
-            fix = "write a public address of yours, or leave internet out"
-            raise FaultError(DiagnosticCode.PRIVATE_INTERNET_ADDRESS, problem, fix)
+    wanted = "write a public address of yours, or leave internet out"
+    try:
+        found = address(value)
+    except FaultError as fault:
+        for choice in choices_of(fault.fix):
+            if any(_private(IPv4Address(str(edit.value))) for edit in choice.edits):
+                raise FaultError(fault.code, fault.problem, wanted) from None
+        raise
+    if entry := _private(found):
+        problem = f"{found} is in {entry.block} ({entry.name}, {entry.rfc}) and not reachable from the Internet"
+        raise FaultError(DiagnosticCode.PRIVATE_INTERNET_ADDRESS, problem, wanted)
     return found
+
+
+def _private(found: IPv4Address) -> SpecialPurpose | None:
+    return next((entry for entry in PRIVATE if found in entry.block), None)
 
 
 def _number(text: str) -> int:
@@ -99,7 +109,8 @@ def _bad_prefix(text: str) -> FaultError:
         return _not_a_prefix(f"{shown(text)} is the default route", "write the networks that are in use")
     if length > _ADDRESS_BITS:
         return _not_a_prefix(f"{shown(text)} has a prefix length above 32", "write a length from 1 to 32")
-    return _not_a_prefix(f"{shown(text)} has a leading zero in its prefix length", f"write {host_part}/{length}")
+    problem = f"{shown(text)} has a leading zero in its prefix length"
+    return _not_a_prefix(problem, corrected(prefix, f"{host_part}/{length}"))
 
 
 def _not_a_prefix(problem: str, fix: str) -> FaultError:
@@ -110,8 +121,13 @@ def _no_length(text: str) -> FaultError:
     number = _number(text)
     zeros = (number & -number).bit_length() - 1 if number else _ADDRESS_BITS
     network = min(24, _ADDRESS_BITS - zeros // 8 * 8)
-    as_network = f"{IPv4Address(number & _mask(network))}/{network} for the network or " if network else ""
-    return _not_a_prefix(f"{text} has no prefix length", f"write {as_network}{text}/32 for this address alone")
+    intended = {
+        "write {} for the network": f"{IPv4Address(number & _mask(network))}/{network}",
+        "write {} for this address alone": f"{text}/32",
+    }
+    fixes = [corrected(prefix, text, words) for words, text in intended.items() if not text.endswith("/0")]
+    choices = [choice for fix in fixes for choice in choices_of(fix)]
+    return _not_a_prefix(f"{text} has no prefix length", Fix(choices) if choices else fixes[0])
 
 
 def _netmask(text: str, host_part: str, mask_text: str) -> FaultError:
@@ -120,7 +136,8 @@ def _netmask(text: str, host_part: str, mask_text: str) -> FaultError:
         mask = _number(mask_text)
         for length in range(1, _ADDRESS_BITS + 1):
             if mask in {_mask(length), ~_mask(length) & _ALL_BITS}:
-                return _not_a_prefix(problem, f"write {IPv4Address(_number(host_part) & _mask(length))}/{length}")
+                intended = f"{IPv4Address(_number(host_part) & _mask(length))}/{length}"
+                return _not_a_prefix(problem, corrected(prefix, intended))
     return _not_a_prefix(problem, "write a prefix length, as in 10.1.1.0/24")
 
 
@@ -128,7 +145,7 @@ def _bad_address(text: str) -> FaultError:
     host_part = text.partition("/")[0]
     if host_part != text and _ADDRESS.fullmatch(host_part):
         problem = f"{shown(text)} is a prefix, not an address"
-        return FaultError(DiagnosticCode.BAD_ADDRESS, problem, f"write {host_part}")
+        return FaultError(DiagnosticCode.BAD_ADDRESS, problem, corrected(address, host_part))
     return _bad_numbers(text, text, "address", "10.1.1.1", DiagnosticCode.BAD_ADDRESS)
 
 
@@ -145,7 +162,7 @@ def _bad_numbers(text: str, host_part: str, kind: str, example: str, code: Diagn
         return FaultError(
             code,
             f"{shown(text)} has leading zeros, which some tools read as octal",
-            f"write {plain}{text.removeprefix(host_part)}",
+            corrected(prefix if kind == "prefix" else address, f"{plain}{text.removeprefix(host_part)}"),
         )
     return FaultError(code, f"'{shown(text)}' is not an IPv4 {kind}", f"write one such as {example}")
 

@@ -22,6 +22,7 @@ def provider(read: schema_models.Provider, table: Table, position: Position) -> 
         name=read.name,
         networks=tuple(Prefix(PROVIDER, network) for network in read.networks),
         lake=Prefix(LAKE, read.lake),
+        lake_acknowledged=read.lake_acknowledged,
         source=tuple(Prefix(PROVIDER, network) for network in source),
         services={name: _service(name, each, services) for name, each in read.services.items()},
         hosts=_hosts(PROVIDER, read, table),

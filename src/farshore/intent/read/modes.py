@@ -7,12 +7,18 @@ import re
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import shown
+from farshore.fix import choices_of, write
 from farshore.intent.model import DesignName, Mode
-from farshore.intent.read.scalars import FaultError, scalar, whole_number
+from farshore.intent.read.address import prefix
+from farshore.intent.read.scalars import FaultError, corrected, scalar, whole_number
 
 KEEP = "keep"
 LARGEST_POOL = 65536
+<<<<<<< HEAD
 LONGEST_PATH = 4096  # PATH_MAX of Linux
+=======
+_OF_A_SERVICE = "the only design that a service can have is appliance"
+>>>>>>> 08908a9 (Make a fix a value, from which its sentence is written, and hold every fix by following it; warn once of the lake)
 _POOL_TEXT = re.compile(r"pool[ :=]{0,3}([0-9]{1,5})")
 
 
@@ -24,9 +30,11 @@ def source_mode(value: object) -> Mode:
     pool = _POOL_TEXT.fullmatch(text.lower())
     if pool or text.lower() == Mode.POOL:
         size = int(pool.group(1)) if pool else 1
-        problem, fix = f"'{shown(text)}' is not a mapping", f"write {{pool: {max(size, 1)}}}"
+        problem = f"'{shown(text)}' is not a mapping"
+        fix: str = write({"pool": min(max(size, 1), LARGEST_POOL)})
     else:
-        problem, fix = f"'{shown(text)}' is not a source mode", "write prefix, host or {pool: 1}"
+        problem = f"'{shown(text)}' is not a source mode"
+        fix = "write one of prefix, host and {pool: N}"
     raise FaultError(DiagnosticCode.BAD_SOURCE_MODE, problem, fix)
 
 
@@ -39,7 +47,9 @@ def keep(value: object) -> str:
     """Accept the word ``keep`` for the provider's source; lists of prefixes are read elsewhere."""
     text = scalar(value, "keep or a list of prefixes", "keep")
     if text != KEEP:
-        fix = f"write source: [{shown(text)}]" if "." in text else "write keep, or a list such as [10.9.0.0/24]"
+        fix = "write keep, or a list such as [10.9.0.0/24]"
+        if "." in text and (inside := choices_of(corrected(prefix, text))):
+            fix = write((str(inside[0].edits[0].value),), "write source: {}")
         problem = f"'{shown(text)}' is neither keep nor a list of prefixes"
         raise FaultError(DiagnosticCode.BAD_PROVIDER_SOURCE, problem, fix)
     return KEEP
@@ -64,9 +74,9 @@ def proxying_design(value: object) -> DesignName:
         return DesignName.APPLIANCE
     if text in set(DesignName):
         problem = f"design {text} carries whole tenants and cannot be chosen for one service"
-        fix = "write appliance, or give the tenants this design"
+        fix = "give it to the tenants, as a service can have design appliance alone"
         raise FaultError(DiagnosticCode.UNSUITABLE_DESIGN, problem, fix)
-    raise FaultError(DiagnosticCode.UNKNOWN_DESIGN, f"unknown design '{shown(text)}' of a service", "write appliance")
+    raise FaultError(DiagnosticCode.UNKNOWN_DESIGN, f"unknown design '{shown(text)}' of a service", _OF_A_SERVICE)
 
 
 def proxy_protocol(value: object) -> str:
@@ -74,7 +84,7 @@ def proxy_protocol(value: object) -> str:
     text = scalar(value, "a version of the PROXY protocol", "v2")
     if text != "v2":
         problem = f"version '{shown(text)}' of the PROXY protocol cannot name the tenant"
-        raise FaultError(DiagnosticCode.BAD_PROXY_PROTOCOL, problem, "write v2")
+        raise FaultError(DiagnosticCode.BAD_PROXY_PROTOCOL, problem, write("v2"))
     return text
 
 

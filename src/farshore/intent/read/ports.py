@@ -6,7 +6,8 @@ import re
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import shown
-from farshore.intent.read.scalars import FaultError, scalar
+from farshore.fix import Fix, choices_of, write
+from farshore.intent.read.scalars import FaultError, corrected, scalar
 from farshore.port import Port, Protocol
 
 HIGHEST_PORT = 65535
@@ -38,10 +39,10 @@ def _bad_port(text: str) -> FaultError:
     protocol = lower.partition("/")[0]
     if protocol == Protocol.ICMP:
         wrong = "contains upper-case letters" if lower == Protocol.ICMP else "has a number, which icmp does not take"
-        return FaultError(DiagnosticCode.BAD_PORT, f"{word} {wrong}", "write icmp")
+        return FaultError(DiagnosticCode.BAD_PORT, f"{word} {wrong}", write("icmp"))
     if protocol in {Protocol.TCP, Protocol.UDP} and not _PORT_RANGE.fullmatch(lower):
         return _bad_number(text, lower)
-    return FaultError(DiagnosticCode.BAD_PORT, word + _why(lower), f"write {_intended(lower)}")
+    return FaultError(DiagnosticCode.BAD_PORT, word + _why(lower), _intended(lower))
 
 
 def _why(text: str) -> str:
@@ -56,13 +57,17 @@ def _why(text: str) -> str:
 
 def _intended(text: str) -> str:
     if text.isascii() and text.isdecimal():
-        return f"tcp/{shown(text)} or udp/{shown(text)}"
+        fixes = [corrected(port, f"{protocol}/{text}", "write {}") for protocol in ("tcp", "udp")]
+        choices = [choice for fix in fixes for choice in choices_of(fix)]
+        return Fix(choices) if choices else fixes[0]
     if _PORT_RANGE.fullmatch(text):
-        return "each port by itself, such as tcp/443"
+        return "write each port by itself, such as tcp/443"
     turned, other = _REVERSED.fullmatch(text), _OTHER_SIGN.fullmatch(text)
     if turned:
-        return f"{turned.group(2)}/{turned.group(1)}"
-    return f"{other.group(1)}/{other.group(2)}" if other else "tcp/443, udp/53 or icmp"
+        return corrected(port, f"{turned.group(2)}/{turned.group(1)}")
+    if other:
+        return corrected(port, f"{other.group(1)}/{other.group(2)}")
+    return "write one such as tcp/443, udp/53 or icmp"
 
 
 def _bad_number(text: str, lower: str) -> FaultError:
@@ -70,13 +75,13 @@ def _bad_number(text: str, lower: str) -> FaultError:
     protocol, _, number = lower.partition("/")
     significant = number.lstrip("0")
     if _PORT.fullmatch(lower) and lower != text:
-        problem, fix = "contains upper-case letters", f"write {lower}"
+        problem, fix = "contains upper-case letters", corrected(port, lower)
     elif not number:
-        problem, fix = "has no port number", f"write {protocol}/443"
+        problem, fix = "has no port number", f"write one such as {protocol}/443"
     elif not (number.isascii() and number.isdecimal()):
         problem, fix = "has no decimal port number", f"write a number from 1 to 65535, such as {protocol}/443"
     elif significant and significant != number:
-        problem, fix = "has a leading zero", f"write {protocol}/{shown(significant)}"
+        problem, fix = "has a leading zero", corrected(port, f"{protocol}/{significant}")
     else:
         return _out_of_range(text)
     return FaultError(DiagnosticCode.BAD_PORT, f"'{shown(text)}' {problem}", fix)

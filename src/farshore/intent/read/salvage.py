@@ -15,8 +15,9 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from farshore.errors import Diagnostic, Position
+from farshore.fix import first_edits
 from farshore.intent.model import DesignName, Salvage, StraySource, Tenant
-from farshore.intent.read import convert, scalar_types, schema_models, tree
+from farshore.intent.read import convert, scalar_types, scalars, schema_models, tree
 from farshore.intent.read.document import compose
 from farshore.intent.read.scalar_types import FaultBudget
 from farshore.intent.read.scalars import FaultError
@@ -73,6 +74,15 @@ def read_text(text: str, file: str) -> tuple[tuple[Diagnostic, ...], Salvage | N
     return document.diagnostics, _whole(file, model, root, doubtful=doubtful)
 
 
+def read_tree(root: Table, file: str) -> Salvage | None:
+    """Return the parts of a tree in which every value is good, None for any other."""
+    try:
+        model = schema_models.IntentFile.model_validate(root, context=FaultBudget())
+    except ValidationError:
+        return None
+    return _whole(file, model, root, doubtful=False)
+
+
 def _whole(file: str, read: schema_models.IntentFile, root: Table, *, doubtful: bool) -> Salvage:
     """Return the parts of a file in which every value is good. After a duplicate key all are ``doubtful``: damaged."""
     tables = convert.table_at(root, "tenants")
@@ -126,7 +136,15 @@ def _design_position(root: Table) -> Position:
 def _names(table: tree.Node | None, key: str) -> Collection[str] | None:
     named = table.get(key) if isinstance(table, Table) else None
     # Copied, because the faulty ones are removed later.
-    return dict.fromkeys(named) if isinstance(named, Table) else None
+    return dict.fromkeys(map(_meant, named)) if isinstance(named, Table) else None
+
+
+def _meant(name: str) -> str:
+    """Return a name as its fix writes it: what refers to it may have it right."""
+    try:
+        return scalars.name(name)
+    except FaultError as fault:
+        return next((str(edit.value) for edit in first_edits(fault.fix)), name)
 
 
 def _tenant(name: str, read: schema_models.Tenant, tables: Table) -> Tenant:

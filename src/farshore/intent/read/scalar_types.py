@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator, ValidationInfo, WithJsonSchema
 
 from farshore.diagnostic_codes import DiagnosticCode
+from farshore.fix import choices_of, write
 from farshore.intent.model import DesignName, Mode
 from farshore.intent.read import address, modes, ports, scalars
 from farshore.intent.read.scalars import FaultError
@@ -56,10 +57,16 @@ def _leaf(read: Callable[[object], Any], schema: dict[str, Any]) -> tuple[PlainV
 
 def _unreserved(reserved: frozenset[str], what: str) -> Callable[[object], str]:
     def read(value: object) -> str:
-        found = scalars.name(value)
+        other = f"give the {what} another name"
+        try:
+            found = scalars.name(value)
+        except FaultError as fault:
+            if any(edit.value in reserved for choice in choices_of(fault.fix) for edit in choice.edits):
+                raise FaultError(fault.code, fault.problem, other) from None
+            raise
         if found in reserved:
             problem = f"name '{found}' is reserved for farshore's own nodes and realms"
-            raise FaultError(DiagnosticCode.RESERVED_NAME, problem, f"give the {what} another name")
+            raise FaultError(DiagnosticCode.RESERVED_NAME, problem, other)
         return found
 
     return read
@@ -75,7 +82,7 @@ def _pinned(value: object) -> IPv4Address | None:
 def _version(value: object) -> int:
     found = scalars.whole_number(value, 0, MOST_SESSIONS, 1)
     if found != 1:
-        raise FaultError(DiagnosticCode.UNSUPPORTED_VERSION, f"version {found} is not supported", "write 1")
+        raise FaultError(DiagnosticCode.UNSUPPORTED_VERSION, f"version {found} is not supported", write(1))
     return found
 
 
@@ -110,6 +117,7 @@ Domain = Annotated[
     *_leaf(scalars.domain, {"type": "string", "pattern": scalars.DOMAIN_PATTERN, "maxLength": scalars.LONGEST_DOMAIN}),
 ]
 OnePort = Annotated[Port, *_leaf(ports.port, {"type": "string", "pattern": ports.PORT_PATTERN})]
+Truth = Annotated[bool, *_leaf(scalars.truth, {"type": "boolean"})]
 Version = Annotated[int, *_leaf(_version, {"const": 1})]
 Sessions = Annotated[int, *_leaf(_sessions, {"type": "integer", "minimum": 1, "maximum": MOST_SESSIONS})]
 PoolSize = Annotated[int, *_leaf(modes.pool_size, {"type": "integer", "minimum": 1, "maximum": modes.LARGEST_POOL})]

@@ -7,9 +7,11 @@ a truth value, as 8 and as 90, and here each is either a name or refused with th
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import shown
+from farshore.fix import Choice, Fix, Write, write
 from farshore.intent.read.tree import Listing, Quoted, Table
 
 LONGEST_NAME = 63
@@ -30,11 +32,16 @@ _SEXAGESIMAL = re.compile(r"[0-9]{1,4}(:[0-5]?[0-9]){1,4}")
 _FLOAT = re.compile(r"[0-9]{1,12}(\.[0-9]{0,12})?([eE][+-]?[0-9]{1,2})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}([Tt ].*)?", re.DOTALL)
 _TRUTH = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n"})
+_MEANS_TRUE = frozenset({"true", "yes", "on", "y"})
+_TRUTH_VALUES = {"true": True, "false": False}
 _LARGEST_INTENDED = 1 << 64
 
 
 class FaultError(ValueError):
-    """What is wrong with one value and what to write instead; the position is known to the caller."""
+    """What is wrong with one value and what to write instead; the position is known to the caller.
+
+    A ``fix`` that is more than words edits the value by itself, at the empty path.
+    """
 
     def __init__(self, code: DiagnosticCode, problem: str, fix: str) -> None:
         """Keep the code and both halves of the message."""
@@ -52,6 +59,15 @@ def scalar(value: object, expected: str, example: str) -> str:
         return value
     problem = f"expected {expected}, found {kind_of(value)}"
     raise FaultError(DiagnosticCode.WRONG_TYPE, problem, f"write {expected}, such as {example}")
+
+
+def corrected(read: Callable[[str], object], text: str, words: str = "write {}") -> str:
+    """Return the fix that writes a text, where ``read`` accepts it; else the fix of what is wrong with that text."""
+    try:
+        read(text)
+    except FaultError as fault:
+        return fault.fix
+    return write(text, words)
 
 
 def kind_of(value: object) -> str:
@@ -83,9 +99,9 @@ def domain(value: object) -> str:
     text = scalar(value, "a domain name", "portal.acme.example")
     subject = f"domain name '{shown(text)}'"
     if text != text.lower():
-        raise _bad_domain(f"{subject} contains upper-case letters", f"write {shown(text.lower())}")
+        raise _bad_domain(f"{subject} contains upper-case letters", corrected(domain, text.lower()))
     if text.endswith("."):
-        raise _bad_domain(f"{subject} ends with a dot", f"write {shown(text.rstrip('.'))}")
+        raise _bad_domain(f"{subject} ends with a dot", corrected(domain, text.rstrip(".")))
     if len(text) > LONGEST_DOMAIN:
         raise _bad_domain(f"{subject} has {len(text)} characters", f"write at most {LONGEST_DOMAIN}")
     labels = text.split(".")
@@ -98,11 +114,24 @@ def domain(value: object) -> str:
     return str(text)
 
 
+def truth(value: object) -> bool:
+    """Return a truth value: ``true`` or ``false``, and none of the other words that YAML 1.1 takes for one."""
+    text = scalar(value, "true or false", "true")
+    if text in _TRUTH_VALUES and not isinstance(value, Quoted):
+        return _TRUTH_VALUES[text]
+    meant = text.lower()
+    if meant not in _TRUTH:
+        raise FaultError(DiagnosticCode.BAD_TRUTH_VALUE, f"'{shown(text)}' is not a truth value", "write true or false")
+    problem = f"'{shown(text)}' is {'in quotes' if isinstance(value, Quoted) else 'not written as true or false'}"
+    raise FaultError(DiagnosticCode.BAD_TRUTH_VALUE, problem, write(meant in _MEANS_TRUE))
+
+
 def whole_number(value: object, lowest: int, highest: int, example: int) -> int:
     """Return a decimal whole number between two bounds, both included."""
     text = scalar(value, "a number", str(example))
     if isinstance(value, Quoted):
-        fix = f"write {text} without quotes" if _DECIMAL.fullmatch(text) else f"write a number such as {example}"
+        good = _DECIMAL.fullmatch(text) and lowest <= int(text) <= highest
+        fix = write(int(text), "write {} without quotes") if good else f"write a number such as {example}"
         raise FaultError(DiagnosticCode.BAD_NUMBER, f"'{shown(text)}' is a string, not a number", fix)
     bounds = f"write a number from {lowest} to {highest}"
     if _ENDLESS.fullmatch(text):
@@ -119,7 +148,8 @@ def whole_number(value: object, lowest: int, highest: int, example: int) -> int:
 def _bad_name(text: str) -> FaultError:
     subject = f"name '{shown(text)}'"
     better = _OTHER_SIGNS.sub("-", text.lower()).strip("-")
-    fix = f"write {better}" if text.isascii() and _NAME.fullmatch(better) else _RULE
+    good = text.isascii() and _NAME.fullmatch(better) and better != "null"
+    fix: str = write(better) if good else _RULE
     if len(text) > LONGEST_NAME:
         problem, fix = f"{subject} has {len(text)} characters", f"use at most {LONGEST_NAME}"
     elif text.lower() != text and _NAME.fullmatch(text.lower()):
@@ -140,8 +170,9 @@ def _not_decimal(text: str, lowest: int, highest: int, example: int) -> FaultErr
     fits = [number for number in dict.fromkeys(intended) if lowest <= number <= highest]
     if not fits:
         return FaultError(DiagnosticCode.BAD_NUMBER, problem, f"write a number such as {example}")
-    octal = f", or {fits[1]} for the octal number" if len(fits) > 1 else ""
-    return FaultError(DiagnosticCode.BAD_NUMBER, problem, f"write {fits[0]}{octal}")
+    words = ("write {}", "{} for the octal number")
+    choices = [Choice(how, (Write((), number),)) for how, number in zip(words, fits, strict=False)]
+    return FaultError(DiagnosticCode.BAD_NUMBER, problem, Fix(choices))
 
 
 def _explain(text: str) -> tuple[str, tuple[int, ...]]:

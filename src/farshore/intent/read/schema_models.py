@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from pydantic.fields import FieldInfo
 
 from farshore.diagnostic_codes import DiagnosticCode
+from farshore.fix import Choice, Fix, Remove
 from farshore.intent.model import DesignName, Mode
 from farshore.intent.read.modes import KEEP
 from farshore.intent.read.scalar_types import (
@@ -32,6 +33,7 @@ from farshore.intent.read.scalar_types import (
     Sessions,
     SourceWord,
     TenantName,
+    Truth,
     Version,
 )
 from farshore.intent.read.scalars import FaultError
@@ -131,7 +133,9 @@ class Service(_Model):
     def _one_caller_identity(self) -> Self:
         if self.proxy_protocol is not None and self.signed_header is not None:
             problem = "has both proxy-protocol and signed-header"
-            raise FaultError(DiagnosticCode.CONFLICTING_KEYS, problem, "keep the one that it supports")
+            words = {"proxy-protocol": "remove {}", "signed-header": "{}, whichever it does not support"}
+            choices = [Choice(how, (Remove((key,), key),)) for key, how in words.items()]
+            raise FaultError(DiagnosticCode.CONFLICTING_KEYS, problem, Fix(choices))
         return self
 
 
@@ -155,6 +159,12 @@ class Provider(_Model):
         default=IPv4Network("100.64.0.0/10"),
         description="Addresses that neither the provider nor any tenant uses.",
         examples=["100.64.0.0/10"],
+    )
+    lake_acknowledged: Truth = Field(
+        default=False,
+        alias="lake-acknowledged",
+        description="true: no one else uses the lake's addresses, so that farshore does not warn of them.",
+        examples=[True],
     )
     source: ProviderSource = Field(
         default=KEEP,

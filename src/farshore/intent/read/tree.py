@@ -134,6 +134,16 @@ def key_position(root: Table, location: Path) -> Position:
     return value_position(root, location)
 
 
+def place(root: Table, location: Path) -> tuple[str | Position, ...]:
+    """Return a location with each item of a list by its position, by which it is found when others have gone."""
+    parts: list[str | Position] = []
+    node: Node | None = root
+    for part in location:
+        parts.append(node.item_position(part) if isinstance(node, Listing) and isinstance(part, int) else str(part))
+        node = None if node is None else _child(node, part)
+    return tuple(parts)
+
+
 def remove(root: Table, location: Path) -> None:
     """Remove the value at a location from the tree, with its key."""
     parent, last = find(root, location[:-1]), location[-1]

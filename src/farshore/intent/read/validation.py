@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -11,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.errors import Diagnostic, shown
+from farshore.fix import Fix, Rename, choices_of, write
+from farshore.fix import Path as PlaceInFile
 from farshore.intent.read import schema_models, tree
 from farshore.intent.read.scalars import FaultError, is_null, kind_of
 from farshore.intent.read.tree import Path, Table
@@ -22,13 +25,33 @@ MOST_FAULTS = 10_000
 
 def diagnose(error: ValidationError, root: Table, file: str) -> tuple[Diagnostic, ...]:
     """Return a diagnostic for every fault that pydantic found, except for values that were refused before."""
-    nearest = Nearest()
+    nearest, names = Nearest(), _NewNames(root, set())
     faults = error.errors(include_url=False, include_input=False)
-    diagnostics = (_diagnostic(fault, root, file, nearest) for fault in islice(faults, MOST_FAULTS))
+    diagnostics = (_diagnostic(fault, root, file, nearest, names) for fault in islice(faults, MOST_FAULTS))
     return tuple(each for each in diagnostics if each is not None)
 
 
-def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnostic | None:
+@dataclass(frozen=True, slots=True)
+class _NewNames:
+    """Sees that no key is renamed to one that its mapping has, or that another of its keys is renamed to."""
+
+    root: Table
+    given: set[tuple[PlaceInFile, str]]
+
+    def fix(self, fix: str, location: Path, taken: str = "write another name than '{}', which is there already") -> str:
+        """Return a fix of the key at a location: one that would write a key twice says so in words alone."""
+        path = tree.place(self.root, location)
+        placed = fix.at_key(path) if isinstance(fix, Fix) else fix
+        mapping = tree.find(self.root, location[:-1])
+        for edit in (edit for choice in choices_of(placed) for edit in choice.edits if isinstance(edit, Rename)):
+            new = (path[:-1], edit.value)
+            if new in self.given or (isinstance(mapping, Table) and edit.value in mapping):
+                return taken.format(edit.value)
+            self.given.add(new)
+        return placed
+
+
+def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest, names: _NewNames) -> Diagnostic | None:
     kind: str = fault["type"]
     at_key = fault["loc"][-1:] == (schema_models.KEY_MARKER,)
     location = tree.clean(root, fault["loc"], schema_models.MARKERS)
@@ -41,10 +64,15 @@ def _diagnostic(fault: Any, root: Table, file: str, nearest: Nearest) -> Diagnos
     elif kind == "extra_forbidden":
         where, code = tree.key_position(root, location), DiagnosticCode.UNKNOWN_KEY
         problem, fix = _unknown(location, nearest)
+        fix = names.fix(fix, location, "put its value at '{}', which is there already")
     else:
         # A value that is absent has no position of its own.
         where = tree.key_position(root, location) if at_key or node == "" else tree.value_position(root, location)
         code, wrong, fix = _wrong(fault, kind, location, node)
+        if at_key:
+            fix = names.fix(fix, location)
+        elif isinstance(fix, Fix):
+            fix = fix.at(tree.place(root, location))
         problem = _about(_subject(location[:-1] if at_key else location), wrong)
     return Diagnostic(file, where, code, problem, fix)
 
@@ -64,22 +92,26 @@ def _wrong(fault: Any, kind: str, location: Path, node: tree.Node | None) -> tup
     if kind == "too_short":
         return DiagnosticCode.EMPTY, "is empty", f"write at least one, such as {_example(location)}"
     if node is None or is_null(node):
-        return DiagnosticCode.MISSING_VALUE, "has no value", f"write {_example(location)}"
+        return DiagnosticCode.MISSING_VALUE, "has no value", f"write one, such as {_example(location)}"
     expected = "a list" if kind == "list_type" else "a mapping"
-    fix = f"write {location[-1]}: [{shown(node)}]" if kind == "list_type" and isinstance(node, str) else ""
     problem = f"expected {expected}, found {kind_of(node)}"
-    return DiagnosticCode.WRONG_TYPE, problem, fix or f"write {_example(location)}"
+    fix: str = f"write one such as {_example(location)}"
+    if kind == "list_type" and isinstance(node, str) and shown(node) == node and "{" not in node:
+        fix = write((str(node),), f"write {location[-1]}: {{}}")
+    return DiagnosticCode.WRONG_TYPE, problem, fix
 
 
 def _missing(location: Path) -> tuple[str, str]:
     where = _mapping(location[:-1])
-    return f"{where} has no key '{location[-1]}'", f"write {_example(location)}"
+    problem = f"{where} has no key '{location[-1]}'"
+    if location == ("version",):
+        return problem, write(1, "write version: {}", ("version",))
+    return problem, f"add one, such as {_example(location)}"
 
 
 def _unknown(location: Path, nearest: Nearest) -> tuple[str, str]:
-    model = _model(location[:-1])
     unknown = str(location[-1])
-    fix = nearest.fix(unknown, schema_models.keys(model), "known keys: {known}")
+    fix = nearest.fix(unknown, schema_models.keys(_model(location[:-1])), "known keys: {known}")
     return f"unknown key '{shown(unknown)}' in {_mapping(location[:-1])}", fix
 
 

@@ -58,6 +58,44 @@ def test_each_design_that_carries_packets_is_proven(intent: Intent) -> None:
         assert failing(proof) == set()
 
 
+PUBLISHED = """version: 1
+provider:
+  name: acme
+  lake: {lake}
+  networks: [10.1.1.0/24]
+  source: {source}
+  services:
+    portal: {{address: 10.1.1.1, ports: [tcp/443, icmp], internet: 203.0.113.10}}
+tenants:
+  a: {{networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [portal], hosts: {{h: 10.1.1.1}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lake", "source", "unanswered"),
+    [
+        ("8.0.0.0/8", "keep", "8.0.0.0"),
+        ("100.0.0.0/9", "keep", "100.0.0.0"),
+        ("198.18.0.0/15", "[8.8.0.0/16]", "8.8.0.0"),
+        ("8.0.0.0/8\n  lake-acknowledged: true", "keep", None),
+        ("198.18.0.0/15", "keep", None),
+        ("10.128.0.0/9", "[10.9.0.0/16]", None),
+    ],
+)
+def test_whoever_is_on_the_internet_is_to_be_answered(lake: str, source: str, unanswered: str | None) -> None:
+    intent = load_text(PUBLISHED.format(lake=lake, source=source), "intent.yaml").intent
+    assert intent is not None
+    plan = planned(intent)
+    fabric = build(intent, plan)
+    proof = prove(intent, plan, fabric)
+    assert failing(proof) == (set() if unanswered is None else {Property.REACH})
+    if unanswered is not None:
+        (refuted, *_) = next(v.refuted for v in proof.results if v.what is Property.REACH)
+        shown = counterexample(intent, plan, fabric, refuted)
+        assert str(shown.walk.steps[0].before.source.ip) == unanswered
+        assert not shown.walk.delivered
+
+
 def altered(fabric: Fabric, name: str, change: dict[str, object]) -> Fabric:
     node = fabric.nodes[name]
     nodes = {**fabric.nodes, name: replace(node, **change)}  # type: ignore[arg-type]

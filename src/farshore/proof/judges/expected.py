@@ -16,7 +16,7 @@ from farshore.proof.sets.layers import Layers
 from farshore.proof.sets.senders import SHARED_BY_ALL, Senders
 from farshore.proof.sets.targets import Targets
 from farshore.realm import INTERNET, PROVIDER, Prefix
-from farshore.special_purpose import NEVER_ON_THE_INTERNET
+from farshore.special_purpose import NEVER_ON_THE_INTERNET, PUBLIC
 from farshore.translation import SourceTranslation
 
 # The design by which services see tenants' own addresses.
@@ -178,7 +178,11 @@ def _calls(intent: Intent, plan: Plan, tenant: Tenant, known: tuple[Senders, ...
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What the Internet may reach: port indices by node and address; ``abroad`` are the addresses that it has."""
+    """What the Internet may reach: port indices by node and address; ``abroad`` are the addresses that it has.
+
+    Whatever is public is someone's there, unless it is the provider's own: its networks and, where the intent
+    acknowledges that, the lake. A lake or a source in others' public space keeps these from being answered.
+    """
 
     port_indices: Mapping[tuple[NodeName, int], frozenset[int]]
     abroad: Intervals
@@ -197,8 +201,11 @@ def published(intent: Intent) -> Published:
         for service in provider.services.values()
         if service.internet is not None
     }
-    own = (*provider.networks, provider.lake, *provider.source, *(Prefix(INTERNET, n) for n in NEVER_ON_THE_INTERNET))
-    ours = union((*of_prefixes(own), *((ip, ip) for _, ip in offered)))
+    acknowledged = (provider.lake,) if provider.lake_acknowledged else ()
+    own = (*provider.networks, *acknowledged, *(Prefix(INTERNET, network) for network in NEVER_ON_THE_INTERNET))
+    public = of_prefixes(Prefix(INTERNET, network) for network in PUBLIC)
+    inside = without(of_prefixes((provider.lake, *provider.source)), public)
+    ours = union((*of_prefixes(own), *inside, *((ip, ip) for _, ip in offered)))
     return Published(offered, without(EVERY_ADDRESS, ours))
 
 

@@ -14,11 +14,8 @@ from farshore.intent.read.scalars import FaultError, corrected, scalar, whole_nu
 
 KEEP = "keep"
 LARGEST_POOL = 65536
-<<<<<<< HEAD
 LONGEST_PATH = 4096  # PATH_MAX of Linux
-=======
 _OF_A_SERVICE = "the only design that a service can have is appliance"
->>>>>>> 08908a9 (Make a fix a value, from which its sentence is written, and hold every fix by following it; warn once of the lake)
 _POOL_TEXT = re.compile(r"pool[ :=]{0,3}([0-9]{1,5})")
 
 

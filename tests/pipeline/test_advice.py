@@ -82,7 +82,7 @@ def test_advice_that_was_not_accepted_once(path: Path) -> None:
 
 
 @given(faulty_documents())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_every_fix_is_accepted(text: str) -> None:
     for each in check_text(text, FILE).diagnostics:
         for choice in choices_of(each.fix):
@@ -91,7 +91,7 @@ def test_every_fix_is_accepted(text: str) -> None:
 
 
 @given(faulty_documents())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_all_fixes_of_one_run_are_accepted_together(text: str) -> None:
     assert_all_accepted(text)
 

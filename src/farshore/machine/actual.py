@@ -102,12 +102,14 @@ class Reader:
         instances: by which settings are read.
         home: by its records an interface that has been borrowed is known also where others took its mark away.
         types: those of the eBPF programs that are loaded on the machine.
+        has_ipsec: whether the kernel has IPsec.
     """
 
     namespaces: Namespaces
     instances: settings.Instances
     home: Home = NO_HOME
     types: frozenset[int] = frozenset()
+    has_ipsec: bool = True
 
     def read(self, name: str, node: DesiredNode | None = None) -> ActualNode:
         """Read a namespace, less what engines have loaded there. ``node`` is what is to be there, if anything is.
@@ -118,7 +120,7 @@ class Reader:
         with self.namespaces.entered(name), Kernel() as kernel:
             for left in reversed(range(_TRIES)):
                 try:
-                    found = _read(kernel, node, records, self.types)
+                    found = self._read(kernel, node, records)
                     return replace(found, settings=self._settings(node)) if node is not None else found
                 except (InterruptedError, KeyError):  # something has changed between two parts of the answer
                     if left == 0:
@@ -129,70 +131,69 @@ class Reader:
         with self.instances.opened() as directory:
             return {path: settings.read(directory, path) for path, _ in node.settings}
 
-
-def _read(kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord], types: frozenset[int]) -> ActualNode:
-    daemons = node.daemons if node is not None else frozenset()
-    links = list(interfaces.links(kernel))
-    names = {link.index: link.name for link in links}
-    foreign = [link.program for link in links if link.program is not None]
-    homes = {link.index: _home(link, records) for link in links}
-    foreign += interfaces.altnames(link for link in links if homes[link.index] is None)
-    foreign += interfaces.raised_fallbacks(links)
-    implied = set(LOOPBACK_ROUTES)
-    addresses: dict[str, set[IPv4Address]] = {}
-    for name, address in listing.addresses(kernel, names, implied):
-        if isinstance(address, Foreign):
-            foreign.append(address)
-        else:
-            addresses.setdefault(name, set()).add(address)
-    far_macs: dict[str, str] = {}
-    for name, neighbour in listing.neighbours(kernel, names):
-        if isinstance(neighbour, Foreign):
-            foreign.append(neighbour)
-        else:
-            far_macs[name] = neighbour
-    routes = list(listing.routes(kernel, names, daemons))
-    rules = list(listing.rules(kernel, daemons))
-    foreign += [each for each in (*routes, *rules) if isinstance(each, Foreign)]
-    foreign += listing.qdiscs(kernel, names)
-    foreign += listing.proxies(kernel, names)
-    foreign += listing.next_hops(kernel, daemons)
-    foreign += ipsec.entries()
-    local = frozenset(route for route in routes if isinstance(route, LocalRoute))
-    foreign += (route.foreign() for route in local - implied)
-    own_rules = frozenset(rule for rule in rules if isinstance(rule, DesiredRule))
-    return ActualNode(
-        interfaces={
-            link.name: ActualInterface(
-                name=link.name,
-                index=link.index,
-                mac=link.mac,
-                mtu=link.mtu,
-                up=link.up,
-                far_mac=far_macs.get(link.name),
-                addresses=frozenset(addresses.get(link.name, ())),
-                kind=link.kind,
-                peer=link.peer,
-                plain=link.plain
-                and link.master is None
-                and (not link.alias or interfaces.mark_of(link.alias) is not None),
-                local=all(listing.local_route(ip, link.name) in local for ip in addresses.get(link.name, ())),
-                home=homes[link.index],
-                settings=link.settings,
-                program=programs.on_interface(types, link.index),
-            )
-            for link in links
-            if link.name != LOOPBACK and not interfaces.is_fallback(link)
-        },
-        routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
-        rules=own_rules - KERNEL_RULES,
-        settings={},
-        foreign=tuple(foreign),
-        lost=KERNEL_RULES - own_rules,
-        ours=any(link.alias == interfaces.OURS for link in links if link.name == LOOPBACK),
-        lasting=(*xtables.tables(), *programs.in_namespace(types)),
-        loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
-    )
+    def _read(self, kernel: Kernel, node: DesiredNode | None, records: Sequence[PortRecord]) -> ActualNode:
+        daemons = node.daemons if node is not None else frozenset()
+        links = list(interfaces.links(kernel))
+        names = {link.index: link.name for link in links}
+        foreign = [link.program for link in links if link.program is not None]
+        homes = {link.index: _home(link, records) for link in links}
+        foreign += interfaces.altnames(link for link in links if homes[link.index] is None)
+        foreign += interfaces.raised_fallbacks(links)
+        implied = set(LOOPBACK_ROUTES)
+        addresses: dict[str, set[IPv4Address]] = {}
+        for name, address in listing.addresses(kernel, names, implied):
+            if isinstance(address, Foreign):
+                foreign.append(address)
+            else:
+                addresses.setdefault(name, set()).add(address)
+        far_macs: dict[str, str] = {}
+        for name, neighbour in listing.neighbours(kernel, names):
+            if isinstance(neighbour, Foreign):
+                foreign.append(neighbour)
+            else:
+                far_macs[name] = neighbour
+        routes = list(listing.routes(kernel, names, daemons))
+        rules = list(listing.rules(kernel, daemons))
+        foreign += [each for each in (*routes, *rules) if isinstance(each, Foreign)]
+        foreign += listing.qdiscs(kernel, names)
+        foreign += listing.proxies(kernel, names)
+        foreign += listing.next_hops(kernel, daemons)
+        foreign += ipsec.entries() if self.has_ipsec else ()
+        local = frozenset(route for route in routes if isinstance(route, LocalRoute))
+        foreign += (route.foreign() for route in local - implied)
+        own_rules = frozenset(rule for rule in rules if isinstance(rule, DesiredRule))
+        return ActualNode(
+            interfaces={
+                link.name: ActualInterface(
+                    name=link.name,
+                    index=link.index,
+                    mac=link.mac,
+                    mtu=link.mtu,
+                    up=link.up,
+                    far_mac=far_macs.get(link.name),
+                    addresses=frozenset(addresses.get(link.name, ())),
+                    kind=link.kind,
+                    peer=link.peer,
+                    plain=link.plain
+                    and link.master is None
+                    and (not link.alias or interfaces.mark_of(link.alias) is not None),
+                    local=all(listing.local_route(ip, link.name) in local for ip in addresses.get(link.name, ())),
+                    home=homes[link.index],
+                    settings=link.settings,
+                    program=programs.on_interface(self.types, link.index),
+                )
+                for link in links
+                if link.name != LOOPBACK and not interfaces.is_fallback(link)
+            },
+            routes=frozenset(route for route in routes if isinstance(route, DesiredRoute)),
+            rules=own_rules - KERNEL_RULES,
+            settings={},
+            foreign=tuple(foreign),
+            lost=KERNEL_RULES - own_rules,
+            ours=any(link.alias == interfaces.OURS for link in links if link.name == LOOPBACK),
+            lasting=(*xtables.tables(), *programs.in_namespace(self.types)),
+            loopback=local >= LOOPBACK_ROUTES and all(link.up for link in links if link.name == LOOPBACK),
+        )
 
 
 def _home(link: interfaces.ListedLink, records: Iterable[PortRecord]) -> str | None:

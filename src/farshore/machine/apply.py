@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
-from farshore.machine import actual, execution, home, programs, settings
+from farshore.machine import actual, execution, home, ipsec, programs, settings
 from farshore.machine.actual import ActualNode, ActualState
 from farshore.machine.changes import Change, ConfigureInterface, LoadConfiguration
 from farshore.machine.desired import DesiredState
@@ -160,7 +160,7 @@ def read_all(
         return replace(node, loaded={engine: readings[name] for engine, readings in loaded.items()})
 
     with settings.Instances() as instances, _threads(_READING_AT_ONCE) as pool:
-        reader = actual.Reader(namespaces, instances, at_home, programs.loaded())
+        reader = actual.Reader(namespaces, instances, at_home, programs.loaded(), ipsec.is_there())
         nodes |= zip(present, pool.map(read, present), strict=True)
         others = {node_name(name): reader.read(name) for name in there if name not in wanted}
     unwanted = {name: node for name, node in others.items() if namespaces.private or node.ours}

@@ -5,14 +5,17 @@ A policy drops packets, or has them transformed, wherever the rule sets would le
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from farshore.machine.attributes import attributes
 from farshore.machine.foreign import Foreign, Kind, Protocol
 from farshore.machine.netlink import Kernel
 
+_SOCKETS = Path("/proc/self/net/netlink")
 _GET_STATES, _GET_POLICIES, _FLUSH_STATES, _FLUSH_POLICIES = 0x12, 0x15, 0x1C, 0x1D
 _COUNT_STATES, _COUNT_POLICIES, _SET_DEFAULT, _GET_DEFAULT = 0x23, 0x25, 0x27, 0x28
 _ALL_STATES = bytes([255])  # IPSEC_PROTO_ANY
@@ -27,13 +30,18 @@ _DIRECTIONS = {0: "in", 1: "out", 2: "forward"}
 _TO_OF_STATE, _SPI_OF_STATE = 56, 72
 
 
+def is_there() -> bool:
+    """Tell whether the kernel has IPsec by netlink. To ask it for that protocol would have it load a module."""
+    try:
+        lines = _SOCKETS.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return True
+    return any(line.split()[1] == str(int(Protocol.IPSEC)) for line in lines[1:])
+
+
 def entries() -> Iterator[Foreign]:
     """Yield the policies, the states, and the defaults that are none of the kernel's. Raises OSError."""
-    try:
-        kernel = Kernel(Protocol.IPSEC)
-    except OSError:  # a kernel without IPsec
-        return
-    with kernel:
+    with Kernel(Protocol.IPSEC) as kernel:
         if any(attributes(kernel.answer(_COUNT_POLICIES, _FLAGS), 4).get(1, b"")[:_OWN_POLICIES]):
             for _, content in kernel.dump(_GET_POLICIES, b""):
                 yield _foreign(f"IPsec policy {_selected(content)}", _FLUSH_POLICIES, b"")
@@ -42,8 +50,9 @@ def entries() -> Iterator[Foreign]:
                 spi = int.from_bytes(content[_SPI_OF_STATE : _SPI_OF_STATE + 4], "big")
                 to = _address(content[_TO_OF_STATE:], content[_FAMILY])
                 yield _foreign(f"IPsec state {spi:#x} to {to}", _FLUSH_STATES, _ALL_STATES)
-        if set(kernel.answer(_GET_DEFAULT, bytes(3))[:3]) - {_ACCEPT, _UNSAID}:
-            yield _foreign("IPsec default policy, which blocks,", _SET_DEFAULT, _DEFAULTS)
+        with contextlib.suppress(OSError):  # a kernel before 5.15 has no such defaults
+            if set(kernel.answer(_GET_DEFAULT, bytes(3))[:3]) - {_ACCEPT, _UNSAID}:
+                yield _foreign("IPsec default policy, which blocks,", _SET_DEFAULT, _DEFAULTS)
 
 
 def _foreign(text: str, request: int, content: bytes) -> Foreign:

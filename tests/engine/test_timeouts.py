@@ -8,7 +8,7 @@ import engine_cases
 import pytest
 
 from farshore.design.catalogue import build
-from farshore.engine.haproxy.configuration import Surroundings, configuration
+from farshore.engine.haproxy.configuration import configuration
 from farshore.engine.nftables.desired import settings_of
 from farshore.fabric.model import Device
 from farshore.intent.load import load_text
@@ -60,6 +60,6 @@ def test_an_idle_connection_through_a_proxy_is_kept(side: str) -> None:
     plan = allocate(intent).plan
     assert plan is not None
     (proxy,) = build(intent, plan).proxies
-    written = re.findall(rf"^    timeout {side} (\d+)(\w+)$", configuration(proxy, Surroundings("socket")), flags=re.M)
+    written = re.findall(rf"^    timeout {side} (\d+)(\w+)$", configuration(proxy), flags=re.M)
     ((number, unit),) = written
     assert int(number) * SECONDS[unit] >= ESTABLISHED

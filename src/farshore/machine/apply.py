@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 # once. Half of reading is the kernel's work, beside which another node's answers are read. All else is work that more
 # threads would not speed up.
 _LOADING_AT_ONCE = 16
-_READING_AT_ONCE = 2
+_READING_AT_ONCE = 4
 
 
 class NodeError(MachineError):

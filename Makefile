@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup demo test lint bench man clean
+.PHONY: help setup demo test lint bench fuzz man clean
 
 help:   ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ lint: setup   ## types, style, and the direction of the house
 bench: setup   ## measure all designs; with AGAINST=FOLDER this checkout against another one
 	@.ci/setup --bench $(VENV)
 	@$(BIN)/python -m $(if $(AGAINST),tests.bench.against $(AGAINST),tests.bench)
+
+fuzz: setup   ## mutate intent files and command lines, FUZZ_SECONDS each (600), from a new FUZZ_SEED
+	@FUZZ_SECONDS=$${FUZZ_SECONDS:-600} FUZZ_SEED=$${FUZZ_SEED:-$$(date +%s)} $(BIN)/python -m pytest -s tests/fuzz
 
 man: setup   ## write the manual pages of all commands to build/man1
 	@$(BIN)/farshore man --into build/man1

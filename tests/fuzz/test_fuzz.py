@@ -15,6 +15,7 @@ import shlex
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fuzzing import Found, Target, fuzz
@@ -52,12 +53,17 @@ LINES = [
 ]
 
 
-def report(found: Found[object], name: str, text: str) -> str:
+def report(found: Found[Any], name: str, text: str) -> str:
     """Return what a failing test says, with the input, which is kept in a file."""
     FINDINGS.mkdir(parents=True, exist_ok=True)
     path = FINDINGS / name
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     return f"seed {SEED}, input {found.tried:,}: {found.error!r}\n{path}:\n{text}"
+
+
+def tell(found: Found[Any], name: str) -> None:
+    """Print how far a fuzzer came, which pytest shows with -s."""
+    sys.stdout.write(f"{name}: {found.tried:,} inputs, {found.features:,} features, seed {SEED}\n")
 
 
 # --- intent files -----------------------------------------------------------------------------------
@@ -119,6 +125,7 @@ def smaller_text(text: str) -> Iterator[str]:
 
 def test_mutated_intents() -> None:
     found = fuzz(Target(try_intent, mutated, smaller_text), INTENTS, SEED, SECONDS, LEAST)
+    tell(found, "intent files")
     if found.failing is not None:
         raise AssertionError(report(found, "intent.yaml", found.failing)) from found.error
 
@@ -241,6 +248,7 @@ def try_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list
 
 def test_mutated_command_lines(try_there: Callable[[list[str]], Hashable]) -> None:
     found = fuzz(Target(try_there, mutated_line, smaller_line), LINES, SEED, SECONDS, LEAST)
+    tell(found, "command lines")
     if found.failing is not None:
         raise AssertionError(report(found, "command.txt", shlex.join(found.failing))) from found.error
 

@@ -40,6 +40,7 @@ READING = [
     ["lab", "exec", "customer-a/alice", "--", "true"],
     ["lab", "exec", "--name", "mine", "customer-a/alice", "--", "true"],
     ["lab", "apply", "--name", "mine", "FILE"],
+    ["walk", "FILE", "--from", "customer-a/alice", "--to", "portal", "--live", "--name", "mine"],
     ["lab", "down"],
     ["lab", "down", "--name", "mine"],
 ]
@@ -437,8 +438,8 @@ def test_every_command_tells_of_a_corrupt_record(scene: Scene, content: str) -> 
     ended = scene.run(*(each for each in READING if each[1] != "down"), ["lab", "down", "--name", "mine"])
     place = f"{scene.mine}/lab.json is no record of a lab: "
     told = [place in each["err"] and each["err"].isascii() and each["err"].count("\n") == 1 for each in ended]
-    assert told == [True, True, False, True, True, False]  # exec without a name has two labs to choose from
-    assert [each["status"] for each in ended] == [3, 3, 2, 3, 3, 0]
+    assert told == [True, True, False, True, True, True, False]  # exec without a name has two labs to choose from
+    assert [each["status"] for each in ended] == [3, 3, 2, 3, 3, 3, 0]
     assert ended[0]["out"].startswith("other: dead, ")
     assert [each.get("invalid", "")[: len(place)] for each in json.loads(ended[1]["out"])["labs"]] == [place, ""]
     assert not scene.mine.exists()
@@ -460,25 +461,6 @@ def test_a_lab_whose_record_is_lost_is_taken_down_all_the_same(labs: Path) -> No
 ROUNDS = 150
 
 
-@contextlib.contextmanager
-def exchanging(one: Path, other: Path) -> Iterator[None]:
-    """Exchange two names with each other without a pause (RENAME_EXCHANGE of renameat2(2)) while the body runs."""
-    code = (
-        "import ctypes, sys\n"
-        "libc = ctypes.CDLL(None, use_errno=True)\n"
-        "print(flush=True)\n"
-        "while True:\n"
-        "    libc.renameat2(-100, sys.argv[1].encode(), -100, sys.argv[2].encode(), 2)\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", code, one, other], stdout=subprocess.PIPE) as attacker:
-        assert attacker.stdout is not None
-        attacker.stdout.readline()
-        try:
-            yield
-        finally:
-            attacker.kill()
-
-
 @pytest.mark.parametrize("level", ["labs", "labs/mine"])
 def test_no_race_leads_out_of_the_folder(scene: Scene, monkeypatch: pytest.MonkeyPatch, level: str) -> None:
     """A link to the victim's files takes the folder's place and gives it back, again and again."""
@@ -495,7 +477,7 @@ def test_no_race_leads_out_of_the_folder(scene: Scene, monkeypatch: pytest.Monke
     before = scene.snapshot()
     record = Record("mine", 1, 1, os.geteuid(), "lake", "/i.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice",))
     outcomes = set()
-    with exchanging(own / level, decoy):
+    with lab_life.exchanging(own / level, decoy):
         for _ in range(ROUNDS):
             try:
                 with claimed("mine") as (here, _):

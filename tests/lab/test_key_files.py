@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import stat
 import subprocess
-import threading
 from pathlib import Path
 
+import lab_life
 import pytest
 
-from farshore.errors import MachineError, printable
+import in_process
+from farshore.errors import EXIT_BAD_INPUT, EXIT_MACHINE, MachineError, printable
 from farshore.private_files import read_secret
 
 KEY = bytes(range(32))  # a zero byte is as good as any other
 SIZES = range(16, 4096 + 1)
 MAKE = "make one: (umask 077; head -c 32 /dev/urandom > "
 IS_ROOT = os.geteuid() == 0
+ROUNDS = 2000
 
 
 def read(path: Path) -> bytes:
@@ -115,30 +118,21 @@ def test_links_as_kubernetes_makes_them_are_followed(tmp_path: Path) -> None:
     assert "is no regular file" in refusal(tmp_path / "key")
 
 
-def test_no_race_has_another_file_read_than_was_examined(tmp_path: Path) -> None:
-    """The path leads to the key and to a file that is open to others, in turns and without a pause."""
-    secret, public = made(tmp_path / "secret"), made(tmp_path / "public", b"public" * 10, 0o644)
-    path, stop = tmp_path / "key", threading.Event()
-    path.symlink_to(secret)
-
-    def exchange() -> None:
-        while not stop.is_set():
-            for target in (public, secret):
-                (tmp_path / "next").symlink_to(target)
-                (tmp_path / "next").rename(path)
-
-    attacker = threading.Thread(target=exchange)
-    attacker.start()
-    found = set()
-    try:
-        while len(found) < 2:
+@pytest.mark.parametrize("how", ["links", "files"])
+def test_no_race_has_another_file_read_than_was_examined(tmp_path: Path, how: str) -> None:
+    """The path is that of the key and that of a file which is open to others, in turns and without a pause."""
+    one, other = made(tmp_path / "secret"), made(tmp_path / "public", b"public" * 10, 0o644)
+    if how == "links":
+        (tmp_path / "one").symlink_to(one)
+        (tmp_path / "other").symlink_to(other)
+        one, other = tmp_path / "one", tmp_path / "other"
+    found: set[bytes | bool] = set()
+    with lab_life.exchanging(one, other):
+        for _ in range(ROUNDS):
             try:
-                found.add(read(path))
+                found.add(read(one))
             except MachineError as error:
                 found.add("is open to other users" in str(error))
-    finally:
-        stop.set()
-        attacker.join()
     assert found == {KEY, True}
 
 
@@ -158,3 +152,42 @@ def test_the_fix_makes_a_key_whatever_the_path(tmp_path: Path, name: str) -> Non
 
 def test_a_printable_path_is_quoted_as_any_shell_takes_it(tmp_path: Path) -> None:
     assert refusal(tmp_path / "a b").endswith(f"{MAKE}{shlex.quote(str(tmp_path / 'a b'))})")
+
+
+INTENT = """\
+version: 1
+provider:
+  name: acme
+  networks: [10.1.1.0/24]
+  services:
+    news: {{address: 10.1.1.2, ports: [tcp/80], design: appliance, signed-header: {key}}}
+tenants:
+  customer-a: {{networks: [10.1.1.0/24], presents: 10.2.2.0/28, services: [news]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [
+        ("/dev/zero", "the key of provider/news, /dev/zero, is no regular file"),
+        ("fifo", "/fifo, is no regular file"),
+        ("open", "/open, is open to other users (mode 0644); run: chmod 600 "),
+        ("large", "/large, has more than 4,096 bytes"),
+        ("none", "/none, cannot be read (No such file or directory)"),
+        ("a\x1b]0;mine\x07", "/a\\x1b]0;mine\\x07' of a key file contains a control character"),
+        ("a\0b", "a\\x00b' of a key file contains a control character"),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_no_lab_is_made_with_such_a_key(labs: Path, tmp_path: Path, key: str, says: str, command: str) -> None:
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    made(tmp_path / "open", mode=0o644)
+    made(tmp_path / "large", b"k" * 3_000_000)
+    intent = tmp_path / "intent.yaml"
+    intent.write_text(INTENT.format(key=json.dumps(key)), encoding="ascii")
+    ended = in_process.run(["lab", command, str(intent)])
+    assert ended.status == (EXIT_MACHINE if key.isprintable() else EXIT_BAD_INPUT)
+    assert says.removeprefix("/") in ended.err
+    assert ended.err.count("\n") == 1
+    assert ended.err[:-1].isprintable()
+    assert not labs.exists()

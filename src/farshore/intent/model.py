@@ -60,6 +60,10 @@ class Subscription:
     presented_position: Position = field(default=Position(), compare=False)
 
 
+# Of a tenant whose file says nothing of them: a network of 250 hosts with some thirty each.
+DEFAULT_SESSIONS = 8192
+
+
 @dataclass(frozen=True, slots=True)
 class Tenant:
     """A user of services.
@@ -74,7 +78,7 @@ class Tenant:
     presents: Prefix | None
     subscriptions: tuple[Subscription, ...]
     hosts: tuple[Host, ...]
-    sessions: int | None = None
+    sessions: int | None = DEFAULT_SESSIONS
     rate: int | None = None
     design: DesignName | None = None
     position: Position = field(default=Position(), compare=False)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import accumulate
 
 from farshore.diagnostic_codes import DiagnosticCode
-from farshore.errors import Diagnostic, Position
+from farshore.errors import Diagnostic, Position, counted
 from farshore.fix import Choice, Fix, Remove, Write, write
-from farshore.intent.model import DesignName, Intent, Provider, Salvage, Service, Tenant
+from farshore.intent.model import DEFAULT_SESSIONS, DesignName, Intent, Provider, Salvage, Service, Tenant
 from farshore.port import Port, Protocol
 from farshore.realm import PROVIDER
+
+# Sessions of a box that tenants share. The kernel's own table (nf_conntrack_max) where there are 4 GiB of memory or
+# more; a proxy has two connections for each, and a file for each of these.
+_TABLES = {DesignName.LAKE: 262_144, DesignName.LAST_HOP: 262_144, DesignName.APPLIANCE: 99_000}
 
 
 def uncarried(intent: Intent, design: str | None = None) -> tuple[Diagnostic, ...]:
@@ -28,6 +33,41 @@ def uncarried_parts(parts: Salvage, provider: Provider) -> Iterator[Diagnostic]:
         services = {name: replace(each, caller_identity=None) for name, each in provider.services.items()}
         provider = replace(provider, services=services)
     yield from _uncarried(parts.file, provider, tenants, parts.design, None)
+    limited = {name: each for name, each in tenants.items() if "limits" not in parts.damage.get(name, ())}
+    yield from _oversubscribed(Intent(parts.file, provider, limited, parts.design))
+
+
+def _oversubscribed(intent: Intent) -> Iterator[Diagnostic]:
+    """Yield, for each design with a box for all its tenants, whether their limits add up to more than it holds."""
+    sharing = {
+        design: [tenant for tenant in intent.tenants.values() if design in _designs_of(intent, tenant)]
+        for design in _TABLES
+    }
+    over = {d: tenants for d, tenants in sharing.items() if sum(map(_sessions, tenants)) > _TABLES[d]}
+    # What fits everywhere, so that the fix of one is that of another.
+    most = min((max(_TABLES[design] // len(tenants), 1) for design, tenants in over.items()), default=0)
+    for design, tenants in over.items():
+        sums = list(accumulate(map(_sessions, tenants)))
+        first = next(tenant for tenant, so_far in zip(tenants, sums, strict=True) if so_far > _TABLES[design])
+        problem = (
+            f"design {design}: the limits of its {counted(len(tenants), 'tenant')} add up to {sums[-1]:,} sessions, "
+            f"and its box holds {_TABLES[design]:,}"
+        )
+        path = ("limits", "sessions")
+        edits = tuple(Write(("tenants", t.name, *path), most) for t in tenants if _sessions(t) > most)
+        fix = Fix((Choice("write sessions: {} in the limits of each tenant that has more", edits),))
+        code = DiagnosticCode.SESSIONS_OVERSUBSCRIBED
+        yield Diagnostic(intent.file, first.position, code, problem, fix)
+
+
+def _sessions(tenant: Tenant) -> int:
+    return DEFAULT_SESSIONS if tenant.sessions is None else tenant.sessions
+
+
+def _designs_of(intent: Intent, tenant: Tenant) -> set[DesignName]:
+    services = [each.service for each in tenant.subscriptions if each.service in intent.provider.services]
+    own = {intent.design_of(tenant.name)} if intent.reached(tenant.name) else set()
+    return own | {intent.design_of(tenant.name, service) for service in services}
 
 
 def _uncarried(

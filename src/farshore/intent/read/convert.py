@@ -7,7 +7,18 @@ from ipaddress import IPv4Network
 
 from farshore.caller_identity import CallerIdentity, ProxyProtocol, SignedHeader
 from farshore.errors import Position
-from farshore.intent.model import Host, Mode, Network, Provider, Reach, Service, StraySource, Subscription, Tenant
+from farshore.intent.model import (
+    DEFAULT_SESSIONS,
+    Host,
+    Mode,
+    Network,
+    Provider,
+    Reach,
+    Service,
+    StraySource,
+    Subscription,
+    Tenant,
+)
 from farshore.intent.read import schema_models
 from farshore.intent.read.tree import Listing, Table
 from farshore.intent.read.tree import position as position_of
@@ -45,7 +56,7 @@ def tenant(name: str, read: schema_models.Tenant, table: Table, position: Positi
         presents=None if read.presents is None else Prefix(realm, read.presents),
         subscriptions=_subscriptions(realm, read, table),
         hosts=_hosts(realm, read, table),
-        sessions=read.limits.sessions,
+        sessions=read.limits.sessions or DEFAULT_SESSIONS,
         rate=read.limits.rate,
         design=read.design,
         position=position,

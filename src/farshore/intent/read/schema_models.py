@@ -10,7 +10,7 @@ from pydantic.fields import FieldInfo
 
 from farshore.diagnostic_codes import DiagnosticCode
 from farshore.fix import Choice, Fix, Remove
-from farshore.intent.model import DesignName, Mode
+from farshore.intent.model import DEFAULT_SESSIONS, DesignName, Mode
 from farshore.intent.read.modes import KEEP
 from farshore.intent.read.scalar_types import (
     Address,
@@ -192,7 +192,7 @@ class Limits(_Model):
     """Limits of what a tenant may use."""
 
     sessions: Sessions | None = Field(
-        default=None, description="Concurrent sessions of the tenant; unlimited by default.", examples=[50000]
+        default=None, description=f"Concurrent sessions of the tenant; {DEFAULT_SESSIONS} by default.", examples=[50000]
     )
     rate: Rate | None = Field(
         default=None, description="New sessions of the tenant per second; unlimited by default.", examples=[1000]

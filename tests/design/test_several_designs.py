@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from farshore.design.catalogue import DESIGNS, build
+from farshore.design.names import DESIGN_NAMES
 from farshore.fabric.model import Device, Fabric
 from farshore.fabric.names import LinkEnd
 from farshore.intent.load import load_text
@@ -95,3 +96,4 @@ def test_one_design_for_all_is_the_same_whether_asked_for_or_told() -> None:
 
 def test_the_catalogue_knows_every_design_that_can_be_asked_for() -> None:
     assert set(DesignName) <= set(DESIGNS)
+    assert tuple(DESIGNS) == DESIGN_NAMES

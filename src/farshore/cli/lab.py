@@ -13,13 +13,13 @@ from rich.text import Text
 from farshore.cli.command import BAD_INPUT, MACHINE, Group, design_option, intent_file, json_option, print_document
 from farshore.cli.console import BAD, complain, diagnostics, output, progress, say
 from farshore.cli.lab_apply import apply
-from farshore.conformance.check import Outcome, Result
-from farshore.design.catalogue import DESIGNS
+from farshore.design.names import DESIGN_NAMES
 from farshore.errors import EXIT_MACHINE, EXIT_NO, EXIT_YES, MachineError, UsageError, counted
 from farshore.lab.registry import DEFAULT_NAME
 from farshore.lookup import find
 
 if TYPE_CHECKING:
+    from farshore.conformance.check import Result
     from farshore.lab.reconcile import NodeState
     from farshore.lab.record import Record
     from farshore.lab.registry import LabEntry
@@ -41,7 +41,7 @@ def _nodes(context: click.Context, _parameter: click.Parameter, incomplete: str)
 _name = click.option(
     "--name", metavar="N", shell_complete=_lab_names, help="Name of the lab. Required if several exist."
 )
-_design = design_option(DESIGNS)
+_design = design_option(DESIGN_NAMES)
 _file, _json = intent_file(), json_option()
 
 
@@ -280,6 +280,8 @@ def print_text(results: Sequence[Result], *, show_all: bool) -> None:
         if not result.ok:
             line.append(f": observed {result.observed}", BAD)
         say(console, line, indent=16)
+    from farshore.conformance.check import Outcome
+
     reach = [result for result in results if result.expected is Outcome.REACH]
     block = [result for result in results if result.expected is Outcome.BLOCK]
     say(console, f"{_share(reach)} allowed flows pass, {_share(block)} forbidden flows are blocked")

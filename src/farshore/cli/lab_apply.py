@@ -11,7 +11,7 @@ import click
 
 from farshore.cli.command import BAD_INPUT, MACHINE, Command, design_option, intent_file, json_option, print_document
 from farshore.cli.console import output, progress, say
-from farshore.design.catalogue import DESIGNS
+from farshore.design.names import DESIGN_NAMES
 from farshore.errors import EXIT_NO, EXIT_YES, MachineError, counted, shell_word
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _MOST, _MOST_NAMED = 200, 5
     },
 )
 @intent_file()
-@design_option(DESIGNS)
+@design_option(DESIGN_NAMES)
 @click.option("--name", metavar="N", help="Name of the lab; optional while there is only one.")
 @click.option("--dry-run", is_flag=True, help="Show the changes and make none.")
 @json_option()

@@ -163,6 +163,8 @@ def down(entry: LabEntry) -> None:
         if world is not None:
             # It gives up its files, the lock among them, a moment before it has ended.
             world.wait(max(deadline - time.monotonic(), _POLL), kill=True)
+            if not entry.is_locked():
+                continue
         if time.monotonic() > deadline:
             raise MachineError(f"lab {entry.name!r} does not end within {_DOWN_SECONDS:.0f} s; see {entry.log_path}")
         time.sleep(_POLL)

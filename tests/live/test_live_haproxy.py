@@ -22,6 +22,7 @@ import pytest
 from live_appliance import ALICE, BILL, FOLDER, HERE, KEYS, NEWS, PORTAL, applied, ask, fabric, haproxies, started
 from live_world import World
 
+from farshore.engine.haproxy import engine as haproxy_engine
 from farshore.engine.haproxy import master
 from farshore.engine.haproxy.configuration import configuration, written
 from farshore.engine.haproxy.engine import Haproxy
@@ -34,7 +35,7 @@ from farshore.lab.lab_init import caller_identities
 from farshore.machine.apply import apply
 from farshore.machine.desired import DesiredState
 from farshore.machine.engine import NOTHING, Reading
-from farshore.machine.namespace import namespace_name
+from farshore.machine.namespace import Namespaces, namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.traffic import servers
 
@@ -289,7 +290,8 @@ def test_without_the_proxy_nothing_crosses(world: World) -> None:
 
 def hanging(whole: Fabric) -> tuple[Reading, list[str], bool, int]:
     """Stop the master from answering: what is read, what the next application does, and how many masters there are."""
-    master._MASTER_ANSWERS = 0.2  # type: ignore[misc] # in this process alone
+    # In this process alone.
+    master._MASTER_ANSWERS = haproxy_engine._PATIENCE = 0.2  # type: ignore[misc]
     started(whole)
     number = master_number()
     assert number is not None
@@ -309,14 +311,17 @@ def test_one_that_hangs_is_replaced(world: World) -> None:
 
 
 def cut_off(whole: Fabric) -> tuple[int, list[str], list[int], bool]:
-    """Be killed as soon as HAProxy has been started, before it listens; then apply again."""
+    """Be killed as soon as HAProxy has been started, which listens only once it is looked for; then apply again."""
     live_tools.build(whole)
+    receiving, sending = os.pipe()
     child = os.fork()
     if child == 0:
         real = master._started
 
-        def started_and_killed(*arguments: object) -> None:
-            real(*arguments)  # type: ignore[arg-type]
+        def started_and_killed(home: Home, namespaces: Namespaces, namespace: str) -> None:
+            process = real(home, namespaces, namespace)
+            os.kill(process.pid, signal.SIGSTOP)
+            os.write(sending, str(process.pid).encode())
             os.kill(os.getpid(), signal.SIGKILL)
 
         master._started = started_and_killed  # type: ignore[assignment]
@@ -325,6 +330,14 @@ def cut_off(whole: Fabric) -> tuple[int, list[str], list[int], bool]:
         finally:
             os._exit(1)
     _, status = os.waitpid(child, 0)
+    number = int(os.read(receiving, 32))
+    settle = haproxy_engine._settle
+
+    def going_on(home: Home) -> None:
+        os.kill(number, signal.SIGCONT)
+        settle(home)
+
+    haproxy_engine._settle = going_on  # in this process alone
     changes = [str(change) for change in applied(whole)]
     masters = [number for number, own in haproxies(FOLDER) if own == 1]
     return os.waitstatus_to_exitcode(status), changes, masters, masters == [master_number()]
@@ -333,7 +346,7 @@ def cut_off(whole: Fabric) -> tuple[int, list[str], list[int], bool]:
 def test_who_is_cut_off_from_a_start_leaves_none_that_nobody_knows(world: World) -> None:
     status, changes, masters, known = world.call(cut_off, fabric())
     assert status == -signal.SIGKILL
-    assert len(changes) <= 1  # it may serve by the time that it is looked for
+    assert [change.partition(": the")[0] for change in changes] == [LOAD]
     assert len(masters) == 1
     assert known
 
@@ -366,8 +379,11 @@ while True:
         process.kill()
 
 
-def lied_to(whole: Fabric, user: int) -> tuple[Reading, Reading, bool]:
-    """Read where a stale socket and a whole folder are, and where another program listens; then load."""
+def lied_to(whole: Fabric, user: int) -> tuple[Reading, Reading, bool, bool]:
+    """Read where a stale socket and a whole folder are, and where another program listens; then load.
+
+    Returns what is read of each, whether the other program is taken for a process of ours, and whether the load works.
+    """
     started(whole)
     number = master_number()
     assert number is not None
@@ -376,17 +392,18 @@ def lied_to(whole: Fabric, user: int) -> tuple[Reading, Reading, bool]:
     assert HOME.socket.exists()
     stale = reading()
     with liar(user):
-        lie = reading()
+        lie, taken = reading(), master_number() is not None
         applied(whole)
-        return stale, lie, live_tools.until(served) and reading().intact
+        return stale, lie, taken, live_tools.until(served) and reading().intact
 
 
 @pytest.mark.parametrize("user", [0, 65534], ids=["this user", "another"])
 def test_what_is_left_behind_and_what_others_say_is_not_believed(world: World, user: int) -> None:
     if user and os.geteuid() != 0:
         pytest.skip("an ordinary user's world has one user alone")
-    stale, lie, back = world.call(lied_to, fabric(), user)
+    stale, lie, taken, back = world.call(lied_to, fabric(), user)
     assert stale == lie == NOTHING
+    assert taken == (user == 0)
     assert back
 
 

@@ -30,7 +30,7 @@ from farshore.fabric.names import NodeName
 from farshore.machine.engine import NOTHING, Configurations, Engine, Reading
 from farshore.machine.namespace import Namespaces, namespace_name, node_name
 
-_PATIENCE = 60.0  # seconds until what starts listens, or has ended
+_PATIENCE = 60.0  # seconds until what starts serves, or has ended
 _POLL = 0.01
 _NUMBER = re.compile(r"^# namespace (\S+) (\d+)$", re.MULTILINE)
 _PARTLY = "partly"  # ends the description of a configuration that only leads to another
@@ -123,7 +123,6 @@ class Haproxy(Engine):
         """End each node's HAProxy with all its connections, and remove its folder."""
         for node in nodes:
             home = self._home(node)
-            _settle(home)
             self._end(home, node)
             shutil.rmtree(home.folder, ignore_errors=False)
 
@@ -162,9 +161,16 @@ class Haproxy(Engine):
         self._started[node] = master.start(home, namespaces, namespace_name(node), description)
 
     def _end(self, home: Home, node: NodeName) -> None:
-        with master.found(home) as running:
-            if running is not None:
-                running.end()
+        """End what lives, also what only begins to listen."""
+        deadline = time.monotonic() + _PATIENCE
+        while home.is_alive():
+            with master.found(home) as running:
+                if running is not None:
+                    running.end()
+                elif time.monotonic() > deadline:
+                    raise MachineError(f"a process that holds {home.lock} does not listen: end it")
+                else:
+                    time.sleep(_POLL)
         if (process := self._started.pop(node, None)) is not None:
             process.wait()
 
@@ -246,14 +252,15 @@ def _numbers(home: Home, serving: str) -> Mapping[str, str] | None:
 
 
 def _settle(home: Home) -> None:
-    """Wait until what lives answers: who was cut off from starting it may have left it before it listened."""
+    """Wait until what lives serves something, has ended, or hangs.
+
+    Who was cut off from starting it, or from a reload, may have left it on its way, when it does not listen.
+    """
     deadline = time.monotonic() + _PATIENCE
-    while home.is_alive():
-        with master.found(home) as running:
-            if running is not None:
+    while home.is_alive() and time.monotonic() < deadline:
+        with master.found(home) as running, contextlib.suppress(OSError):
+            if running is not None and running.state().serving:
                 return
-        if time.monotonic() > deadline:
-            raise MachineError(f"a process that holds {home.lock} neither listens nor ends: end it")
         time.sleep(_POLL)
 
 

@@ -173,7 +173,7 @@ def _started(home: Home, namespaces: Namespaces, namespace: str) -> subprocess.P
     lock_file = os.open(home.lock, os.O_RDWR | os.O_CREAT, 0o600)
     with open(lock_file, "r+b") as lock, open(os.open(home.messages, os.O_RDWR | os.O_NONBLOCK), "r+b", 0) as messages:  # noqa: PTH123 - without waiting
         # The lock goes on to the processes of HAProxy, and is free when the last has ended.
-        _take(lock)
+        _take(lock, home.lock)
         with namespaces.entered(namespace), own_processes():
             return subprocess.Popen(
                 [*_OWN_PROC, program(), "-W", "-S", f"{home.socket},{_SOCKET}", "-f", str(home.configuration)],
@@ -186,7 +186,7 @@ def _started(home: Home, namespaces: Namespaces, namespace: str) -> subprocess.P
             )
 
 
-def _take(lock: IO[bytes]) -> None:
+def _take(lock: IO[bytes], path: Path) -> None:
     """Lock a file, which others hold for no longer than it takes to look whether they could."""
     deadline = time.monotonic() + _PATIENCE
     while True:
@@ -194,7 +194,7 @@ def _take(lock: IO[bytes]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise MachineError(f"a process that holds {lock.name} does not answer: end it") from None
+                raise MachineError(f"a process that holds {path} does not end: end it") from None
             time.sleep(_POLL)
         else:
             return

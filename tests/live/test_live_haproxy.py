@@ -186,6 +186,26 @@ def test_a_reload_that_fails_says_why_and_the_worker_before_serves(world: World)
     assert again
 
 
+def load_that_fails(whole: Fabric) -> tuple[str, bool]:
+    """Have a load fail after the check: what is said, and whether the text that is in place is the one before."""
+    started(whole)
+    before = HOME.read()
+
+    def reload(_master: object, _description: str) -> None:
+        raise MachineError(f"HAProxy does not reload: {written(KEYS[NodeName('provider/news')])}")
+
+    master.Master.reload = reload  # type: ignore[method-assign] # in this process alone
+    try:
+        engine().load(PRIVATE, {NODE: configuration(less(whole).proxies[0])}, in_use=True)
+    except MachineError as error:
+        return str(error), HOME.read() == before
+    raise AssertionError("it loads")
+
+
+def test_a_load_that_fails_puts_back_what_was_in_place(world: World) -> None:
+    assert world.call(load_that_fails, fabric()) == ("HAProxy does not reload: <key of news>", True)
+
+
 def start_that_fails(whole: Fabric) -> tuple[str, list[tuple[int, int]], Reading]:
     """Start what cannot: what is said, and what is left."""
     live_tools.build(whole)

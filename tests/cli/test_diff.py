@@ -77,12 +77,67 @@ def test_only_one_tenant_may_be_touched(tmp_path: Path, change: str, only: str, 
 def test_untouched_means_it(tmp_path: Path) -> None:
     found = json.loads(diff(tmp_path, "one-service-less", "--json").stdout)
     assert found["changes"] == [
-        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog tcp/6514"},
-        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog udp/514"},
+        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog tcp/6514", "touches": ["delta"]},
+        {"subject": "delta", "kind": "loses", "says": "tenant delta loses syslog udp/514", "touches": ["delta"]},
     ]
     assert len(found["untouched"]) == 9
     assert "delta" not in found["untouched"]
     assert all(each["holds"] and each["held"] for each in found["properties"])
+
+
+CALLS = Path(__file__).parent / "diff"
+
+
+@pytest.mark.parametrize(
+    ("new", "touched", "untouched"),
+    [
+        # A new opening on a tenant's router is that tenant's, whoever it is for.
+        ("calls-rdp", ["beta"], ["alpha"]),
+        # The address by which the tenants see a caller moves.
+        ("calls-new", ["alpha", "beta"], []),
+    ],
+)
+def test_whoever_is_called_is_touched(new: str, touched: list[str], untouched: list[str]) -> None:
+    files = [str(CALLS / f"{name}.yaml") for name in ("calls-old", new)]
+    found = json.loads(CliRunner().invoke(cli, ["diff", *files, "--json"]).stdout)
+    assert sorted(found["touched"]) == touched
+    assert found["untouched"] == untouched
+    for tenant in ("alpha", "beta"):
+        only = CliRunner().invoke(cli, ["diff", *files, "--only", tenant, "--json"])
+        assert only.exit_code == (EXIT_YES if touched == [tenant] else EXIT_NO)
+        others = [name for name in touched if name != tenant]
+        assert set(json.loads(only.stdout)["outside"]) >= set(others)
+
+
+def test_a_host_that_comes_is_told_of_in_one_line_for_each_network_that_moved() -> None:
+    files = [str(CALLS / f"{name}.yaml") for name in ("host-old", "host-end")]
+    done = CliRunner().invoke(cli, ["diff", *files])
+    assert done.stdout.splitlines() == [
+        "~ tenant alpha: lake addresses of 192.168.1.0/24 198.18.8.0/31 (host) → 198.18.8.0/30 (host)",
+        "+ tenant alpha gains dns udp/53 for 192.168.1.2",
+        "~ tenant beta: lake addresses of 192.168.1.0/24 198.18.8.2/31 (host) → 198.18.8.4/31 (host)",
+        "changes: 2 tenants touched, 2 address changes, 1 gain",
+        "devices changed: alpha/ce, alpha/nat, beta/nat, provider/nat",
+        "proven unchanged: 0 tenants",
+        "✓ every property holds",
+    ]
+    assert "A host that is added to a network of mode host may need a larger block" in " ".join(
+        CliRunner().invoke(cli, ["plan", "--help"]).stdout.split()
+    )
+
+
+def test_hosts_that_change_places_are_told_of(tmp_path: Path) -> None:
+    """Their network keeps its block of the lake, and each of them has another address."""
+    text = (CALLS / "host-old.yaml").read_text(encoding="utf-8")
+    new = tmp_path / "new.yaml"
+    new.write_text(text.replace("{a: 192.168.1.1, c: 192.168.1.3}", "{c: 192.168.1.3, a: 192.168.1.1}", 1), "utf-8")
+    done = CliRunner().invoke(cli, ["diff", str(CALLS / "host-old.yaml"), str(new), "--only", "alpha"])
+    assert (
+        "~ tenant alpha: lake addresses of 192.168.1.0/24, 198.18.8.0/31 (host): 2 hosts moved or removed"
+        in done.stdout
+    )
+    assert "proven unchanged: 1 tenant: beta" in done.stdout
+    assert done.exit_code == EXIT_YES
 
 
 def test_a_property_that_fails_is_a_no(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,15 +41,18 @@ if TYPE_CHECKING:
 )
 @intent_file("old")
 @intent_file("new")
-@click.option("--only", metavar="TENANT", help="Exit with status 1 if anything changes for another tenant.")
+@click.option(
+    "--only", metavar="TENANT", help="Exit with status 1 if anything changes that is not this tenant's alone."
+)
 @design_option(DESIGNS)
 @json_option()
 @click.pass_context
 def diff(context: click.Context, *, old: Path, new: Path, only: str | None, design: str | None, as_json: bool) -> None:
     """Compare the intents OLD and NEW, and prove which tenants are unchanged.
 
-    The comparison shows changes of addresses and of reachability. The packets of an unchanged tenant reach the same
-    services, with the same source addresses, as before. NEW must have every property that farshore prove checks.
+    The comparison shows changes of addresses and of reachability, and which devices change. An unchanged
+    tenant's packets reach the same services, with the same sources, as before, and the provider's hosts the same of
+    its own. NEW must have every property that farshore prove checks.
     """
     from farshore.pipeline import stages
 
@@ -119,19 +124,51 @@ def show(console: Console, result: DiffResult, new: str) -> None:
         say(console, effect.says, _STYLES[sign], lead=Text(f"{sign} ", _STYLES[sign]))
     if len(effects) > _MOST:
         say(console, f"{counted(len(effects) - _MOST, 'more change')}; --json lists them all")
-    if not effects:
-        say(console, "no change")
-    tenants = counted(len(untouched), "tenant")
+    say(console, f"changes: {', '.join(_counts(result))}" if effects else "no change")
+    devices = result.difference.devices
+    for what, those in (("added", devices.added), ("changed", devices.changed), ("removed", devices.removed)):
+        if those:
+            say(console, f"devices {what}: {_named(those)}")
     names = f": {', '.join(untouched)}" if 0 < len(untouched) <= _MOST_NAMED else ""
-    say(console, f"proven unchanged: {tenants}{names}")
+    say(console, f"proven unchanged: {counted(len(untouched), 'tenant')}{names}")
     for each in result.failing:
         say(console, f"✗ {each.what} does not hold; for a counterexample: farshore prove {new}", BAD)
     if result.outside:
-        others = ", ".join(dict.fromkeys(effect.subject for effect in result.outside[:_MOST]))
+        others = ", ".join(dict.fromkeys(name for effect in result.outside[:_MOST] for name in _others(effect, result)))
         say(console, f"✗ changes outside {result.only}: {others}", BAD)
     if result.good:
         alone = f", and nothing outside {result.only} changes" if result.only is not None else ""
         say(console, f"✓ every property holds{alone}", GOOD)
+
+
+# What a summary counts, by the kinds of effects.
+_NOUNS = {
+    "comes": "addition",
+    "goes": "removal",
+    "address": "address change",
+    "gains": "gain",
+    "loses": "loss",
+    "seen": "source change",
+    "carried": "setting",
+}
+
+
+def _counts(result: DiffResult) -> Iterator[str]:
+    """Yield how many tenants are touched, and how many effects there are of each kind."""
+    yield f"{counted(len(result.difference.touched), 'tenant')} touched"
+    for kind, number in Counter(str(effect.kind) for effect in result.difference.effects).items():
+        yield counted(number, _NOUNS[kind])
+
+
+def _others(effect: Effect, result: DiffResult) -> Iterable[str]:
+    """Return who an effect is on besides the one tenant that may be touched: no tenant's is its subject's."""
+    return sorted(name for name in effect.touches if name != result.only) or (effect.subject,)
+
+
+def _named(names: Sequence[str]) -> str:
+    """Return the first of many names, and how many follow."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def document(result: DiffResult) -> dict[str, Any]:
@@ -139,12 +176,23 @@ def document(result: DiffResult) -> dict[str, Any]:
     return {
         "ok": result.good,
         "changes": [
-            {"subject": effect.subject, "kind": str(effect.kind), "says": effect.says}
+            {
+                "subject": effect.subject,
+                "kind": str(effect.kind),
+                "says": effect.says,
+                "touches": sorted(effect.touches),
+            }
             for effect in result.difference.effects
         ],
+        "touched": list(result.difference.touched),
         "untouched": list(result.difference.untouched),
+        "devices": {
+            "added": list(result.difference.devices.added),
+            "changed": list(result.difference.devices.changed),
+            "removed": list(result.difference.devices.removed),
+        },
         "only": result.only,
-        "outside": sorted({effect.subject for effect in result.outside}),
+        "outside": sorted({name for effect in result.outside for name in _others(effect, result)}),
         "properties": [
             {"name": str(now.what), "held": was.holds, "holds": now.holds}
             for was, now in zip(result.before, result.after, strict=True)

@@ -35,7 +35,8 @@ def plan(file: Path, as_json: bool) -> None:
 
     Every service has a lake address, every tenant network a block of the lake, and every tenant a presented address
     for each service that it uses and for each provider host that may call it. The same file always gives the same
-    plan, and an addition at the end of the tenants, services or hosts moves no other address.
+    plan, and an addition at the end of the tenants, of the services or of the provider's hosts moves no other address.
+    A host that is added to a network of mode host may need a larger block, which moves what follows in the lake.
     """
     with without_collector():
         read = read_planned(file)

@@ -22,5 +22,6 @@ def test_settings(node: str) -> None:
     assert found["net/ipv4/conf/all/rp_filter"] == found["net/ipv4/conf/default/rp_filter"] == "0"
     assert found["net/ipv6/conf/all/disable_ipv6"] == "1"
     assert any("nf_conntrack" in path for path in found) == (node in FILTERING)
-    tracking = {"net/netfilter/nf_conntrack_tcp_loose": "0", "net/ipv4/ipfrag_time": "3"}
+    tracking = {f"net/{path}": "0" for path in ("netfilter/nf_conntrack_tcp_loose", "ipv4/ipfrag_max_dist")}
+    tracking["net/ipv4/ipfrag_time"] = "3"
     assert (tracking.items() <= found.items()) == (node in FILTERING)

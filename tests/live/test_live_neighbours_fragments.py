@@ -8,7 +8,7 @@ from pathlib import Path
 
 import live_tools
 import pytest
-from live_fragments import Sender
+from live_fragments import LETTERS, Sender, datagram, received
 from live_intents import DISTINCT, case
 from live_world import World
 
@@ -88,6 +88,31 @@ def test_unfinished_fragments_of_a_tenant_starve_no_other(name: str, size: int, 
     assert answered == PINGS
     # What waits is one tenant's share at most, however long it goes on.
     assert most <= RATE * (SECONDS + 1) * 4608
+
+
+def with_many_between(whole: Fabric, count: int) -> list[str]:
+    """Send a datagram of Alice's in two parts, with many fragments of Bill's from the same address between them."""
+    parts = fragments(datagram(HERE, PORTAL, "A", LETTERS), 1, (24,))
+    with (
+        live_tools.udp("provider/portal", REAL_PORTAL, 5000) as portal,
+        Sender(whole, ALICE) as alice,
+        Sender(whole, BILL) as bill,
+    ):
+        alice.send(parts[0])
+        live_tools.settle()
+        for number in range(count):
+            bill.send(fragment(unfinished(HERE, PORTAL, 2000), 1000 + number, 0, 8))
+        live_tools.settle()
+        alice.send(parts[1])
+        return [letters for _, letters in received(portal)]
+
+
+@pytest.mark.parametrize("design", BOXES)
+def test_parts_of_a_datagram_may_be_far_apart(design: str, world: World) -> None:
+    """The kernel gives up a datagram when 64 fragments of its source have come since, whoever's the source is."""
+    whole = build(case(DISTINCT).intent, case(DISTINCT).plan, design)
+    world.call(live_tools.build, whole)
+    assert world.call(with_many_between, whole, 200) == ["A"]
 
 
 def first_packets(whole: Fabric) -> int:

@@ -212,8 +212,12 @@ _FLOW_TIMEOUTS = (
 
 # Each tenant's connections come to a server from one address: the more ports, the more of them.
 _OWN_PORTS = ("net/ipv4/ip_local_port_range", "1024\t65535")
-_FRAGMENT_TIME = ("net/ipv4/ipfrag_time", str(fragments.SECONDS))
-_TRACKING = (*_FLOW_TIMEOUTS, _NOT_LOOSE, _FRAGMENT_TIME)
+_FRAGMENTS = (
+    ("net/ipv4/ipfrag_time", str(fragments.SECONDS)),
+    # Otherwise a datagram is given up when 64 fragments of the same source have come since, another tenant's included.
+    ("net/ipv4/ipfrag_max_dist", "0"),
+)
+_TRACKING = (*_FLOW_TIMEOUTS, _NOT_LOOSE, *_FRAGMENTS)
 _INSTANCE_SETTINGS = (*_EVERY_NODE, *_TRACKING, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
 
 

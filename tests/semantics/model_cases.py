@@ -5,8 +5,9 @@ Then follow up to two more, each made from a wire that the opening crossed, and 
 its answer, itself again, an ICMP error about it or about its answer; each right or wrong in one thing. Or it is
 the same once more on any other wire, as from another tenant with the same addresses.
 
-Left out, for the model does not speak of them: fragments, TCP flags but for a first SYN and its SYN and ACK,
-ICMP errors about ICMP errors, and addresses that Linux refuses everywhere (see ``case_space.NEVER``).
+Left out: fragments, which tests/live/test_live_fragments_model.py has; and, for the model does not speak of them, TCP
+flags but for a first SYN and its SYN and ACK, ICMP errors about ICMP errors, and addresses that Linux refuses
+everywhere (see ``case_space.NEVER``).
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ class Verb(StrEnum):
     ROUTED = "route"
     FILTERED = "filter"
     PROXIED = "proxy"
+    GATHERED = "gather"
 
 
 @dataclass(frozen=True, slots=True)

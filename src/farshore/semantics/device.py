@@ -41,14 +41,25 @@ def cross(
     own realm. ``flows`` are those that the device remembers; the result's ``flow`` is the new one, if the
     packet opened one.
     """
-    guard = _guard(device, ingress, Direction.IN)
-    if guard is not None and not _passes(guard, packet):
-        says = f"dropped by anti-spoofing on {ingress}: {_why(guard, packet)}"
-        return Crossing((Event(Verb.GUARDED, says, packet, packet, wrong=True),), packet, None, None)
+    refused = inbound_refusal(device, packet, ingress)
+    if refused is not None:
+        return refused
     found = find(flows, packet, ingress) if device.policy is not None else None
     known = _Known(*found) if found else None
     crossing = _Stages(device, profile, ingress, known, packet, choices).run(packet)
     return _departing(device, crossing)
+
+
+def inbound_refusal(device: Device, packet: Packet, ingress: str) -> Crossing | None:
+    """Return the end of a packet that the guard of an interface drops on arrival, None where it passes.
+
+    A fragment has the addresses of its packet: it is judged like it, before it is put together with others.
+    """
+    guard = _guard(device, ingress, Direction.IN)
+    if guard is None or _passes(guard, packet):
+        return None
+    says = f"dropped by anti-spoofing on {ingress}: {_why(guard, packet)}"
+    return Crossing((Event(Verb.GUARDED, says, packet, packet, wrong=True),), packet, None, None)
 
 
 def _departing(device: Device, crossing: Crossing) -> Crossing:

@@ -1,4 +1,7 @@
-"""One packet from node to node until it arrives, is dropped, or exceeds the hop limit. Hops only, no words."""
+"""One packet, or a fragment of one, from node to node until it arrives, is dropped, or exceeds the hop limit.
+
+Hops only, no words.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from dataclasses import dataclass
 from farshore.fabric.model import Attachment, Device, EndSystem, Fabric, Proxy
 from farshore.fabric.names import LinkEnd, NodeName
 from farshore.semantics.choice import DEFAULT_CHOICES, Choices
-from farshore.semantics.crossing import Crossing
-from farshore.semantics.device import cross
+from farshore.semantics.crossing import Crossing, Event, Verb
+from farshore.semantics.device import cross, inbound_refusal
 from farshore.semantics.flow import Flow
+from farshore.semantics.fragments import Fragment, Run, Waiting, gather, place_of
 from farshore.semantics.packet import Packet
 from farshore.semantics.profile import Profile
 from farshore.semantics.proxy import cross_proxy
@@ -88,3 +92,57 @@ def trace(
         packet = crossing.packet
         out = LinkEnd(node.name, crossing.egress)
     return Trace(tuple(hops), known, None)
+
+
+# --- fragments -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentTrace:
+    """A fragment's hops, those of the packet that it made whole included, and what is kept afterwards.
+
+    ``whole`` are the fragments of that packet, by their places, None where the fragment waits somewhere or is dropped.
+    """
+
+    hops: tuple[Hop, ...]
+    memory: Memory
+    waiting: Waiting
+    whole: Run | None = None
+    arrived_at: EndSystem | None = None
+
+
+def trace_fragment(
+    fabric: Fabric, profile_of: ProfileOf, start: LinkEnd, fragment: Fragment, *, memory: Memory, waiting: Waiting
+) -> FragmentTrace:
+    """Follow a fragment that a node sends out of an interface, and the packet that it makes whole.
+
+    ``waiting`` are the fragments that devices keep, and ``memory`` has the flows of devices before it.
+    """
+    hops: list[Hop] = []
+    packet, out = fragment.packet, start
+    while out in fabric.far_ends and len(hops) < MAX_HOPS:
+        end = fabric.far_ends[out]
+        node = fabric.nodes[end.node]
+        place = place_of(node, fragment, end.interface)
+        refused = inbound_refusal(node, packet, end.interface) if isinstance(node, Device) else None
+        if refused is not None:
+            hops.append(Hop(node.name, end.interface, packet, refused))
+            break
+        if place is not None:
+            gathered = gather(waiting, place, fragment)
+            if gathered.whole is not None:
+                # It is the packet of which the first part has come, and comes in where the last missing part does.
+                went = trace(fabric, profile_of, out, gathered.whole[0].packet, memory)
+                hops += went.hops
+                return FragmentTrace(tuple(hops), went.memory, gathered.waiting, gathered.whole, went.arrived_at)
+            says = f"fragment {fragment.start} to {fragment.end} of {fragment.identification} waits for the rest"
+            crossing = Crossing((Event(Verb.GATHERED, says, packet, packet),), packet, None, None)
+            hops.append(Hop(node.name, end.interface, packet, crossing))
+            return FragmentTrace(tuple(hops), memory, gathered.waiting)
+        assert isinstance(node, Device)  # noqa: S101 - only a plain router forwards a fragment by itself
+        crossing = cross(node, profile_of(node), packet, end.interface, ())
+        hops.append(Hop(node.name, end.interface, packet, crossing))
+        if crossing.egress is None:
+            break
+        out = LinkEnd(node.name, crossing.egress)
+    return FragmentTrace(tuple(hops), memory, waiting)

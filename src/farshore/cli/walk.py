@@ -103,7 +103,7 @@ def walk(
 
         asked = probe(intent, built.plan, fabric, origin, target)
         came = walk_live.send(file, fabric, chosen, asked, name)
-        walked = came.walk
+        walked = stages.explained(built, asked, came.walk)
     else:
         walked = stages.walk(built, origin, target, profile)
     if svg is not None:

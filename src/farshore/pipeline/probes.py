@@ -31,6 +31,12 @@ def probe(intent: Intent, plan: Plan, fabric: Fabric, origin: str, target: str) 
     if asked is not None and asked.owner == PROVIDER.name:
         return _call(intent, plan, fabric, asked, (name, port_text))
     host = _host(intent, fabric, origin)
+    there = NodeName.parse(name)
+    if there is not None and there.owner in intent.tenants:
+        raise UsageError(
+            f"--to {target}: a host of tenant {there.owner} is reached from its own network and, where reaches of the"
+            f" provider says so, by the provider's hosts; no key permits it from {origin}"
+        )
     service = find(intent.provider.services, name, "service")
     port = _port(port_text, service.name, service.ports) if colon else service.ports[0]
     presented = _presented(plan, host, service)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from farshore.proof.judges.account import Property
     from farshore.proof.prove import Proof
     from farshore.semantics.profile import Profile
-    from farshore.walk.tell.journey import Walk
+    from farshore.walk.tell.journey import Probe, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,14 @@ def walk(built: Built, origin: str, target: str, profile: str | None = None) -> 
     from farshore.walk.tell import journey
 
     asked = probe(built.intent, built.plan, built.fabric, origin, target)
-    return journey.walk(built.fabric, profile_named(profile), asked)
+    return explained(built, asked, journey.walk(built.fabric, profile_named(profile), asked))
+
+
+def explained(built: Built, asked: Probe, walked: Walk) -> Walk:
+    """Return a walk whose refusal names the key of the intent that would permit the flow, or says that none can."""
+    from farshore.pipeline import permission
+
+    return permission.explained(built.intent, built.design, asked, walked)
 
 
 def compare(planned: Planned, reporter: Reporter = SILENT) -> tuple[DesignSummary, ...]:

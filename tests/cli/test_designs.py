@@ -38,12 +38,30 @@ def test_json() -> None:
     assert not found["appliance"]["complete"]
     assert "portal" in found["appliance"]["uncarried"][0]
     alice = {"from": "customer-a/alice", "to": "portal"}
-    assert found["lake"]["reached"][0] == alice | {"ports": ["tcp/443", "tcp/80", "icmp"], "missed": []}
-    assert found["appliance"]["reached"][0] == alice | {"ports": ["tcp/443", "tcp/80"], "missed": ["icmp"]}
+    assert found["lake"]["reached"][0] == alice | {
+        "ports": ["tcp/443", "tcp/80", "icmp"],
+        "missed": [],
+        "identity_lost": False,
+    }
+    assert found["appliance"]["reached"][0] == alice | {
+        "ports": ["tcp/443", "tcp/80"],
+        "missed": ["icmp"],
+        "identity_lost": False,
+    }
     assert found["single-nat"]["reached"][0]["ports"] == []
     assert found["single-nat"]["failures"][0]["step"] == 3
     assert found["lake"]["costs"]["nat_stages"] == 2
     assert found["last-hop"]["costs"]["nat_stages"] == 1
+
+
+def test_a_service_without_its_callers_identity_is_no_yes() -> None:
+    found = json.loads(designs(str(EXAMPLES / "appliance" / "intent.yaml"), "--json"))["designs"]
+    lost = {each["design"]: [r["identity_lost"] for r in each["reached"]] for each in found}
+    assert not any(lost["appliance"])
+    assert any(lost["lake"])
+    assert any(lost["last-hop"])
+    rows = [line.split("  ") for line in designs(str(EXAMPLES / "appliance" / "intent.yaml")).splitlines()]
+    assert any("without identity" in map(str.strip, row) for row in rows)
 
 
 def test_a_mix_is_one_more_choice(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def _who_reaches_what(summaries: tuple[DesignSummary, ...]) -> list[tuple[str, .
 
 def _share(reached: ReachedBy) -> str:
     if not reached.missed:
-        return "yes"
+        return "without identity" if reached.identity_lost else "yes"
     return f"{len(reached.ports)} of {len(reached.ports) + len(reached.missed)}" if reached.ports else "no"
 
 
@@ -92,7 +92,13 @@ def _document(summary: DesignSummary) -> dict[str, Any]:
         "walks": summary.walks,
         "delivered": summary.delivered,
         "reached": [
-            {"from": each.origin, "to": each.target, "ports": each.ports, "missed": each.missed}
+            {
+                "from": each.origin,
+                "to": each.target,
+                "ports": each.ports,
+                "missed": each.missed,
+                "identity_lost": each.identity_lost,
+            }
             for each in summary.reached
         ],
         "costs": {

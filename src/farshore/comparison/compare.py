@@ -10,7 +10,7 @@ from farshore.fabric import names
 from farshore.fabric.model import Device, EndSystem, Fabric, NodeKind, Proxy
 from farshore.fabric.names import NodeName
 from farshore.intent.check.capabilities import uncarried
-from farshore.intent.model import Intent
+from farshore.intent.model import DesignName, Intent
 from farshore.plan.model import Plan, appearance
 from farshore.realm import PROVIDER, Address
 from farshore.reporter import SILENT, Reporter
@@ -45,7 +45,7 @@ def summary(intent: Intent, plan: Plan, fabric: Fabric, design: str | None) -> D
         fabric.design,
         len(walks),
         len(delivered),
-        _reached(walks),
+        _reached(intent, design, walks),
         failures,
         uncarried(intent, design),
         Costs(
@@ -105,7 +105,7 @@ def _failure(walked: Walk) -> Failure:
     return Failure(walked.origin, f"{walked.service} {walked.port}", step.number, step.reason or "no reply comes back")
 
 
-def _reached(walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:
+def _reached(intent: Intent, design: str | None, walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:
     pairs: dict[tuple[NodeName, str], list[Walk]] = {}
     for each in walks:
         pairs.setdefault((each.origin, each.service), []).append(each)
@@ -115,9 +115,18 @@ def _reached(walks: Sequence[Walk]) -> tuple[ReachedBy, ...]:
             target,
             tuple(str(each.port) for each in tried if each.delivered),
             tuple(str(each.port) for each in tried if not each.delivered),
+            _identity_lost(intent, design, origin, target),
         )
         for (origin, target), tried in pairs.items()
     )
+
+
+def _identity_lost(intent: Intent, design: str | None, origin: NodeName, target: str) -> bool:
+    """Tell whether a service that expects the caller's identity does not get it: only a proxy passes it on."""
+    service = intent.provider.services.get(target)
+    if service is None or service.caller_identity is None or origin.owner not in intent.tenants:
+        return False
+    return (design or intent.design_of(origin.owner, target)) != DesignName.APPLIANCE
 
 
 def _namespaces(fabric: Fabric) -> int:

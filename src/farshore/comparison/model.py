@@ -20,12 +20,16 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class ReachedBy:
-    """By which ports a host reaches what it should, and by which it does not."""
+    """By which ports a host reaches what it should, and by which it does not.
+
+    Where ``identity_lost`` the service expects the caller's identity, and the design does not pass it on.
+    """
 
     origin: NodeName
     target: str
     ports: tuple[str, ...]
     missed: tuple[str, ...]
+    identity_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

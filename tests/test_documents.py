@@ -13,6 +13,12 @@ from click.testing import CliRunner
 
 import farshore
 from farshore.cli.main import COMMANDS, cli
+from farshore.conformance.check import Outcome
+from farshore.conformance.expectations import expectations
+from farshore.intent.load import load
+from farshore.pipeline.stages import build, check
+from farshore.proof.judges.account import Property
+from farshore.semantics.profile import PROFILES
 
 REPOSITORY = Path(__file__).parents[1]
 SOURCE = Path(farshore.__file__).parent
@@ -198,3 +204,48 @@ def test_the_article_is_named_where_it_is_spoken_of() -> None:
         text = " ".join(path.read_text(encoding="utf-8").split())
         if re.search(r"\bthe article\b", text, flags=re.I):
             assert "Multi-Tenant WAN Access to Shared Resources: Part 2 - A Solution" in text, short(path)
+
+
+# --- figures ------------------------------------------------------------------------------------------
+
+OPERATIONS = REPOSITORY / "docs" / "operations.md"
+RUN = re.compile(r"^    farshore lab run (\S+)\n    (.* allowed flows pass, .*)$", flags=re.M)
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def last_line(file: str) -> str:
+    """Return what ``farshore lab run`` ends with for an example where all is well."""
+    built = build(check(load(REPOSITORY / file)).planned)
+    checks = expectations(built.intent, built.plan, built.fabric)
+    reach, block = (sum(each.expected is outcome for each in checks) for outcome in (Outcome.REACH, Outcome.BLOCK))
+    return f"{reach:,} of {reach:,} allowed flows pass, {block:,} of {block:,} forbidden flows are blocked"
+
+
+def test_the_figures_of_a_run_are_those_of_its_checks(request: pytest.FixtureRequest) -> None:
+    text = OPERATIONS.read_text(encoding="utf-8")
+    if request.config.getoption("--update-goldens"):
+        written = RUN.sub(lambda run: f"    farshore lab run {run[1]}\n    {last_line(run[1])}", text)
+        OPERATIONS.write_text(written, encoding="utf-8")
+        return
+    shown = RUN.findall(text)
+    assert shown
+    for file, line in shown:
+        assert line == last_line(file), "write it anew with pytest --update-goldens"
+
+
+@pytest.mark.parametrize(
+    ("noun", "there"), [("properties", len(Property)), ("profiles", len(PROFILES)), ("makers", len(PROFILES))]
+)
+def test_numbers_of_things_are_right(noun: str, there: int) -> None:
+    counted = [
+        (short(document), word)
+        for document in DOCUMENTS
+        for word in re.findall(rf"\b({'|'.join(NUMBERS)}) {noun}\b", document.read_text(encoding="utf-8"), flags=re.I)
+    ]
+    assert counted
+    assert [each for each in counted if each[1].lower() != NUMBERS[there]] == []
+
+
+def test_the_readme_gives_no_time_that_nothing_measures() -> None:
+    text = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert re.findall(rf"\b(?:\d+|a|few|{'|'.join(NUMBERS)}) (?:seconds?|minutes?)\b", text, flags=re.I) == []

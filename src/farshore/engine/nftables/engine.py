@@ -14,7 +14,7 @@ from farshore.machine.engine import Configurations, Engine, Reading
 from farshore.machine.namespace import Namespaces, namespace_name
 
 # A rule set that has been changed since it was loaded is listed, which is mostly waiting for nft.
-_READING_AT_ONCE = 4
+_READING_AT_ONCE = 8
 
 
 class Nftables(Engine):

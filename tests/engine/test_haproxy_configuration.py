@@ -68,6 +68,13 @@ def test_the_configuration(request: pytest.FixtureRequest) -> None:
     held_against(GOLDEN / "haproxy.cfg", written(), request)
 
 
+def test_no_connection_is_worth_a_line_in_a_log() -> None:
+    """HAProxy writes none without a line that says where to."""
+    assert not any(
+        line.split()[0] in {"log", "log-format", "capture"} for line in written().splitlines() if line.strip()
+    )
+
+
 @pytest.mark.parametrize("name", INSTANCES)
 def test_the_rules_of_an_instance(name: str, request: pytest.FixtureRequest) -> None:
     desired = compile_fabric(appliance()[0])

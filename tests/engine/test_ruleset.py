@@ -66,6 +66,13 @@ def test_what_hooks_in_drops_unless_it_translates() -> None:
                 assert line.endswith("policy drop;") or tells or (line.startswith("\t\ttype nat") and "accept" in line)
 
 
+def test_no_packet_is_worth_a_line_in_a_log() -> None:
+    for _, made, node in FILTERING:
+        box = made().nodes[node]
+        assert isinstance(box, Device)
+        assert not re.search(r"\blog\b|\bnftrace\b|\bqueue\b", device_ruleset(box) or "")
+
+
 # Three blocks that are no neighbours are left where one in the middle goes.
 FIVE = """\
 version: 1

@@ -39,7 +39,7 @@ def test_everybody_has_a_limit(keys: str, expected: int) -> None:
     assert intent.tenants["t0"].sessions == expected
 
 
-@pytest.mark.parametrize(("design", "fit"), [("lake", 32), ("last-hop", 32), ("appliance", 12)])
+@pytest.mark.parametrize(("design", "fit"), [("lake", 32), ("last-hop", 32), ("appliance", 7)])
 def test_those_that_fit_are_silent_and_one_more_is_warned_of_where_it_stands(design: str, fit: int) -> None:
     assert warnings(text(fit, design=design)) == []
     (warning,) = warnings(text(fit + 1, design=design))
@@ -62,7 +62,7 @@ def test_each_box_counts_its_own() -> None:
     renamed = re.sub(r"  t(\d+)(?=.*last-hop)", r"  u\1", halves)
     assert warnings(renamed) == []
     # A service that is carried by a proxy for all has the proxy's room, whatever carries its tenants otherwise.
-    (warning,) = warnings(text(13, service=", design: appliance"))
+    (warning,) = warnings(text(8, service=", design: appliance"))
     assert warning.problem.startswith("design appliance:")
 
 

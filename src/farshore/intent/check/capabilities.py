@@ -13,9 +13,9 @@ from farshore.intent.model import DEFAULT_SESSIONS, DesignName, Intent, Provider
 from farshore.port import Port, Protocol
 from farshore.realm import PROVIDER
 
-# Sessions of a box that tenants share. The kernel's own table (nf_conntrack_max) where there are 4 GiB of memory or
-# more; a proxy has two connections for each, and a file for each of these.
-_TABLES = {DesignName.LAKE: 262_144, DesignName.LAST_HOP: 262_144, DesignName.APPLIANCE: 99_000}
+# Sessions of a box that tenants share. The kernel's own table (nf_conntrack_max) where there are more than 4 GiB of
+# memory; a proxy has a connection of its own for each, from one address and with the ports above 1023.
+_TABLES = {DesignName.LAKE: 262_144, DesignName.LAST_HOP: 262_144, DesignName.APPLIANCE: 64_512}
 
 
 def uncarried(intent: Intent, design: str | None = None) -> tuple[Diagnostic, ...]:

@@ -18,6 +18,7 @@ import yaml
 from cli_program import REPOSITORY, farshore
 from rich.console import Console
 from rich.text import Text
+from terminal import in_terminal
 
 from farshore.cli.command import print_document
 from farshore.cli.console import LogFormatter, cell, say, spelled, table
@@ -127,7 +128,7 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     "check": [["FILE"], ["FILE", "--json"]],
     "completion": [["EVIL"], ["bash", "EVIL"]],
     "demo": [["EVIL"], ["--EVIL"], ["--json=EVIL"]],
-    "designs": [["FILE"], ["FILE", "--json"], ["FILE", "EVIL"]],
+    "designs": [["BAD"], ["FILE"], ["FILE", "--json"], ["FILE", "EVIL"]],
     "diff": [["FILE", "FILE"], ["FILE", "FILE", "--json"], ["FILE", "FILE", "--only", "EVIL"], ["FILE", "BAD"]],
     "lab": [
         ["EVIL"],
@@ -146,9 +147,10 @@ ARGUMENTS: dict[str, list[list[str]]] = {
     ],
     "man": [["EVIL"], ["--into", "BAD/EVIL"], ["lab", "EVIL"]],
     "plan": [["FILE"], ["FILE", "--json"], ["BAD"]],
-    "prove": [["FILE"], ["FILE", "--json"], ["FILE", "--design", "EVIL"], ["FILE", "--profile", "EVIL"]],
+    "prove": [["BAD"], ["FILE"], ["FILE", "--json"], ["FILE", "--design", "EVIL"], ["FILE", "--profile", "EVIL"]],
     "schema": [["EVIL"], ["--EVIL"]],
     "walk": [
+        ["BAD", "--from", "customer-a/alice", "--to", "portal"],
         ["FILE", "--from", "EVIL", "--to", "portal"],
         ["FILE", "--from", "customer-a/alice", "--to", "EVIL"],
         ["FILE", "--from", "customer-a/EVIL", "--to", "portal:EVIL"],
@@ -214,6 +216,13 @@ def test_a_real_process_shows_it_likewise(hostile: dict[str, str], tmp_path: Pat
         ended = farshore(tmp_path / "labs", *words)
         assert unsafe(ended.stdout + ended.stderr) == []
         assert ended.stdout + ended.stderr != ""
+
+
+@pytest.mark.parametrize("words", [["check", "BAD"], ["check", "FILE"], ["plan", "BAD"], ["plan", "EVIL"], ["EVIL"]])
+def test_a_real_terminal_is_shown_it_likewise(hostile: dict[str, str], words: list[str]) -> None:
+    shown = in_terminal(60, *(put_in(word, hostile) for word in words))
+    assert unsafe(shown) == []
+    assert "\\x1b]0;mine" in shown
 
 
 def test_a_suggested_command_is_one_that_a_shell_takes(hostile: dict[str, str]) -> None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from farshore.errors import MachineError, UsageError
+from farshore.lab import registry
 from farshore.lab.record import Record
-from farshore.lab.registry import all_entries, claimed, only
+from farshore.lab.registry import Root, all_entries, claimed, clear_remains, only
 from farshore.machine.world import start_time
 from farshore.private_files import PrivateFolder
 
@@ -178,3 +182,73 @@ def test_nothing_is_erased_while_another_command_holds_the_lock(labs: Path) -> N
         assert here.read() == RECORD
     here.erase()
     assert not labs.exists()
+
+
+CALLS = ("open", "mkdir", "rename", "unlink", "rmdir", "close")
+
+
+def life_of_a_command() -> None:
+    """Do what a command does with the folder of its lab, from the first to the last."""
+    with claimed("mine") as (here, _):
+        os.close(here.open_log())
+        here.write(RECORD)
+        here.write(replace(RECORD, pid=7))
+        here.erase_locked()
+
+
+def killed_at(number: int) -> bool:
+    """Run that in a process which is killed in front of so many calls of the system; tell whether it was."""
+    pid = os.fork()
+    if pid == 0:
+        left = [number]
+
+        def counted(call: Callable[..., Any]) -> Callable[..., Any]:
+            def counting(*arguments: Any, **named: Any) -> Any:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return call(*arguments, **named)
+
+            return counting
+
+        for name in CALLS:
+            setattr(os, name, counted(getattr(os, name)))
+        life_of_a_command()
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("own", [1, 2])
+def test_a_command_that_is_killed_anywhere_leaves_nothing_that_the_next_does_not_clear(
+    labs: Path, monkeypatch: pytest.MonkeyPatch, own: int
+) -> None:
+    monkeypatch.setattr(registry, "root", lambda: Root(labs, own))
+    left: set[tuple[str, ...]] = set()
+    number = 1
+    while killed_at(number):
+        left.add(tuple(sorted(path.name for path in labs.glob("mine/*"))))
+        clear_remains()
+        assert all_entries() == ()
+        if own == 1 and labs.exists():  # an empty folder of the user's choice may be the user's
+            assert [list(path.iterdir()) for path in labs.iterdir()] in ([], [[]])
+            shutil.rmtree(labs)
+        assert not labs.exists()
+        number += 1
+    assert number > 50
+    assert {(), ("lock",), ("lab.json", "lock", "log"), ("lab.json", "lab.json.new", "lock", "log")} <= left
+    assert not labs.exists()
+
+
+def test_what_may_be_the_users_own_is_not_cleared_away(labs: Path) -> None:
+    """In a folder that FARSHORE_LABS names."""
+    for name in ("empty", "with-a-file", "lab-with-a-file"):
+        (labs / name).mkdir(parents=True, mode=0o700)
+    for file in ("with-a-file/diary", "lab-with-a-file/lock", "lab-with-a-file/diary"):
+        (labs / file).touch(mode=0o600)
+    with claimed("mine") as (here, _):
+        here.write(replace(RECORD, stays=True))
+    before = sorted(labs.rglob("*"))
+    clear_remains()
+    assert sorted(labs.rglob("*")) == before
+    assert [each.name for each in all_entries()] == ["lab-with-a-file", "mine"]
+    shutil.rmtree(labs)

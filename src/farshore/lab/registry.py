@@ -252,6 +252,21 @@ def clear_remains(but: str | None = None) -> None:
     for here in all_entries():
         if here.name != but:
             here.clear()
+    if root().own > 1:
+        with contextlib.suppress(FileNotFoundError):
+            _clear_empty(root(), but)
+
+
+def _clear_empty(here: Root, but: str | None) -> None:
+    """Remove empty folders of labs, of commands that were killed between the folder and its lock, and the root's.
+
+    Not to be used where the root is a folder of the user's choice: what is empty there may be the user's own.
+    """
+    with private_folder(here.path, here.own, _OWN_FOLDER) as folder:
+        names = [name for name in folder.names() if LAB_NAME.fullmatch(name) and name != but]
+    for name in names:
+        remove_folders(here.path / name, here.own + 1, _OWN_FOLDER, 1)  # whoever claims it now makes it anew
+    remove_folders(here.path, here.own, _OWN_FOLDER, here.own)
 
 
 def only(name: str | None) -> LabEntry:

@@ -1,4 +1,4 @@
-"""Mutated intent files and command lines: whatever comes, an answer with a fix, and never a traceback.
+"""Mutated intent files, records and command lines: whatever comes, an answer with a fix, and never a traceback.
 
 ``make test`` tries for some seconds from one seed. ``make fuzz`` takes a new seed, and FUZZ_SECONDS for each of both,
 by default ten minutes. A failing input is written to ``build/fuzz``: with the fault out of the way it moves to
@@ -14,6 +14,7 @@ import random
 import shlex
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from mutation import STRANGE, mutated
 
 from farshore.design.catalogue import DESIGNS
 from farshore.engine.nftables.desired import compile_fabric
-from farshore.errors import BadInputError, MachineError, Severity, UsageError
+from farshore.errors import BadInputError, MachineError, Severity, UsageError, printable
 from farshore.intent.load import load_text
-from farshore.lab.record import Record
+from farshore.lab.record import InvalidRecordError, Record, read_record, write_record
 from farshore.lab.registry import claimed, entry
 from farshore.machine import inside
 from farshore.pipeline import stages
@@ -128,6 +129,32 @@ def test_mutated_intents() -> None:
     tell(found, "intent files")
     if found.failing is not None:
         raise AssertionError(report(found, "intent.yaml", found.failing)) from found.error
+
+
+# --- records of labs --------------------------------------------------------------------------------
+
+RECORD = Record("mine", 7, 8, 0, "lake", "/i.yaml", "2026-01-01T00:00:00+00:00", ("customer-a/alice", "provider/nat"))
+
+
+def try_record(text: str) -> Hashable:
+    """Read a text as a record. Returns why it is none."""
+    try:
+        record = read_record(text.encode("utf-8", "surrogatepass"), "mine", 0)
+    except InvalidRecordError as error:
+        return printable(str(error))
+    assert (record.name, record.uid) == ("mine", 0)
+    assert f"{record.design}{record.created}{''.join(record.nodes)}".isprintable()
+    assert record.intent.startswith("/")
+    assert read_record(write_record(record), "mine", 0) == record
+    return "a record"
+
+
+def test_mutated_records() -> None:
+    corpus = [write_record(each).decode() for each in (RECORD, replace(RECORD, stays=True, nodes=()))]
+    found = fuzz(Target(try_record, mutated, smaller_text), corpus, SEED, SECONDS / 4, LEAST)
+    tell(found, "records")
+    if found.failing is not None:
+        raise AssertionError(report(found, "lab.json", found.failing)) from found.error
 
 
 # --- command lines ----------------------------------------------------------------------------------

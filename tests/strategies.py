@@ -145,9 +145,13 @@ def intents(
     lake_lengths: st.SearchStrategy[int] = ROOMY_LAKES,
     most_tenants: int = 6,
     sources: st.SearchStrategy[tuple[str, ...]] = ROOMY_SOURCES,
+    fewest: int = 0,
 ) -> Intent:
-    """Draw an intent that keeps the rules of the intent checker, and fits unless the lake is made small."""
-    service_names = [f"service-{number}" for number in range(draw(st.integers(0, 8)))]
+    """Draw an intent that keeps the rules of the intent checker, and fits unless the lake is made small.
+
+    There are at least ``fewest`` tenants and services.
+    """
+    service_names = [f"service-{number}" for number in range(draw(st.integers(fewest, 8)))]
     services = {
         name: Service(name, Address(PROVIDER, IPv4Address("10.1.1.1") + number), (draw(ports),))
         for number, name in enumerate(service_names)
@@ -160,17 +164,17 @@ def intents(
         tuple(Prefix(PROVIDER, IPv4Network(source)) for source in draw(sources)),
         services,
     )
-    tenant_names = [f"tenant-{number}" for number in range(draw(st.integers(0, most_tenants)))]
+    tenant_names = [f"tenant-{number}" for number in range(draw(st.integers(fewest, most_tenants)))]
     return Intent(FILE, provider, {name: draw(tenants(name, service_names)) for name in tenant_names})
 
 
 @st.composite
-def mixed_intents(draw: st.DrawFn, most_tenants: int = 6) -> Intent:
+def mixed_intents(draw: st.DrawFn, most_tenants: int = 6, fewest: int = 0) -> Intent:
     """Draw an intent with limits, with designs of its own for tenants and services, and with calls from the provider.
 
     It keeps the rules of the intent checker, what each design can carry among them.
     """
-    plain = draw(intents(most_tenants=most_tenants))
+    plain = draw(intents(most_tenants=most_tenants, fewest=fewest))
     own = draw(st.sampled_from(DesignName))
     services = {name: draw(_designed(service)) for name, service in plain.provider.services.items()}
     carried = {

@@ -229,7 +229,7 @@ def changes(draw: st.DrawFn) -> tuple[Intent, Intent]:
 
 
 @given(changes())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_whoever_is_not_touched_has_the_same_packets(pair: tuple[Intent, Intent]) -> None:
     assert_true(*pair)
 

@@ -130,9 +130,10 @@ def _shortened(effects: Sequence[Effect]) -> list[Effect]:
 
 
 def _services(old: Side, new: Side) -> Iterator[Effect]:
+    users_before, users_after = _users(old), _users(new)
     for name in dict.fromkeys((*old.plan.services, *new.plan.services)):
         before, after = old.plan.services.get(name), new.plan.services.get(name)
-        users = _users(old, name) | _users(new, name)
+        users = users_before.get(name, frozenset()) | users_after.get(name, frozenset())
         if before is None:
             assert after is not None  # noqa: S101 - one of them has it
             says = f"service {name} added: address {after.address.ip}, lake address {after.lake.ip}"
@@ -149,15 +150,20 @@ def _services(old: Side, new: Side) -> Iterator[Effect]:
                 yield Effect(name, EffectKind.CARRIED, says, users)
 
 
-def _users(side: Side, service: str) -> frozenset[str]:
-    """Return the tenants that use a service, and those that it calls."""
-    using = {
-        tenant.name
-        for tenant in side.intent.tenants.values()
-        if any(each.service == service for each in tenant.subscriptions)
-    }
-    called = (reach.tenant for reach in side.intent.provider.reaches) if service in side.plan.callers else ()
-    return frozenset((*using, *called))
+def _users(side: Side) -> Mapping[str, frozenset[str]]:
+    """Return for each service the tenants that use it, and those that it calls."""
+    found: dict[str, set[str]] = {}
+    for tenant in side.intent.tenants.values():
+        for each in tenant.subscriptions:
+            found.setdefault(each.service, set()).add(tenant.name)
+    called = _called(side)
+    for name in side.plan.callers if called else ():
+        found.setdefault(name, set()).update(called)
+    return {name: frozenset(users) for name, users in found.items()}
+
+
+def _called(side: Side) -> frozenset[str]:
+    return frozenset(reach.tenant for reach in side.intent.provider.reaches)
 
 
 def _identity(service: Service) -> str:
@@ -172,10 +178,10 @@ def _identity(service: Service) -> str:
 
 def _callers(old: Side, new: Side) -> Iterator[Effect]:
     """Yield what moved of the provider's hosts that call: each tenant that it calls sees replies to another address."""
+    called = _called(old) | _called(new)
     for name, before in old.plan.callers.items():
         after = new.plan.callers.get(name)
         if after is not None and name not in new.plan.services:
-            called = frozenset(reach.tenant for side in (old, new) for reach in side.intent.provider.reaches)
             for what, was, now in (
                 ("address", before.address, after.address),
                 ("lake address", before.lake, after.lake),

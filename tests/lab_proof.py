@@ -12,7 +12,7 @@ from typing import Any
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
 from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import build
-from farshore.fabric.model import EndSystem, Fabric, Proxy
+from farshore.fabric.model import Device, EndSystem, Fabric, Proxy
 from farshore.fabric.names import LinkEnd
 from farshore.intent.load import load
 from farshore.intent.model import Intent
@@ -22,6 +22,7 @@ from farshore.port import Port, Protocol
 from farshore.proof.query import Arrived, Query
 from farshore.realm import LAKE, Address, Realm, RealmKind
 from farshore.semantics.profile import profile_of
+from farshore.traffic.packet import TCP_SYN
 
 # A look-up on the way has no one right answer: the proof counts it as not reached, a real table does one or the other.
 DOUBTFUL = "doubtful"
@@ -135,6 +136,9 @@ class _Lab:
         packet = injection.packet
         port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
         there = self._arrivals(LinkEnd(injection.node, injection.interface), packet.source, packet.destination, port)
+        if packet.protocol is Protocol.TCP and packet.tcp_flags != TCP_SYN:
+            # The proof is of packets that open flows: any other goes no further than to what keeps flows.
+            there = tuple(each for each in there if not any(self._keeps_flows(name) for name in each.through))
         heard = {self._proxy(each) or each.node for each in there} - {injection.node}
         if not heard:
             return Outcome.BLOCK
@@ -159,6 +163,10 @@ class _Lab:
         node = self.fabric.nodes[name]
         assert isinstance(node, EndSystem)
         return node
+
+    def _keeps_flows(self, name: str) -> bool:
+        node = self.fabric.nodes[name]
+        return isinstance(node, Proxy) or (isinstance(node, Device) and node.policy is not None)
 
     def _proxy(self, there: Arrived) -> str | None:
         return next((name for name in there.through if isinstance(self.fabric.nodes[name], Proxy)), None)

@@ -81,9 +81,15 @@ def namespaces(_test: Channel[None, None]) -> dict[str, int]:
 
 
 def pinned(_test: Channel[None, None], inode: int) -> bool:
-    """Tell whether a process still holds a namespace, open or mounted."""
+    """Tell whether a process of the lab still holds a namespace, open or mounted.
+
+    No other process can hold one of a lab's; but one may have a namespace to which the kernel has given its number.
+    """
+    ours = Path("/proc/self/ns/pid").stat().st_ino
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
+            if (process / "ns/pid").stat().st_ino != ours:
+                continue
             if f"net:[{inode}]" in (process / "mountinfo").read_text():
                 return True
         for held in (*process.glob("fd/*"), *process.glob("task/*/ns/net")):
@@ -146,6 +152,7 @@ def test_a_tenant_goes_and_leaves_nothing(up: Path, tmp_path: Path, standing: su
     assert {name for name in before if name.startswith("b.")} == set(before) - set(after)
     for name in set(before) - set(after):
         assert not call(record.world, pinned, before[name])
+    assert all(call(record.world, pinned, after[name]) for name in after)
     assert finished(standing) == "portal /standing\n"
     assert nothing_to_do(up, file)
     for node in ("provider/nat", "provider/router"):

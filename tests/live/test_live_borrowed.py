@@ -26,6 +26,7 @@ from farshore.machine.desired import BorrowedInterface, DesiredNode, DesiredStat
 from farshore.machine.namespace import namespace_name
 from farshore.machine.netlink import Kernel
 from farshore.machine.world import PRIVATE
+from farshore.private_files import PrivateFolder
 
 pytestmark = pytest.mark.kernel
 
@@ -231,7 +232,7 @@ def killed_before(last: int) -> Iterator[None]:
         return counted
 
     Kernel.ask = counting(Kernel.ask)  # type: ignore[method-assign]
-    port_records.os.replace = counting(os.replace)  # type: ignore[attr-defined]
+    PrivateFolder.replace = counting(PrivateFolder.replace)  # type: ignore[method-assign]
     port_records.erase = counting(port_records.erase)
     yield
 
@@ -478,7 +479,7 @@ def test_a_namespace_that_is_taken_down_returns_what_it_borrowed(world: World) -
     assert world.call(taken_down) == ([], ())
 
 
-def recorded() -> tuple[tuple[int, int, int], str, str]:
+def recorded() -> tuple[tuple[int, int, int], list[str]]:
     """Return the modes of a record and its directory, its owner, and the refusals of one that others wrote."""
     make("veth")
     done(desired(b=PORT))
@@ -486,22 +487,37 @@ def recorded() -> tuple[tuple[int, int, int], str, str]:
     modes = (stat.S_IMODE(path.stat().st_mode), stat.S_IMODE(path.parent.stat().st_mode), path.stat().st_uid)
     refusals = []
     text = path.read_text(encoding="utf-8")
-    for content, mode in ((text, 0o666), ("{}", 0o600)):
-        path.write_text(content, encoding="utf-8")
-        path.chmod(mode)
+
+    def refused() -> None:
         try:
             done(desired())
         except MachineError as error:
             refusals.append(str(error))
+
+    for content, mode in ((text, 0o666), ("{}", 0o600), ("[" * 100_000, 0o600)):
+        path.write_text(content, encoding="utf-8")
+        path.chmod(mode)
+        refused()
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    refused()
+    path.unlink()
     path.write_text(text, encoding="utf-8")
     path.chmod(0o600)
+    path.parent.chmod(0o777)
+    refused()
+    path.parent.chmod(0o700)
     done(desired())
-    return modes, refusals[0], refusals[1]
+    return modes, refusals
 
 
 def test_a_record_is_its_users_own(world: World) -> None:
-    modes, writable, unreadable = world.call(recorded)
+    modes, refusals = world.call(recorded)
     assert modes == (0o600, 0o700, 0)
     path = PRIVATE.records / f"{PORT}.json"
-    assert writable == f"the record {path} belongs to another user, or others may write it; remove it"
+    writable, unreadable, deep, fifo, open_to_all = refusals
+    assert writable.startswith(f"{path} is writable by other users (mode 0")
     assert unreadable.startswith(f"the record {path} of a borrowed interface cannot be read ('addresses'); remove it")
+    assert deep.startswith(f"the record {path} of a borrowed interface cannot be read (")
+    assert fifo == f"{path} is no regular file; remove it"
+    assert open_to_all.startswith(f"{path.parent} is writable by other users (mode 0")

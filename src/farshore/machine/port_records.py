@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from farshore.errors import MachineError
+from farshore.errors import MachineError, shell_word
+from farshore.private_files import private_folder, remove_folders
 
 _SUFFIX, _UNFINISHED = ".json", ".new"
+_OWN = 2  # components of the directory's path that are farshore's
 _LARGEST = 1 << 24  # bytes: an interface with ten thousand routes has a record of two million
 
 
@@ -69,55 +69,45 @@ class PortRecord:
 
 
 def write(directory: Path, record: PortRecord) -> None:
-    """Write a record, whole or not at all, for this user alone to read. Raises OSError."""
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    unfinished = directory / f"{record.port}{_UNFINISHED}"
-    unfinished.unlink(missing_ok=True)
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file, indent=1)
-        file.flush()
-        os.fsync(descriptor)
-    os.replace(unfinished, directory / f"{record.port}{_SUFFIX}")  # noqa: PTH105 - its name says what it is for
+    """Write a record, whole or not at all, for this user alone to read. Raises MachineError or OSError."""
+    content = json.dumps(asdict(record), indent=1).encode()
+    with private_folder(directory, _OWN, _fix(directory), make=True) as folder:
+        folder.replace(f"{record.port}{_SUFFIX}", content, through=f"{record.port}{_UNFINISHED}")
 
 
 def read(directory: Path) -> dict[str, PortRecord]:
     """Return all records, by port. Raises MachineError for a file that is none, or not this user's own."""
-    try:
-        names = sorted(name for name in os.listdir(directory) if name.endswith(_SUFFIX))  # noqa: PTH208 - names alone
-    except FileNotFoundError:
-        return {}
     records = {}
-    for name in names:
-        with contextlib.suppress(FileNotFoundError):  # it has been erased meanwhile
-            records[name.removesuffix(_SUFFIX)] = _read(directory / name)
+    with contextlib.suppress(FileNotFoundError), private_folder(directory, _OWN, _fix(directory)) as folder:
+        for name in folder.names():
+            if name.endswith(_SUFFIX):
+                with contextlib.suppress(FileNotFoundError):  # it has been erased meanwhile
+                    records[name.removesuffix(_SUFFIX)] = _record(directory / name, folder.read(name, _LARGEST))
     return records
 
 
 def erase(directory: Path, port: str) -> None:
     """Erase a record, and the directories that this leaves empty. Nothing happens where there is none."""
-    (directory / f"{port}{_SUFFIX}").unlink(missing_ok=True)
-    (directory / f"{port}{_UNFINISHED}").unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # others have something there
-        directory.rmdir()
-        directory.parent.rmdir()
+    with contextlib.suppress(FileNotFoundError), private_folder(directory, _OWN, _fix(directory)) as folder:
+        folder.remove(f"{port}{_SUFFIX}")
+        folder.remove(f"{port}{_UNFINISHED}")
+    remove_folders(directory, _OWN, _fix(directory), levels=_OWN)
 
 
-def _read(path: Path) -> PortRecord:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with os.fdopen(descriptor, encoding="utf-8") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or stat.S_IMODE(found.st_mode) & 0o022:
-            raise MachineError(f"the record {path} belongs to another user, or others may write it; remove it")
-        try:
-            return _record(json.loads(file.read(_LARGEST)))
-        except (ValueError, TypeError, KeyError) as error:
-            raise MachineError(
-                f"the record {path} of a borrowed interface cannot be read ({error}); remove it, and what the "
-                "interface had is then not given back"
-            ) from error
+def _fix(directory: Path) -> str:
+    return f"remove {shell_word(str(directory))}, and what borrowed interfaces had is then not given back"
 
 
-def _record(content: dict[str, Any]) -> PortRecord:
+def _record(path: Path, content: bytes) -> PortRecord:
+    try:
+        return _built(json.loads(content))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise MachineError(
+            f"the record {path} of a borrowed interface cannot be read ({error}); remove it, and what the "
+            "interface had is then not given back"
+        ) from error
+
+
+def _built(content: dict[str, Any]) -> PortRecord:
     lists = {name: tuple(Listed(**each) for each in content[name]) for name in ("addresses", "neighbours", "routes")}
     return PortRecord(**{**content, **lists, "altnames": tuple(content["altnames"])})

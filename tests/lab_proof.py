@@ -133,6 +133,8 @@ class _Lab:
 
     def _injected(self, injection: Injection) -> str:
         """Return who hears a made-up packet, whoever it is for; a proxy that it comes to answers instead of a node."""
+        if injection.cut is not None and not injection.cut.finished:
+            return Outcome.BLOCK  # what is not whole arrives nowhere, whatever it is a part of
         packet = injection.packet
         port = Port(packet.protocol, 0 if packet.protocol is Protocol.ICMP else packet.destination_port)
         there = self._arrivals(LinkEnd(injection.node, injection.interface), packet.source, packet.destination, port)

@@ -15,6 +15,8 @@ from live_fragments import LENGTH, LETTERS, PLAYS, Play, Sender, both, datagram,
 from live_intents import DISTINCT, case, device
 from live_world import World
 
+from farshore.conformance.check import Check, Injection
+from farshore.conformance.expectations import expectations
 from farshore.design.catalogue import build
 from farshore.engine.nftables import nft
 from farshore.engine.nftables.ruleset import device_ruleset
@@ -193,3 +195,31 @@ def test_no_change_of_rules_lets_fragments_of_two_meet(weaken: bool, world: Worl
     else:
         assert seen == {"A", "B"}
         assert 0 < whole_ones <= sent
+
+
+# --- what a lab shows of it -------------------------------------------------------------------------------
+
+
+def differing(whole: Fabric, checks: list[Check], weaken: bool) -> list[str]:
+    """Make checks, with zones that come too late if so wished, and return the names of those that differ."""
+    live_tools.build(whole)
+    text = device_ruleset(device(whole, "provider/last-hop"))
+    if weaken and text is not None:
+        with PRIVATE.entered(namespace_name("provider/last-hop")):  # type: ignore[arg-type]
+            nft.load(text.replace("priority -440", "priority -390"), in_use=False)
+    live_tools.serve_lab(whole)
+    return [result.name for result in live_tools.make_checks(checks, whole) if not result.ok]
+
+
+@pytest.mark.parametrize("weaken", [False, True])
+def test_a_lab_shows_fragments_that_are_put_together(weaken: bool, world: World) -> None:
+    whole = fabric_of("last-hop")
+    checks = [
+        check
+        for check in expectations(case(DISTINCT).intent, case(DISTINCT).plan, whole)
+        if isinstance(check.attempt, Injection) and check.attempt.cut is not None
+    ]
+    assert len(checks) == 4  # of each tenant a packet that is whole, and one that is not
+    found = world.call(differing, whole, checks, weaken)
+    # Put together, the unfinished one of each arrives, and the whole one of the other does not.
+    assert sorted(found) == (sorted(check.name for check in checks) if weaken else [])

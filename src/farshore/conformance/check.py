@@ -38,6 +38,14 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Cut:
+    """That a packet is sent in two fragments with this identification, or only the first of them."""
+
+    identification: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Injection:
     """A made-up packet, put on the wire behind a node's interface; only ``target`` may receive it.
 
@@ -52,6 +60,7 @@ class Injection:
     packet: WirePacket
     target: str | None = None
     owner: str | None = None
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)

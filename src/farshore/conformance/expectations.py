@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from farshore.conformance.calls import calls, unsolicited
 from farshore.conformance.check import Check, Exchange, Injection, Outcome
-from farshore.conformance.refusals import good_injections, tenant_refusals
+from farshore.conformance.refusals import fragments, good_injections, tenant_refusals
 from farshore.conformance.topology import SHARED_SOURCE_PORT, TCP_PROBE, UDP_PROBE, Topology, injected
 from farshore.fabric.model import EndSystem, Fabric
 from farshore.intent.model import Intent, Service, Tenant
@@ -20,10 +20,14 @@ def expectations(intent: Intent, plan: Plan, fabric: Fabric) -> tuple[Check, ...
     topology = Topology.of(intent, plan, fabric)
     checks: list[Check] = []
     for tenant in intent.tenants.values():
+        exchanges = list(_exchanges(tenant, topology))
+        most = topology.room(tenant)
+        has_room = most is None or len(exchanges) + good_injections(tenant, topology) < most
         checks += [
-            *_within_limits(tenant, list(_exchanges(tenant, topology)), topology),
+            *_within_limits(tenant, exchanges, topology),
             *calls(tenant, topology),
             *tenant_refusals(tenant, topology),
+            *(fragments(tenant, topology) if has_room else ()),
             *unsolicited(tenant, topology),
         ]
     if topology.internet is not None:

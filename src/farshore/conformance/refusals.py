@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from farshore.conformance.check import Check, Exchange, Injection, Outcome
+from farshore.conformance.check import Check, Cut, Exchange, Injection, Outcome
 from farshore.conformance.topology import (
     CONNECTING_SOURCE_PORT,
     ECHO_PROBE,
+    FRAGMENTED_SOURCE_PORT,
     STRANGER,
     TCP_PROBE,
     UDP_PROBE,
@@ -71,6 +72,31 @@ def _good_packet(tenant: Tenant, entry: LinkEnd, host: EndSystem, topology: Topo
                 target = topology.devices[tenant.name, service].name if proxied else names.service(service)
                 return Injection(entry.node, entry.interface, packet, target, host.name)
     return None
+
+
+def fragments(tenant: Tenant, topology: Topology) -> Iterator[Check]:
+    """Yield an allowed packet of a tenant in two fragments, and an unfinished one of the next with its identification.
+
+    The unfinished one is sent before. Were the two put together, it would arrive and the whole one would not.
+    """
+    identification = 1 + list(topology.intent.tenants).index(tenant.name) % 0xFFFF
+    whole = _from_host(tenant, topology)
+    if whole is None:
+        return
+    cut = replace(whole, cut=Cut(identification, finished=True))
+    yield Check(f"{whole.node} sends an allowed packet in two fragments: {whole.packet}", Outcome.REACH, cut)
+    other = topology.next_tenant(tenant)
+    planted = None if other is None else _from_host(other, topology)
+    if planted is not None:
+        cut = replace(planted, cut=Cut(identification, finished=False), target=None, owner=None)
+        what = f"sends the first of two fragments, with the identification of {whole.node}"
+        yield Check(f"{planted.node} {what}: {planted.packet}", Outcome.BLOCK, cut)
+
+
+def _from_host(tenant: Tenant, topology: Topology) -> Injection | None:
+    host = topology.hosts[tenant.name][0]
+    good = _good_packet(tenant, LinkEnd(host.name, host.interface.name), host, topology)
+    return None if good is None else replace(good, packet=replace(good.packet, source_port=FRAGMENTED_SOURCE_PORT))
 
 
 def _connections(tenant: Tenant, host: EndSystem, topology: Topology) -> Iterator[Check]:

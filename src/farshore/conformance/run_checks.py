@@ -15,10 +15,12 @@ from farshore.machine.inside import Channel, running
 from farshore.machine.world import World
 from farshore.port import Protocol
 from farshore.traffic.capture import Batch, Capture, CapturedPacket, RawPacket, TooBusyError
-from farshore.traffic.packet import TCP_ACK, TCP_SYN, decode, encode
+from farshore.traffic.packet import TCP_ACK, TCP_SYN, decode, encode, fragments
 
 _TOKEN = b"farshore injects "
 _TOKEN_DIGITS = 8
+# A packet in fragments is cut so that the first one has the whole token.
+_CUT_AT, _CUT_LENGTH = 48, 64
 _FIRST_SEQUENCE = 0x5EA0_0000  # from here an injection's sequence number tells its own where a proxy answers
 
 
@@ -69,10 +71,12 @@ def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, se
     End systems receive what arrives. A proxy has received what it answers.
     """
     proxies = {proxy.name for proxy in fabric.proxies}
-    packets = tuple(_numbered(number, injection) for number, injection in enumerate(injections))
+    # What is never finished is to wait already when the others come.
+    unfinished = tuple(_packets(injections, finished=False))
+    packets = tuple(_packets(injections, finished=True))
     try:
         with Capture(fabric, only={node.name for node in fabric.end_systems} | proxies) as capture:
-            captured = capture.run(Batch(packets))
+            captured = [*(capture.run(Batch(unfinished)) if unfinished else ()), *capture.run(Batch(packets))]
     except TooBusyError as error:
         raise MachineError(f"the links are too busy for a complete capture: {error}") from error
     received: dict[int, set[str]] = {}
@@ -84,10 +88,21 @@ def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, se
     return received
 
 
-def _numbered(number: int, injection: Injection) -> RawPacket:
+def _packets(injections: Sequence[Injection], *, finished: bool) -> Iterator[RawPacket]:
+    for number, injection in enumerate(injections):
+        if finished is (injection.cut is None or injection.cut.finished):
+            for content in _numbered(number, injection):
+                yield RawPacket(LinkEnd(injection.node, injection.interface), content)
+
+
+def _numbered(number: int, injection: Injection) -> tuple[bytes, ...]:
+    """Return a packet with its number, in as many parts as it is sent in."""
     packet = replace(injection.packet, sequence=_FIRST_SEQUENCE + number)
-    content = encode(packet, _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode())
-    return RawPacket(LinkEnd(injection.node, injection.interface), content)
+    token, cut = _TOKEN + str(number).zfill(_TOKEN_DIGITS).encode(), injection.cut
+    if cut is None:
+        return (encode(packet, token),)
+    parts = fragments(encode(packet, token.ljust(_CUT_LENGTH, b"\0")), cut.identification, (_CUT_AT,))
+    return parts if cut.finished else parts[:1]
 
 
 def _named(captured: CapturedPacket) -> int | None:

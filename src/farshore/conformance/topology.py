@@ -21,6 +21,8 @@ SHARED_SOURCE_PORT = 41641
 INJECTED_SOURCE_PORT = 41642
 # One more for connections that must fail, and for a second packet that must not be taken for the first again.
 CONNECTING_SOURCE_PORT = 41643
+# And one for packets in fragments, those of two tenants alike.
+FRAGMENTED_SOURCE_PORT = 41644
 _ANY_PORT = (1, 65535)
 # A port that no service offers (RFC 863, discard), and what a check sends to find out whether anything is open.
 UNOFFERED_PORT = 9

@@ -81,6 +81,35 @@ def test_advice_that_was_not_accepted_once(path: Path) -> None:
     assert_all_accepted(text)
 
 
+def found_in(name: str) -> dict[str, str]:
+    """Return the fixes that a case is offered, by the codes of its errors."""
+    path = Path(__file__).parent / "advice" / f"{name}.yaml"
+    return {str(each.code): each.fix for each in check_text(path.read_text(encoding="utf-8"), FILE).errors}
+
+
+def test_a_mode_that_is_not_possible_and_a_lake_that_is_full_are_found_in_one_run() -> None:
+    found = found_in("two-slash8")
+    assert found["E0319"] == "write sources: host"
+    assert found["E0502"].startswith("change a to sources: host (10.0.0.0/8: 2 hosts, 2 addresses, was 16,777,216)")
+
+
+def test_no_lake_is_advised_that_is_public_or_in_use_or_does_not_exist() -> None:
+    assert found_in("third-slash12")["E0502"].endswith("or set the lake to 10.128.0.0/9")
+    assert found_in("widened-lake")["E0502"].endswith("or set the lake to 100.64.0.0/21")
+    # All of 10.0.0.0/8 is in use, and no other space is as large.
+    assert "lake" not in found_in("one-slash8")["E0502"]
+
+
+def test_what_is_advised_adds_up() -> None:
+    found = found_in("one-source")
+    assert found["E0503"].startswith("add a /30 to it, such as 10.0.0.0/30")
+    assert found["E0505"] == "write sources: {pool: 2}"
+
+
+def test_of_two_equal_networks_the_second_goes() -> None:
+    assert found_in("two-hubs")["E0301"] == "remove 10.1.0.0/16 here"
+
+
 @given(faulty_documents())
 @settings(max_examples=80, deadline=None)
 def test_every_fix_is_accepted(text: str) -> None:

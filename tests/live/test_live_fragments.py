@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 import live_tools
 import pytest
 from live_fragments import LENGTH, LETTERS, PLAYS, Play, Sender, both, datagram, received
-from live_intents import DISTINCT, case, device
+from live_intents import DISTINCT, case, device, end_system
 from live_world import World
 
 from farshore.conformance.check import Check, Injection
@@ -79,6 +79,32 @@ def test_two_tenants_fragments_are_never_put_together(name: str, design: str, bu
     assert alice != bill
     # Whoever sends all of a datagram has it delivered, whatever others have sent.
     assert got == [(alice, "A"), *([(bill, "B")] if play.finished else [])]
+
+
+# --- from the Internet ------------------------------------------------------------------------------------
+
+
+def from_the_internet(whole: Fabric, play: Play, identification: int, source: str, destination: str) -> list[str]:
+    """Let somebody on the Internet plant fragments around a datagram of Alice's; return what the portal received."""
+    packets = datagram(HERE, PORTAL, "A", LETTERS), datagram(source, destination, "B", LETTERS)
+    with (
+        live_tools.udp("provider/portal", REAL_PORTAL, 5000) as portal,
+        Sender(whole, ALICE) as alice,
+        Sender(whole, "internet/host", "internet") as stranger,
+    ):
+        both(alice, stranger, packets, play, identification)
+        return [letters for _, letters in received(portal)]
+
+
+@pytest.mark.parametrize("name", PLAYS)
+def test_no_fragment_from_the_internet_is_put_into_a_tenants_datagram(name: str, design: str, built: World) -> None:
+    play, whole = PLAYS[name], fabric_of(design)
+    host = str(end_system(whole, "internet/host").address.ip)
+    # From an address of the Internet's, and from the one by which the portal knows Alice.
+    for number, (source, arrives) in enumerate({host: play.finished, "100.65.0.1": False}.items()):
+        identification = 3000 + 100 * number + list(PLAYS).index(name)
+        got = built.call(from_the_internet, whole, play, identification, source, "203.0.113.10")
+        assert got == ["A", *(["B"] if arrives else [])]
 
 
 # --- forged behind the near shore ------------------------------------------------------------------------

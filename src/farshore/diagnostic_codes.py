@@ -102,6 +102,7 @@ class DiagnosticCode(Enum):
     CALLER_IDENTITY_LOST = "E0402", "A service expects the caller's identity and has a design that does not pass it on."
     CALLS_NOT_CARRIED = "E0403", "The provider calls a tenant, and its design does not carry calls."
     SESSIONS_OVERSUBSCRIBED = "W0401", "Tenants may have more sessions together than the box that they share can hold."
+    PORT_ALONE_NOT_ENOUGH = "W0402", "A port is listed of a protocol that needs more than this port to pass."
 
     SERVICES_FULL = "E0501", "The part of the lake that is reserved for services is full."
     LAKE_FULL = "E0502", "The lake has too few addresses for the tenants' networks."

@@ -13,6 +13,7 @@ from farshore.fix import first_edits
 from farshore.gc_pause import without_collector
 from farshore.intent.check.calling_collisions import calling_collisions
 from farshore.intent.check.capabilities import uncarried_parts
+from farshore.intent.check.protocols import demanding_protocols
 from farshore.intent.check.provider_collisions import provider_collisions
 from farshore.intent.check.scope import Scope
 from farshore.intent.check.tenant_collisions import stray_sources, tenant_collisions
@@ -128,5 +129,6 @@ def _checked(parts: Salvage) -> Iterator[Diagnostic]:
         yield from provider_collisions(scope, scope.provider)
         yield from calling_collisions(scope, scope.provider)
         yield from uncarried_parts(parts, scope.provider)
+        yield from demanding_protocols(parts.file, scope.provider)
     for tenant in parts.tenants.values():
         yield from tenant_collisions(scope, tenant)

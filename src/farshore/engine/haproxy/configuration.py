@@ -128,7 +128,9 @@ def _frontend(proxy: Proxy, name: str, fronts: list[Front]) -> Iterator[str]:
 
 def _signed(tenant: str, service: str) -> Iterator[str]:
     yield "    mode http"
-    yield "    http-request del-header (?i)^x[-_]farshore[-_] -m reg"
+    yield from _signable()
+    # CGI, WSGI and others make one of all punctuation in a name.
+    yield "    http-request del-header (?i)^[^a-z0-9]*x[^a-z0-9]*farshore -m reg"
     yield "    http-request set-var(txn.time) date"
     yield f'    http-request set-var-fmt(txn.said) "{tenant} %[src]:%[src_port] %[var(txn.time)] %[method] %[pathq]"'
     yield f"    http-request set-header X-Farshore-Tenant {tenant}"
@@ -136,6 +138,24 @@ def _signed(tenant: str, service: str) -> Iterator[str]:
     yield '    http-request set-header X-Farshore-Time "%[var(txn.time)]"'
     signature = f"%[var(txn.said),hmac(sha256,<key of {service}>),hex,lower]"
     yield f'    http-request set-header X-Farshore-Signature "{signature}"'
+
+
+def _signable() -> Iterator[str]:
+    """Reject what no signature covers: what opens a tunnel, has another target than a path, or ends in headers."""
+    yield "    option disable-h2-upgrade"
+    # TRACE would return the signature to the client.
+    yield "    http-request deny deny_status 405 if METH_CONNECT or METH_TRACE"
+    # Absolute, authority and asterisk form (RFC 9112 section 3.2), and a fragment, which no target has.
+    yield '    http-request deny deny_status 400 if !{ url -m beg / } or { url -m sub "#" }'
+    # HAProxy 2.6 passes on a NUL, and a list where one host belongs.
+    yield r"    http-request deny deny_status 400 if { req.hdrs -m reg '[\x00]' }"
+    yield "    http-request deny deny_status 400 if { req.fhdr(host) -m reg '[^][A-Za-z0-9._:-]' }"
+    yield "    http-request deny deny_status 501 if { req.fhdr(upgrade) -m found }"
+    # Behind chunks may stand trailers, which HAProxy passes on and some services take for headers.
+    yield "    http-request return status 411 if { req.fhdr(transfer-encoding) -m found }"
+    # A proxy of the service's would take out what Connection names (RFC 9110 section 7.6.1).
+    yield "    http-request deny deny_status 400 if { req.fhdr(connection) -i -m sub farshore }"
+    yield "    http-response deny deny_status 502 if { status 101 }"
 
 
 def _backend_name(front: Front) -> str:

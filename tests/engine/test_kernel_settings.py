@@ -19,6 +19,9 @@ def test_settings(node: str) -> None:
     assert len(found) == len(settings)
     # Nothing is forwarded before everything else is as it should be.
     assert settings[-1] == (FORWARDING, "1" if made in engine_cases.article().devices else "0")
+    assert found["net/ipv4/conf/default/forwarding"] == found[FORWARDING]
+    assert found["net/ipv4/ip_default_ttl"] == "64"
+    assert found.get("net/ipv4/icmp_echo_ignore_all") == ("0" if made in engine_cases.article().end_systems else None)
     assert found["net/ipv4/conf/all/rp_filter"] == found["net/ipv4/conf/default/rp_filter"] == "0"
     assert found["net/ipv6/conf/all/disable_ipv6"] == "1"
     assert any("nf_conntrack" in path for path in found) == (node in FILTERING)

@@ -21,6 +21,7 @@ from farshore.realm import LAKE, Prefix
 pytestmark = pytest.mark.kernel
 
 ALICE, CE, NAT, FAR = "customer-a/alice", "customer-a/ce", "customer-a/nat", "provider/nat"
+PORTAL = "provider/portal"
 LINK_BACK = {
     f"{CE}: remove interface: not part of the fabric, or configured otherwise",
     f"{NAT}: remove interface: the far end of its link is replaced",
@@ -87,6 +88,21 @@ DRIFTS = {
             # The kernel sets this one itself when the other changes.
             "set kernel setting: net/ipv4/conf/all/accept_redirects: desired value 0",
         },
+    ),
+    "setting of new interfaces changed": (
+        CE,
+        "sysctl -qw net.ipv4.conf.default.forwarding=0",
+        {"set kernel setting: net/ipv4/conf/default/forwarding: desired value 1"},
+    ),
+    "echo switched off": (
+        PORTAL,
+        "sysctl -qw net.ipv4.icmp_echo_ignore_all=1",
+        {"set kernel setting: net/ipv4/icmp_echo_ignore_all: desired value 0"},
+    ),
+    "hop limit changed": (
+        PORTAL,
+        "sysctl -qw net.ipv4.ip_default_ttl=1",
+        {"set kernel setting: net/ipv4/ip_default_ttl: desired value 64"},
     ),
     "neighbour deleted": (
         CE,
@@ -168,6 +184,22 @@ def test_a_changed_link_is_made_anew(shared_world: World, command: str, spared: 
     assert second == []
     assert well
     assert same
+
+
+def without_default_and_link(fabric: Fabric) -> tuple[list[str], list[str], bool]:
+    """Have new interfaces of a router forward nothing, and take a link away."""
+    live_tools.build(fabric)
+    with PRIVATE.entered(namespace_name(CE)):
+        Path("/proc/sys/net/ipv4/conf/default/forwarding").write_text("0", encoding="ascii")
+        subprocess.run(["/usr/sbin/ip", "link", "del", "nat"], check=True)
+    return live_tools.build(fabric), live_tools.build(fabric), is_well()
+
+
+def test_a_link_made_anew_forwards_whatever_new_ones_began_with(shared_world: World) -> None:
+    first, second, well = shared_world.call(without_default_and_link, case(DISTINCT).fabric)
+    assert f"{CE}: set kernel setting: net/ipv4/conf/default/forwarding: desired value 1" in first
+    assert second == []
+    assert well
 
 
 def wanted_otherwise(before: Fabric, after: Fabric) -> tuple[list[str], list[str]]:

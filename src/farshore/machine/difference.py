@@ -59,8 +59,8 @@ _REMOVALS: Mapping[Kind, type[RemoveForeign]] = {
 _FORWARDING = "net/ipv4/ip_forward"
 # The kernel writes this one when it is told to forward, or no more.
 _FOLLOWING = "net/ipv4/conf/all/accept_redirects"
-# So does it with this one of every interface.
-_FORWARDED = "ipv4/forwarding"
+# So does it with this one, of every interface too.
+_FORWARDED = "net/ipv4/conf/default/forwarding"
 _OF_NEW_INTERFACES = {"net/ipv4/conf/default/": "ipv4/", "net/ipv6/conf/default/": "ipv6/"}
 
 
@@ -260,6 +260,8 @@ def _settings(node: DesiredNode, actual: ActualNode | None, replaced: set[LinkEn
     # What is to forward no more does so at once, and what is to forward does so last.
     if actual is not None and wrong.get(_FORWARDING) == "0":
         wrong = {_FORWARDING: "0", _FOLLOWING: wanted.get(_FOLLOWING, "0"), **wrong}
+    if actual is not None and _FORWARDING in wrong:
+        wrong.pop(_FORWARDED, None)
     for path, value in wrong.items():
         yield MakeSetting(node.name, f"{path}: desired value {value}", path, value)
     if actual is None:
@@ -278,10 +280,8 @@ def _settings(node: DesiredNode, actual: ActualNode | None, replaced: set[LinkEn
 
 
 def _of_interfaces(node: DesiredNode) -> Iterator[tuple[str, str]]:
-    """Yield what each interface of a node is to have: what new ones begin with, and whether it forwards."""
+    """Yield what each interface of a node is to have: what new ones begin with."""
     for path, value in node.settings:
-        if path == _FORWARDING:
-            yield _FORWARDED, value
         for prefix, family in _OF_NEW_INTERFACES.items():
             if path.startswith(prefix):
                 yield family + path.removeprefix(prefix), value

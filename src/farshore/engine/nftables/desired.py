@@ -178,7 +178,11 @@ _EVERY_NODE = (
     ("net/ipv4/conf/default/accept_source_route", "0"),
     # No node answers for addresses of others, takes in what comes from its own, or routes a loopback's.
     *((f"net/ipv4/conf/{where}/{name}", "0") for name in _NEVER for where in ("all", "default")),
+    # What a node sends itself, its ICMP errors too, reaches every other node (RFC 1122 section 3.2.1.7).
+    ("net/ipv4/ip_default_ttl", "64"),
 )
+# End systems answer echo requests (RFC 1122 section 3.2.2.6).
+_ECHO = ("net/ipv4/icmp_echo_ignore_all", "0")
 
 
 # The box's own answers have the mark of what they answer: by it an ICMP error finds its way.
@@ -218,7 +222,14 @@ _FRAGMENTS = (
     ("net/ipv4/ipfrag_max_dist", "0"),
 )
 _TRACKING = (*_FLOW_TIMEOUTS, _NOT_LOOSE, *_FRAGMENTS)
-_INSTANCE_SETTINGS = (*_EVERY_NODE, *_TRACKING, _OWN_PORTS, ("net/ipv4/ip_forward", "0"))
+
+
+def _forwarding(value: str) -> tuple[tuple[str, str], ...]:
+    """Return whether a node forwards: its new interfaces, then all that it has."""
+    return (("net/ipv4/conf/default/forwarding", value), ("net/ipv4/ip_forward", value))
+
+
+_INSTANCE_SETTINGS = (*_EVERY_NODE, *_TRACKING, _OWN_PORTS, *_forwarding("0"))
 
 
 def settings_of(node: Device | EndSystem, mtu: int = DEFAULT_MTU) -> tuple[tuple[str, str], ...]:
@@ -226,9 +237,11 @@ def settings_of(node: Device | EndSystem, mtu: int = DEFAULT_MTU) -> tuple[tuple
 
     ``mtu`` is the largest of its links', in bytes.
     """
-    forwarding = ("net/ipv4/ip_forward", "1" if isinstance(node, Device) else "0")
-    if not isinstance(node, Device) or node.policy is None:
-        return (*_EVERY_NODE, forwarding)
+    forwarding = _forwarding("1" if isinstance(node, Device) else "0")
+    if not isinstance(node, Device):
+        return (*_EVERY_NODE, _ECHO, *forwarding)
+    if node.policy is None:
+        return (*_EVERY_NODE, *forwarding)
     reflected = (_REFLECTED,) if node.last_hop else ()
     fragment_memory = ("net/ipv4/ipfrag_high_thresh", str(fragments.memory(node, mtu)))
-    return (*_EVERY_NODE, *_TRACKING, fragment_memory, *reflected, forwarding)
+    return (*_EVERY_NODE, *_TRACKING, fragment_memory, *reflected, *forwarding)

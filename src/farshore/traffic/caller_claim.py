@@ -1,14 +1,11 @@
-"""How a service receives the caller's identity: the PROXY header, version 2, and the signed HTTP headers.
+"""How a service receives the caller's identity by the PROXY header, version 2.
 
 The header's form is that of HAProxy's proxy-protocol.txt, section 2.2.
 """
 
 from __future__ import annotations
 
-import hmac
 import struct
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Protocol
@@ -20,8 +17,6 @@ _VERSION, _LOCAL, _PROXY = 0x20, 0x0, 0x1
 _TCP_OVER_IPV4 = 0x11
 _TLV = struct.Struct("!BH")
 _UNIQUE_ID, _NAMESPACE = 0x05, 0x30
-_SIGNED = ("tenant", "client", "time", "signature")
-_WINDOW = 60  # seconds by which a signed time may differ from ours
 
 
 class Readable(Protocol):
@@ -80,18 +75,3 @@ def _tlvs(content: bytes) -> list[tuple[int, bytes]]:
 def _text(content: bytes | None) -> str | None:
     # A HAProxy 2.6 that is being replaced can say nonsense for the namespace; the tenant's name is always right.
     return content.decode("ascii") if content is not None and content.isascii() else None
-
-
-def read_signed(key: bytes, method: str, target: str, headers: Mapping[str, str]) -> CallerClaim:
-    """Return who is calling by the signed headers of a request, whose names are in lower case.
-
-    Raises ForgedError where the proxy has not signed them.
-    """
-    tenant, client, when, signature = (headers.get(f"x-farshore-{name}", "") for name in _SIGNED)
-    signed = f"{tenant} {client} {when} {method} {target}".encode()
-    if not hmac.compare_digest(hmac.digest(key, signed, "sha256").hex().encode(), signature.encode()):
-        raise ForgedError("wrong signature")
-    if not when.isdecimal() or abs(time.time() - int(when)) > _WINDOW:
-        raise ForgedError("signature expired")
-    address, _, port = client.rpartition(":")
-    return CallerClaim(tenant, None, address, int(port))

@@ -24,7 +24,8 @@ from farshore.fabric.names import NodeName
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE
 from farshore.port import Port, Protocol
-from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header, read_signed
+from farshore.traffic.caller_claim import CallerClaim, ForgedError, read_proxy_header
+from farshore.verify import VerificationError, Verifier
 
 _logger = logging.getLogger(__name__)
 
@@ -170,9 +171,12 @@ def _handler(offer: Offer) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             if isinstance(identity, SignedHeader):
                 try:
-                    headers = {name.lower(): value for name, value in self.headers.items()}
-                    self.caller = read_signed(key, self.command, self.path, headers)
-                except ForgedError as error:
+                    # self.path is not the target: it has one slash where the target begins with two.
+                    target = self.requestline.split(" ")[1]
+                    verifier = Verifier(name, {identity.key_name: key})
+                    caller = verifier.verify(self.command, target, self.headers.items())
+                    self.caller = CallerClaim(caller.tenant, None, caller.client, caller.client_port)
+                except VerificationError as error:
                     _logger.debug("%s rejected a request from %s: %s", name, self.client_address[0], error)
                     self.send_error(http.HTTPStatus.FORBIDDEN, explain=str(error))
                     return

@@ -4,9 +4,8 @@ A frontend for each tenant and service listens in the tenant's routing instance.
 port is shared by all tenants; its server is reached from the instance that the process itself runs in.
 
 A service that asks for a signed header gets four: X-Farshore-Tenant, X-Farshore-Client (address:port),
-X-Farshore-Time (seconds since 1970) and X-Farshore-Signature, which is the HMAC-SHA256, in lower-case hexadecimal,
-of the line ``TENANT CLIENT TIME METHOD TARGET`` with the service's key. Whatever a client sends by such names is
-taken out first.
+Signature-Input and Signature, by HTTP Message Signatures (RFC 9421), as :mod:`farshore.verify` reads them. Whatever
+a client sends by such names is taken out first, and what cannot be signed is not passed on.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from farshore.engine.placement import instance_name
 from farshore.fabric.model import Fabric, Front, Proxy
 from farshore.fabric.names import NodeName
 from farshore.machine.namespace import namespace_name
+from farshore.verify import COVERED, VALIDITY
 
 ENGINE_NAME = "haproxy"
 
@@ -119,25 +119,50 @@ def _frontend(proxy: Proxy, name: str, fronts: list[Front]) -> Iterator[str]:
         yield f"    bind {front.presented.ip}:{front.port.number} namespace {namespace}"
     # The unique-id TLV of the PROXY header (type 0x05) is the tenant's name.
     yield f"    unique-id-format {tenant}"
-    if isinstance(fronts[0].caller_identity, SignedHeader):
-        yield from _signed(tenant.name, fronts[0].service)
+    identity = fronts[0].caller_identity
+    if isinstance(identity, SignedHeader):
+        yield from _signed(tenant.name, fronts[0].service, identity.key_name)
     for front in fronts[1:]:
         yield f"    use_backend {_backend_name(front)} if {{ dst_port {front.port.number} }}"
     yield f"    default_backend {_backend_name(fronts[0])}"
 
 
-def _signed(tenant: str, service: str) -> Iterator[str]:
+def _signed(tenant: str, service: str, key_name: str) -> Iterator[str]:
     yield "    mode http"
     yield from _signable()
     # CGI, WSGI and others make one of all punctuation in a name.
     yield "    http-request del-header (?i)^[^a-z0-9]*x[^a-z0-9]*farshore -m reg"
-    yield "    http-request set-var(txn.time) date"
-    yield f'    http-request set-var-fmt(txn.said) "{tenant} %[src]:%[src_port] %[var(txn.time)] %[method] %[pathq]"'
+    yield "    http-request del-header (?i)^[^a-z0-9]*signature[^a-z0-9]*(input[^a-z0-9]*)?$ -m reg"
+    yield '    http-request set-header Host "%[dst]:%[dst_port]" unless { req.fhdr(host) -m found }'
     yield f"    http-request set-header X-Farshore-Tenant {tenant}"
     yield '    http-request set-header X-Farshore-Client "%[src]:%[src_port]"'
-    yield '    http-request set-header X-Farshore-Time "%[var(txn.time)]"'
-    signature = f"%[var(txn.said),hmac(sha256,<key of {service}>),hex,lower]"
-    yield f'    http-request set-header X-Farshore-Signature "{signature}"'
+    yield "    http-request set-var(txn.created) date"
+    yield f"    http-request set-var(txn.expires) var(txn.created),add({VALIDITY})"
+    # The default port is no part of the authority (RFC 9421 section 2.2.3).
+    yield "    http-request set-var(txn.authority) 'req.fhdr(host),lower,regsub(:80$,)'"
+    times = "created=%[var(txn.created)];expires=%[var(txn.expires)]"
+    names = f'nonce="%[uuid()]";keyid="{key_name}";alg="hmac-sha256";tag="farshore/{service}"'
+    covered = " ".join(f'"{name}"' for name in COVERED)
+    yield f"    http-request set-var-fmt(txn.parameters) {_quoted(f'({covered});{times};{names}')}"
+    values = {
+        "@method": "%[method]",
+        "@authority": "%[var(txn.authority)]",
+        "@path": "%[path]",
+        "@query": "?%[query]",
+        "x-farshore-tenant": tenant,
+        "x-farshore-client": "%[src]:%[src_port]",
+        "@signature-params": "%[var(txn.parameters)]",
+    }
+    base = "\n".join(f'"{name}": {values[name]}' for name in (*COVERED, "@signature-params"))
+    yield f"    http-request set-var-fmt(txn.base) {_quoted(base)}"
+    yield '    http-request set-header Signature-Input "farshore=%[var(txn.parameters)]"'
+    signature = f"%[var(txn.base),hmac(sha256,<key of {service}>),base64]"
+    yield f'    http-request set-header Signature "farshore=:{signature}:"'
+
+
+def _quoted(text: str) -> str:
+    """Return a text between double quotes as HAProxy's configuration has it (its section 2.2)."""
+    return '"' + text.replace('"', r"\"").replace("\n", r"\n") + '"'
 
 
 def _signable() -> Iterator[str]:

@@ -65,6 +65,8 @@ class Attempt:
 ATTEMPTS = {
     "request": Attempt(H1 + b"\r\n", 200),
     "HTTP/1.0 without a host": Attempt(b"GET /x HTTP/1.0\r\n\r\n", 200),
+    "host in capitals with the port": Attempt(H1.replace(b"Host: news", b"Host: NEWS:80") + b"\r\n", 200),
+    "host with another port": Attempt(H1.replace(b"Host: news", b"Host: news:8080") + b"\r\n", 200),
     "target with a query": Attempt(H1.replace(b"/x", b"//x/../y?a=%0d%0aX-Farshore-Tenant:b&?") + b"\r\n", 200),
     "target with a fragment": Attempt(H1.replace(b"/x", b"/x#y") + b"\r\n", 400),
     # What cannot be signed: the client would speak past the proxy, or for another target.

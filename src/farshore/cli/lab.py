@@ -114,8 +114,10 @@ lab.add_command(apply)
 def run(file: Path, design: str | None, *, as_json: bool, show_all: bool) -> None:
     """Bring up a lab of the intent in FILE, check allowed and forbidden flows, report, and take it down.
 
-    Every host connects to every service that its tenant uses, all at the same moment and from the same source port.
-    Then forbidden packets are injected: to other services, ports and tenants, and from forged sources.
+    Every host connects to every service that its tenant uses, up to 512 at the same moment and from the same source
+    port. Then forbidden packets are injected: to other services, ports and tenants, and from forged sources. What must
+    pass and is not answered is tried again before it is judged. Where this machine lacks descriptors or memory for the
+    checks, the exit status is 3.
     """
     from farshore.cli.inputs import read_runnable
     from farshore.lab.lifecycle import run as run_checks
@@ -264,7 +266,16 @@ def down(name: str | None) -> None:
 
 def print_json(results: Sequence[Result]) -> None:
     """Print the results for programs."""
-    checks = [{"name": r.name, "expected": r.expected, "observed": r.observed, "ok": r.ok} for r in results]
+    checks = [
+        {
+            "name": r.name,
+            "expected": r.expected,
+            "observed": r.observed,
+            "ok": r.ok,
+            **({"left_out": r.left_out} if r.left_out else {}),
+        }
+        for r in results
+    ]
     print_document({"ok": all(result.ok for result in results), "checks": checks})
 
 
@@ -284,7 +295,9 @@ def print_text(results: Sequence[Result], *, show_all: bool) -> None:
 
     reach = [result for result in results if result.expected is Outcome.REACH]
     block = [result for result in results if result.expected is Outcome.BLOCK]
-    say(console, f"{_share(reach)} allowed flows pass, {_share(block)} forbidden flows are blocked")
+    left_out = sum(result.left_out for result in results)
+    more = f"; {counted(left_out, 'allowed flow')} left out: more than tenants' limits permit" if left_out else ""
+    say(console, f"{_share(reach)} allowed flows pass, {_share(block)} forbidden flows are blocked{more}", indent=2)
 
 
 def _share(results: Sequence[Result]) -> str:

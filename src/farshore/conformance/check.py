@@ -65,20 +65,25 @@ class Injection:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of the report."""
+    """One line of the report.
+
+    ``left_out`` is how many more allowed flows of its tenant are not checked, for they exceed the tenant's limit.
+    """
 
     name: str
     expected: Outcome
     attempt: Exchange | Injection
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a check; ``observed`` is "reach", "block", or what else was seen."""
+    """What came of a check; ``observed`` is "reach", "block", or what else was seen. ``left_out``: :class:`Check`."""
 
     name: str
     expected: Outcome
     observed: str
+    left_out: int = 0
 
     @property
     def ok(self) -> bool:

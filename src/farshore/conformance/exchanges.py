@@ -1,4 +1,4 @@
-"""Real exchanges: hosts connect to services by sockets, all at the same moment.
+"""Real exchanges: hosts connect to services by sockets, as many at the same moment as the machine holds.
 
 :func:`exchange_all` makes the checks' exchanges, and :func:`fetch` returns the answers themselves.
 """
@@ -11,12 +11,17 @@ import errno
 import json
 import select
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+import struct
+import time
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from farshore.conformance.check import Exchange, Outcome
+from farshore.conformance.rounds import judged, rounds, size_of_round
 from farshore.fabric.model import EndSystem
+from farshore.machine.exhaustion import exhaustion, free_descriptors
 from farshore.machine.inside import Channel, call
 from farshore.machine.namespace import namespace_name
 from farshore.machine.world import PRIVATE, World
@@ -33,6 +38,8 @@ _TURNS = 4  # of the event loop, in which a step that can end does
 _SENT_AGAIN = {Outcome.REACH: 5, Outcome.BLOCK: 1}
 _RETRANSMITS = 2  # where TCP_INFO has them: tcpi_retransmits, of one byte
 _PART = 65536
+_RESET = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER: close by a reset
+_NEW_RATE_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
@@ -137,25 +144,51 @@ def _answer(connection: socket.socket | str) -> Fetched:
     return parsed(answer)
 
 
-# --- exchanges, all at the same moment -------------------------------------------------------------
+# --- exchanges, at the same moment -----------------------------------------------------------------
+
+Trial = tuple[Exchange, Outcome]
 
 
-def exchange_all(
-    trials: Sequence[tuple[Exchange, Outcome]], servers: Iterable[EndSystem], report: Callable[[int, str], None]
-) -> None:
-    """Make all exchanges at the same moment, and report what is observed of each, by its number, as it comes.
+def pause() -> None:
+    """Return when a tenant's limit of new sessions per second has room again."""
+    time.sleep(_NEW_RATE_SECONDS)
+
+
+def exchange_all(trials: Sequence[Trial], servers: Collection[EndSystem], report: Callable[[int, str], None]) -> None:
+    """Make all exchanges, in rounds, and report what is observed of each, by its number, as a round ends.
 
     What is observed is an :class:`Outcome` or, where an answer differs from what is expected, in what. Runs inside
-    the world. Only when all are connected, or have failed to, does the first one send its request.
+    the world. The exchanges of a round are made at the same moment: only when all are connected, or have failed to,
+    does the first one send its request. The next round begins when the last answer of this one has come. A round in
+    which one that must reach is not answered is attempted again before it is judged: a busy machine drops packets too.
 
     Args:
         trials: the exchanges, and what must come of each: it is waited for longer where it must reach.
-        servers: every node that may answer a datagram.
+        servers: every node that may answer.
         report: takes the number of an exchange and what is observed of it.
+
+    Raises:
+        MachineError: this machine runs out of descriptors, memory or buffers.
     """
-    if trials:
-        with Settling() as settling:
-            asyncio.run(_exchange_all(trials, _Moment(len(trials), settling, servers), report))
+    if not trials:
+        return
+    listening = sum(port.protocol is not Protocol.ICMP for node in servers for port in node.listens)
+    size = size_of_round(free_descriptors(), listening)
+    with Settling() as settling:
+        for numbers in rounds([exchange for exchange, _ in trials], size):
+            chosen = {number: trials[number] for number in numbers}
+            expected = {number: outcome for number, (_, outcome) in chosen.items()}
+            observed = judged(expected, partial(_one_round, chosen, settling, servers), pause)
+            for number, what in observed.items():
+                report(number, what)
+
+
+def _one_round(trials: Mapping[int, Trial], settling: Settling, servers: Iterable[EndSystem]) -> dict[int, str]:
+    """Make exchanges at the same moment and return what is observed of each."""
+    observed: dict[int, str] = {}
+    moment = _Moment(len(trials), settling, servers)
+    asyncio.run(_exchange_all(trials, moment, observed.__setitem__))
+    return observed
 
 
 class _Moment:
@@ -248,19 +281,19 @@ class _Moment:
         self._settling.settle()
 
 
-async def _exchange_all(
-    trials: Sequence[tuple[Exchange, Outcome]], moment: _Moment, report: Callable[[int, str], None]
-) -> None:
+async def _exchange_all(trials: Mapping[int, Trial], moment: _Moment, report: Callable[[int, str], None]) -> None:
     async def one(number: int, exchange: Exchange, expected: Outcome) -> None:
         report(number, await _observe(exchange, expected, moment))
 
-    await asyncio.gather(*(one(number, *trial) for number, trial in enumerate(trials)))
+    await asyncio.gather(*(one(number, *trial) for number, trial in trials.items()))
 
 
 async def _observe(exchange: Exchange, expected: Outcome, moment: _Moment) -> str:
     try:
         own = _socket(exchange)
     except OSError as error:
+        if exhausted := exhaustion(error):
+            raise exhausted from error
         await moment.ready()  # the others wait for all
         return f"no socket: {error.strerror}"
     with own:
@@ -273,8 +306,12 @@ async def _observe(exchange: Exchange, expected: Outcome, moment: _Moment) -> st
                 case Protocol.ICMP:
                     return await _icmp(exchange, own, moment)
         except (TimeoutError, ConnectionError):
+            # Its addresses and ports are free at once, for the next attempt.
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             return Outcome.BLOCK
         except OSError as error:
+            if exhausted := exhaustion(error):
+                raise exhausted from error
             # A router on the way answers that the destination is unreachable.
             unreachable = error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH)
             return Outcome.BLOCK if unreachable else f"error: {error.strerror}"

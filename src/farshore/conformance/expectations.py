@@ -45,9 +45,9 @@ def _within_limits(tenant: Tenant, exchanges: list[Check], topology: Topology) -
     room = len(exchanges) if most is None else most - good_injections(tenant, topology)
     of_what = "sessions" if most == tenant.sessions else "new sessions per second"
     for number, check in enumerate(exchanges[:room], 1):
-        left_out = len(exchanges) - room if number == room else 0
-        more = f" ({left_out} more exceed its limit of {most} {of_what})" if left_out > 0 else ""
-        yield replace(check, name=check.name + more)
+        left_out = max(len(exchanges) - room, 0) if number == room else 0
+        more = f" ({left_out} more exceed its limit of {most} {of_what})" if left_out else ""
+        yield replace(check, name=check.name + more, left_out=left_out)
 
 
 def _exchanges(tenant: Tenant, topology: Topology) -> Iterator[Check]:

@@ -1,16 +1,18 @@
-"""Run checks in a world: first all exchanges at the same moment, then all injections at once."""
+"""Run checks in a world: first all exchanges, in rounds of the same moment, then all injections."""
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from farshore.conformance.check import Check, Exchange, Injection, Outcome, Result
-from farshore.conformance.exchanges import exchange_all
+from farshore.conformance.exchanges import exchange_all, pause
+from farshore.conformance.rounds import judged
 from farshore.errors import MachineError
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import LinkEnd
+from farshore.machine.exhaustion import exhaustion, raise_descriptor_limit
 from farshore.machine.inside import Channel, running
 from farshore.machine.world import World
 from farshore.port import Protocol
@@ -21,13 +23,14 @@ _TOKEN = b"farshore injects "
 _TOKEN_DIGITS = 8
 # A packet in fragments is cut so that the first one has the whole token.
 _CUT_AT, _CUT_LENGTH = 48, 64
+_AT_ONCE = 4096  # packets, after which everything under way is waited for
 _FIRST_SEQUENCE = 0x5EA0_0000  # from here an injection's sequence number tells its own where a proxy answers
 
 
 def run_checks(world: World, checks: Sequence[Check], fabric: Fabric) -> Iterator[Result]:
     """Run every check in the world of a fabric, and yield the results in order of completion.
 
-    Raises MachineError where the world ends, or is too busy for a complete capture.
+    Raises MachineError where the world ends, the machine is too busy for a complete capture, or runs out of something.
     """
     with running(world, making_checks, tuple(checks), fabric) as process:
         yield from process
@@ -40,21 +43,34 @@ def making_checks(caller: Channel[Result, None], checks: Sequence[Check], fabric
 
 def make_checks(checks: Sequence[Check], fabric: Fabric, report: Callable[[Result], None]) -> None:
     """Make every check and report each result, inside the world. Raises MachineError as :func:`run_checks`."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    raise_descriptor_limit()
+    try:
+        _make_checks(checks, fabric, report)
+    except OSError as error:
+        raise exhaustion(error) or error from error
+
+
+def _make_checks(checks: Sequence[Check], fabric: Fabric, report: Callable[[Result], None]) -> None:
     exchanging = [(check, check.attempt) for check in checks if isinstance(check.attempt, Exchange)]
 
     def report_exchange(number: int, observed: str) -> None:
         check, _ = exchanging[number]
-        report(Result(check.name, check.expected, observed))
+        report(Result(check.name, check.expected, observed, check.left_out))
 
     trials = [(exchange, check.expected) for check, exchange in exchanging]
     exchange_all(trials, fabric.end_systems, report_exchange)
     injecting = [(check, check.attempt) for check in checks if isinstance(check.attempt, Injection)]
-    received = _inject_all([injection for _, injection in injecting], fabric)
-    for number, (check, injection) in enumerate(injecting):
-        receivers = sorted(received.get(number, set()) - {injection.node})
-        report(Result(check.name, check.expected, _observed(injection, receivers)))
+    injections = [injection for _, injection in injecting]
+    expected = {number: check.expected for number, (check, _) in enumerate(injecting)}
+    observed = judged(expected, partial(_observed_all, injections, fabric), pause)
+    for number, (check, _) in enumerate(injecting):
+        report(Result(check.name, check.expected, observed[number], check.left_out))
+
+
+def _observed_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, str]:
+    """Inject every packet and return what is observed of each, by the injections' numbers."""
+    received = _inject_all(injections, fabric)
+    return {n: _observed(each, sorted(received.get(n, set()) - {each.node})) for n, each in enumerate(injections)}
 
 
 def _observed(injection: Injection, receivers: Sequence[str]) -> str:
@@ -76,7 +92,10 @@ def _inject_all(injections: Sequence[Injection], fabric: Fabric) -> dict[int, se
     packets = tuple(_packets(injections, finished=True))
     try:
         with Capture(fabric, only={node.name for node in fabric.end_systems} | proxies) as capture:
-            captured = [*(capture.run(Batch(unfinished)) if unfinished else ()), *capture.run(Batch(packets))]
+            captured: list[CapturedPacket] = []
+            for some in (unfinished, packets):
+                for start in range(0, len(some), _AT_ONCE):
+                    captured += capture.run(Batch(some[start : start + _AT_ONCE]))
     except TooBusyError as error:
         raise MachineError(f"the links are too busy for a complete capture: {error}") from error
     received: dict[int, set[str]] = {}

@@ -23,6 +23,7 @@ from farshore.fabric import names
 from farshore.fabric.model import Fabric
 from farshore.fabric.names import NodeName
 from farshore.machine.cycle import NEVER, Status
+from farshore.machine.exhaustion import raise_descriptor_limit
 from farshore.machine.inside import Channel
 from farshore.private_files import read_secret
 from farshore.reporter import Reporter
@@ -132,6 +133,7 @@ def lab_init(command: Channel[Progress | None, Begin], job: Job) -> None:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     command.receive()
+    raise_descriptor_limit()  # for the servers, and for a proxy that inherits it
     try:
         first = _FirstProcess(job)
         first.build(command)

@@ -14,6 +14,7 @@ from farshore.engine.haproxy.configuration import ENGINE_NAME
 from farshore.errors import MachineError
 from farshore.fabric.names import NodeName
 from farshore.machine.changes import Change, LoadConfiguration
+from farshore.machine.exhaustion import exhaustion
 from farshore.machine.steps import Step, Steps
 from farshore.traffic.servers import Offer, Servers
 
@@ -62,7 +63,10 @@ class Services:
             try:
                 self._servers.open([each])
             except (MachineError, OSError) as error:
-                failures.setdefault(each.node, f"{each.node}: open {each}: {error}")
+                cause = exhaustion(error) if isinstance(error, OSError) else None
+                failures.setdefault(each.node, f"{each.node}: open {each}: {cause or error}")
+                if cause is not None:
+                    break  # what this one lacks, the others lack too
         return failures
 
 

@@ -13,6 +13,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from ipaddress import IPv4Address
@@ -32,6 +33,7 @@ _logger = logging.getLogger(__name__)
 _BACKLOG = 4096
 _LARGEST_DATAGRAM = 65535
 _PATIENCE = 30.0  # seconds for a request
+_PAUSE = 0.02  # seconds, where there is no descriptor for one more connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,15 @@ class _Server(http.server.ThreadingHTTPServer):
         # HTTPServer would look its own name up in the DNS, which a lab does not have.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
+
+    def get_request(self) -> tuple[Any, Any]:
+        try:
+            return super().get_request()
+        except OSError as error:
+            # The connection waits in the queue until another has ended; the thread must not spin until then.
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(_PAUSE)
+            raise
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)

@@ -1,0 +1,71 @@
+"""``lab run`` on a machine that lacks descriptors or drops packets: it never reports that as a fault of the network."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from farshore.errors import EXIT_MACHINE, EXIT_YES
+
+pytestmark = pytest.mark.kernel
+
+INTENTS = Path(__file__).parent / "intents"
+FORTY, RATE_OF_FIVE = INTENTS / "forty-services.yaml", INTENTS / "rate-of-five.yaml"
+SECONDS = 300
+
+
+def run(folder: Path, file: Path, descriptors: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a lab, with so many descriptors for each process, as by ``ulimit -n``."""
+    limit = f"ulimit -n {descriptors}; " if descriptors is not None else ""
+    command = ["sh", "-c", limit + 'exec "$@"', "sh", sys.executable, "-m", "farshore", "lab", "run", str(file)]
+    environment = os.environ | {"FARSHORE_LABS": str(folder / "labs"), "COLUMNS": "300"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False)
+    if "is not installed" in done.stderr or "may not create namespaces" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    return done
+
+
+def test_few_descriptors_make_smaller_rounds(tmp_path: Path) -> None:
+    done = run(tmp_path, FORTY, 256)
+    assert done.returncode == EXIT_YES, done.stdout[-2000:] + done.stderr
+    assert done.stdout == "1,082 of 1,082 allowed flows pass, 1,362 of 1,362 forbidden flows are blocked\n"
+
+
+@pytest.mark.parametrize("descriptors", [200, 100, 40])
+def test_too_few_descriptors_end_with_the_reason(tmp_path: Path, descriptors: int) -> None:
+    done = run(tmp_path, FORTY, descriptors)
+    assert (done.returncode, done.stdout) == (EXIT_MACHINE, "")
+    assert "descriptors" in done.stderr
+    assert done.stderr.rstrip().endswith("raise the hard limit of open files: ulimit -Hn 65536")
+    assert "Traceback" not in done.stderr
+
+
+def test_the_soft_limit_is_raised_to_the_hard_one(tmp_path: Path) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most < 1024:
+        pytest.skip(f"the hard limit of open files is {most}, and the intent needs more")
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -S -n 64; exec "$@"', "sh", sys.executable, "-m", "farshore", "lab", "run", str(FORTY)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env=os.environ | {"FARSHORE_LABS": str(tmp_path / "labs")},
+        check=False,
+    )
+    if "is not installed" in done.stderr or "may not create namespaces" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == EXIT_YES, done.stdout[-2000:] + done.stderr
+
+
+def test_the_last_line_counts_what_was_left_out(tmp_path: Path) -> None:
+    done = run(tmp_path, RATE_OF_FIVE)
+    assert done.returncode == EXIT_YES, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == (
+        "5 of 5 allowed flows pass, 63 of 63 forbidden flows are blocked; "
+        "37 allowed flows left out: more than tenants' limits permit"
+    )

@@ -86,7 +86,7 @@ ATTEMPTS = {
         H2,
     ),
     "upgrade that was not asked for": Attempt(b"GET /upgrade HTTP/1.1\r\nHost: news\r\n\r\n", 502, SECOND),
-    "HTTP/2 at once": Attempt(H2, None),
+    "HTTP/2 at once": Attempt(H2, 400),
     "absolute form": Attempt(H1.replace(b"/x", b"http://news/x") + b"\r\n", 400),
     "absolute form, another host": Attempt(H1.replace(b"/x", b"http://other/x") + b"\r\n", 400),
     "absolute form, https": Attempt(H1.replace(b"/x", b"https://news/x") + b"\r\n", 400),

@@ -516,6 +516,15 @@ def observed(column: str) -> list[bool]:
     return [row.shown(ends) for row in ROWS]
 
 
+def unfiltered(column: str) -> list[bool]:
+    """Return the same where every device has lost its filter. Runs inside a world."""
+    ends = Ends(column)
+    for device in fabric_of(column).devices:
+        if device.policy is not None:
+            live_tools.nft_in(device.name, "delete table inet farshore_filter")
+    return [row.shown(ends) for row in ROWS]
+
+
 def table() -> str:
     """Return the table of docs/protocols.md."""
     head = f"| protocol | what | {' | '.join(COLUMNS)} | why |\n|{' --- |' * (len(COLUMNS) + 3)}\n"

@@ -54,6 +54,7 @@ _ODD_ADDRESSES = ["10.1.1.0", "10.1.1.255", "100.64.0.9", "10.200.0.1"]
 _PRESENTS, _ODD_PRESENTS = ["172.31.0.0/28", "10.2.2.0/29"], ["10.1.1.0/28", "172.31.0.0/31", "100.64.1.0/28"]
 _SOURCES, _ODD_SOURCES = ["10.250.0.0/24", "10.251.0.0/31", "10.250.0.0/25"], ["8.8.0.0/16", "10.1.1.0/28"]
 _PORTS = ["tcp/443", "tcp/80", "udp/53", "icmp"]
+_ODD_PORTS = ["tcp/21", "udp/69", "tcp/111", "udp/500", "udp/4500"]
 _SLIPPED_PORTS = ["443", "TCP/443", "tcp 80", "53/udp", "tcp/0443", "tcp/99999"]
 _UNKNOWN = st.sampled_from([[], [], [], [], ["portl"], ["mail"], ["mail", "portl"]])
 SERVICES, TENANTS = ["portal", "dns", "syslog"], ["alpha", "beta", "gamma"]
@@ -128,7 +129,7 @@ class _Drawing:
         return _mostly(_ADDRESSES, _ODD_ADDRESSES, self._or_none(["10.1.1.1/32", "10.1.1.01", "10.1.1.300"]))
 
     def _ports(self) -> st.SearchStrategy[list[str]]:
-        return st.lists(_mostly(_PORTS, [], self._or_none(_SLIPPED_PORTS)), min_size=1, max_size=3)
+        return st.lists(_mostly(_PORTS, _ODD_PORTS, self._or_none(_SLIPPED_PORTS)), min_size=1, max_size=3)
 
     def _designs(self) -> st.SearchStrategy[str]:
         return st.sampled_from(["lake", "last-hop", "appliance", *self._or_none(["lakes"])])

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -138,3 +139,13 @@ def exchanging(one: Path, other: Path) -> Iterator[None]:
             yield
         finally:
             attacker.kill()
+
+
+def python_for_everybody(nobody: dict[str, Any]) -> list[str]:
+    """Return a Python that another user may run, with this copy of farshore. Skips where there is none."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        with contextlib.suppress(PermissionError, FileNotFoundError):
+            code = "import farshore.cli.lab, pyroute2, pydantic, yaml"
+            if subprocess.run([python, "-c", code], capture_output=True, check=False, **nobody).returncode == 0:
+                return [python]
+    pytest.skip("other users may not read this copy of farshore, or the Python that runs it")

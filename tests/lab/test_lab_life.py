@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -179,16 +178,6 @@ def test_a_passing_lab_ends_with_its_body(labs: Path) -> None:
     assert not labs.exists()
 
 
-def python_for_everybody(nobody: dict[str, Any]) -> list[str]:
-    """Return a Python that another user may run, with this copy of farshore. Skips where there is none."""
-    for python in (sys.executable, "/usr/bin/python3"):
-        with contextlib.suppress(PermissionError, FileNotFoundError):
-            code = "import farshore.cli.lab, pyroute2, pydantic, yaml"
-            if subprocess.run([python, "-c", code], capture_output=True, check=False, **nobody).returncode == 0:
-                return [python]
-    pytest.skip("other users may not read this copy of farshore, or the Python that runs it")
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="this user is an ordinary one: every other test is this one")
 def test_an_ordinary_user_may_run_a_lab_too() -> None:
     home = Path(tempfile.mkdtemp(prefix="farshore-test-"))
@@ -199,7 +188,7 @@ def test_an_ordinary_user_may_run_a_lab_too() -> None:
         nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": home}
         nobody["env"] = environment | {FOLDER_VARIABLE: str(labs)}
         intent = shutil.copy(ARTICLE, home)
-        command = [*python_for_everybody(nobody), "-m", "farshore", "lab", "run", str(intent)]
+        command = [*lab_life.python_for_everybody(nobody), "-m", "farshore", "lab", "run", str(intent)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, **nobody)
         if lab_life.LACKING in done.stderr:
             pytest.skip(done.stderr.strip())

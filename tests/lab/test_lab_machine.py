@@ -73,3 +73,38 @@ def test_the_last_line_counts_what_was_left_out(tmp_path: Path) -> None:
     (last,) = done.stdout.splitlines()
     assert last.startswith("5 of 5 allowed flows pass, ")
     assert last.endswith(" are blocked; 37 allowed flows left out: more than tenants' limits permit")
+
+
+def many_exchanges(hosts: int, tenants: int) -> str:
+    """Return an intent with 1,024 exchanges for each host of each tenant, all tenants with the same addresses."""
+    ports = ", ".join(f"tcp/{port}" for port in range(8000, 8032))
+    services = [f"s{number}" for number in range(32)]
+    return "\n".join(
+        [
+            "version: 1",
+            "provider:",
+            "  name: hq",
+            "  networks: [10.200.0.0/16]",
+            "  lake: 198.18.0.0/15",
+            "  services:",
+            *(f"    {name}: {{address: 10.200.0.{n}, ports: [{ports}]}}" for n, name in enumerate(services, 1)),
+            "tenants:",
+            *(
+                f"  t{tenant}: {{networks: [10.1.0.0/24], presents: 172.16.0.0/24, services: [{', '.join(services)}], "
+                f"hosts: {{{', '.join(f'h{host}: 10.1.0.{host}' for host in range(1, hosts + 1))}}}}}"
+                for tenant in range(tenants)
+            ),
+        ]
+    )
+
+
+def test_thousands_of_exchanges_all_reach(tmp_path: Path) -> None:
+    """8,192 in the suite; with FUZZ_SECONDS, as by ``make fuzz``, 21,504."""
+    hosts, tenants = (7, 3) if "FUZZ_SECONDS" in os.environ else (4, 2)
+    file = tmp_path / "many.yaml"
+    file.write_text(many_exchanges(hosts, tenants), encoding="utf-8")
+    done = run(tmp_path, file)
+    assert done.returncode == EXIT_YES, done.stdout[-2000:] + done.stderr
+    passed = re.match(r"([0-9,]+) of \1 allowed flows pass, ", done.stdout)
+    assert passed is not None, done.stdout
+    assert int(passed[1].replace(",", "")) >= hosts * tenants * 1024

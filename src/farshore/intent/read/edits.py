@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from farshore.errors import Position
 from farshore.fix import Append, Edit, Path, Remove, Rename, Value, Write, written
@@ -13,14 +14,26 @@ from farshore.intent.read.tree import position as position_of
 def edited(root: Table, edits: Iterable[Edit]) -> Table:
     """Return a tree with these edits made. The tree given stays as it is.
 
-    Their paths are those of the tree given: values are written first, then, from the bottom up, keys are renamed
-    and removed. An edit whose place is gone is left out.
+    Their paths are those of the tree given, where a key that one of the edits renames may go by its new name as well:
+    values are written first, then, from the bottom up, keys are renamed and removed. An edit whose place is gone is
+    left out.
     """
     copy = _copied(root)
     assert isinstance(copy, Table)  # noqa: S101 - of a table
+    edits = tuple(edits)
+    renamed = {(*each.path[:-1], each.value): each.path[-1] for each in edits if isinstance(each, Rename)}
     for each in sorted(edits, key=_turn):
-        _make(copy, each)
+        _make(copy, replace(each, path=_given(copy, each.path, renamed)))
     return copy
+
+
+def _given(root: Table, path: Path, renamed: Mapping[Path, str | Position]) -> Path:
+    """Return a path with the names that keys have in the tree given."""
+    found: Path = ()
+    for part in path:
+        old = renamed.get((*found, part))
+        found = (*found, part) if old is None or _find(root, (*found, part)) is not None else (*found, old)
+    return found
 
 
 def _turn(edit: Edit) -> tuple[int, int]:

@@ -153,6 +153,11 @@ STRANGE = {
         "ip link property add dev nat altname theirs ; ip link property add dev nat altname others",
         ["remove alternative name: theirs of nat", "remove alternative name: others of nat"],
     ),
+    "alternative name of the loopback, which is that of a link": (
+        CE,
+        "ip link del nat ; ip link property add dev lo altname nat",
+        ["remove alternative name: nat of lo", "create link: missing"],
+    ),
     "dormant link": (
         CE,
         "ip link set nat mode dormant ; ip link set nat state dormant",

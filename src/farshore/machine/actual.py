@@ -137,7 +137,7 @@ class Reader:
         names = {link.index: link.name for link in links}
         foreign = [link.program for link in links if link.program is not None]
         homes = {link.index: _home(link, records) for link in links}
-        foreign += interfaces.altnames(link for link in links if homes[link.index] is None)
+        foreign += interfaces.altnames(link for link in links if homes[link.index] is None or link.name == LOOPBACK)
         foreign += interfaces.raised_fallbacks(links)
         implied = set(LOOPBACK_ROUTES)
         addresses: dict[str, set[IPv4Address]] = {}

@@ -105,6 +105,7 @@ def difference(desired: DesiredState, actual: ActualState, engines: tuple[Engine
         *(change for engine in early for change in _loads(desired, engine, present)),
         *(change for engine in early for change in _unloads(desired, engine, present, actual.held)),
         *(change for node in nodes for change in _settings(node, present.get(node.name), doomed | fresh)),
+        *(change for node in nodes for change in _name_removals(node, present.get(node.name), doomed | fresh)),
         *(CreateLink(link.left.node, "missing", link) for link in missing),
         *(change for node in nodes for change in _wiring(node, present.get(node.name), doomed, fresh)),
         *(change for engine in late for change in _loads(desired, engine, present)),
@@ -290,6 +291,13 @@ def _of_interfaces(node: DesiredNode) -> Iterator[tuple[str, str]]:
 # --- what is inside a namespace -----------------------------------------------------------------------------
 
 
+def _name_removals(node: DesiredNode, actual: ActualNode | None, gone: set[LinkEnd]) -> Iterator[Change]:
+    """Yield which alternative names go, before links are made: one may be the name that a new link is to have."""
+    for each in actual.foreign if actual is not None else ():
+        if each.kind is Kind.ALTNAME and LinkEnd(node.name, each.interface or "") not in gone:
+            yield _removal(node, each)
+
+
 def _wiring(
     node: DesiredNode, actual: ActualNode | None, doomed: set[LinkEnd], fresh: set[LinkEnd]
 ) -> Iterator[Change]:
@@ -298,7 +306,7 @@ def _wiring(
     present = actual.interfaces if actual is not None else {}
     lost = {name for name in present if LinkEnd(node.name, name) in doomed | fresh}
     foreign = [each for each in (actual.foreign if actual is not None else ()) if each.interface not in lost]
-    yield from (_removal(node, each) for each in foreign if each.kind is not Kind.ROUTE)
+    yield from (_removal(node, each) for each in foreign if each.kind not in (Kind.ROUTE, Kind.ALTNAME))
     if actual is not None and not actual.loopback:
         yield RaiseLoopback(node.name, "down, or without its routes")
     elif actual is None and not (node.interfaces or node.routes or node.rules):

@@ -379,8 +379,8 @@ def liar(user: int) -> Iterator[None]:
     """Have another program listen on the master's socket, as a user, and say what a master would."""
     HOME.folder.mkdir(parents=True, exist_ok=True)
     HOME.socket.unlink(missing_ok=True)
-    (FOLDER.parent).chmod(0o777)
-    FOLDER.chmod(0o777)
+    for above in (FOLDER.parent, FOLDER):
+        above.chmod(0o755)  # it is to come as far as this proxy's folder
     HOME.folder.chmod(0o777)
     code = f"""
 import os, socket
@@ -393,10 +393,12 @@ while True:
     c.close()
 """
     with subprocess.Popen(["python3", "-c", code], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"listens\n"
-        yield
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"listens\n"
+            yield
+        finally:
+            process.kill()
 
 
 def lied_to(whole: Fabric, user: int) -> tuple[Reading, Reading, bool, bool]:

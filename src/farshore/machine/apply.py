@@ -25,8 +25,8 @@ from farshore.reporter import SILENT, Reporter
 _logger = logging.getLogger(__name__)
 
 # Loading is mostly waiting for programs and until all processors have let go of what was there: many nodes can wait at
-# once. Reading is work, half of it in the kernel: more than two threads wait for each other, and eight take half as long
-# again. All else is work, which more threads would not speed up.
+# once. Reading is work, half of it in the kernel: more than two threads wait for each other, and eight take half as
+# long again. All else is work, which more threads would not speed up.
 _LOADING_AT_ONCE = 16
 _READING_AT_ONCE = 2
 

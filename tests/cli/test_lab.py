@@ -178,6 +178,14 @@ def test_exec_of_a_program_that_is_not_there_ends_as_in_a_shell() -> None:
     )
 
 
+def test_exec_with_an_option_behind_the_node_says_where_it_belongs() -> None:
+    alive("one")
+    assert refused("exec", "customer-a/alice", "--name", "one", "--", "true") == (
+        "--name stands where the program is expected; "
+        "write options before the node: farshore lab exec --name NAME NODE -- PROGRAM"
+    )
+
+
 def test_exec_of_what_is_no_program_ends_as_in_a_shell(tmp_path: Path) -> None:
     alive("one")
     script = tmp_path / "a script"

@@ -162,6 +162,9 @@ def execute(node: str, command: tuple[str, ...], name: str | None) -> None:
     program = command[1:] if command[0] == "--" else command
     if not program:
         raise UsageError("no program given; write farshore lab exec NODE -- PROGRAM")
+    if program[0].startswith("-"):
+        fix = "write options before the node: farshore lab exec --name NAME NODE -- PROGRAM"
+        raise UsageError(f"{program[0]} stands where the program is expected; {fix}")
     run_in_node(record, node, program)
 
 

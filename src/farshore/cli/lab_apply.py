@@ -110,7 +110,9 @@ def refusals(failures: Mapping[NodeName, str], name: str, file: Path) -> str:
     ]
     nodes = f"{counted(len(failures), 'node')} {'is' if len(failures) == 1 else 'are'}"
     again = f"farshore lab apply {shell_word(str(file))} --name {name}"
-    return "\n".join([*lines, f"lab {name}: {nodes} not as {file} says, all others are; then run again: {again}"])
+    links = "its links may be missing at their far ends" if len(failures) == 1 else "their far ends may lack links"
+    left = f"lab {name}: {nodes} not as {file} says, and {links}; all else is; then run again: {again}"
+    return "\n".join([*lines, left])
 
 
 def document(

@@ -152,7 +152,7 @@ def _open_closed_streams() -> None:
 
 
 def _completed(instruction: str) -> int:
-    """Print what completes the command line. Where that cannot be told, nothing does: a message would stand in it."""
+    """Print what completes the command line. Where that is unknown, print nothing: a message would stand in it."""
     from click.shell_completion import shell_complete
 
     try:
@@ -188,7 +188,7 @@ def _status(arguments: list[str]) -> int:
         status = _invoked(arguments)
         sys.stdout.flush()
     except (click.exceptions.Abort, KeyboardInterrupt) as ended:
-        with contextlib.suppress(OSError):  # nobody can be told
+        with contextlib.suppress(OSError):  # the stream has no reader
             click.echo("interrupted", err=True)
         return _SIGNALLED + (ended.number if isinstance(ended, EndedError) else signal.SIGINT)
     except click.ClickException as error:
@@ -221,5 +221,5 @@ def _invoked(arguments: list[str]) -> int:
 
 
 def _print(messages: Iterable[str]) -> None:
-    with contextlib.suppress(OSError):  # nobody can be told
+    with contextlib.suppress(OSError):  # the stream has no reader
         complain(messages)

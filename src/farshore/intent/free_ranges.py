@@ -1,6 +1,6 @@
 """Ranges of addresses that an intent leaves free, for a lake or for the provider's source. Pure.
 
-Advice names a range only from space that is nobody's on the Internet and that the file does not use.
+Advice names a range only from space that is not public and that the file does not use.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def states(record: Record) -> tuple[NodeState, ...]:
 
 
 def apply_inside(command: Channel[tuple[Change, ...] | Progress, Go], job: Job) -> Mapping[NodeName, str]:
-    """Send what must change and, when told to, change it. Return why nodes could not be changed."""
+    """Send what must change and, when asked, change it. Return why nodes could not be changed."""
     from farshore.engine.linux import desired_state
     from farshore.lab.services import ServersFirst
     from farshore.machine.apply import read_all

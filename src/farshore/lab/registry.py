@@ -27,7 +27,7 @@ from farshore.private_files import PrivateFolder, private_folder, remove_folders
 DEFAULT_NAME = "lab"
 FOLDER_VARIABLE = "FARSHORE_LABS"
 _LOCK, _RECORD, _NEW_RECORD, _LOG = "lock", "lab.json", "lab.json.new", "log"
-# In the order in which they are removed: until the lock goes, nobody else can claim the folder.
+# In the order in which they are removed: until the lock goes, no other command can claim the folder.
 _FILES = (_NEW_RECORD, _RECORD, _LOG, _LOCK)
 _LONGEST_LOG = 1024 * 1024  # bytes
 _CREATE = "create one with: farshore lab up FILE"

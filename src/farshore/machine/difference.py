@@ -57,7 +57,7 @@ _REMOVALS: Mapping[Kind, type[RemoveForeign]] = {
     Kind.TUNNEL: LowerTunnel,
 }
 _FORWARDING = "net/ipv4/ip_forward"
-# The kernel writes this one when it is told to forward, or no more.
+# The kernel writes this one when forwarding is switched on or off.
 _FOLLOWING = "net/ipv4/conf/all/accept_redirects"
 # So does it with this one, of every interface too.
 _FORWARDED = "net/ipv4/conf/default/forwarding"

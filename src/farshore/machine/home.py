@@ -33,7 +33,7 @@ _GIVEN_BACK = {3, 4, 16}
 _INDEX = struct.Struct("=I")
 _OF_ADDRESS = _OF_NEIGHBOUR = 4  # where the interface's number stands in a message of each kind
 _ROUTE = struct.Struct("=8BI")
-_UNUSABLE = 1 | 16  # RTNH_F_DEAD, RTNH_F_LINKDOWN: what the kernel lists of a route, and takes from nobody
+_UNUSABLE = 1 | 16  # RTNH_F_DEAD, RTNH_F_LINKDOWN: what the kernel lists of a route, and does not take back
 _RTA_OIF, _RTA_CACHEINFO, _RTA_NH_ID = 4, 12, 30
 
 
@@ -211,7 +211,7 @@ def take_back(kernel: Kernel, index: int, port: str, home: int, names: Collectio
 def restore(namespaces: Namespaces, port: str) -> None:
     """Give an interface that is at home what it had there, and take its mark away last.
 
-    What cannot be given back, as a route whose next hop nobody reaches any more, is logged by name. Raises MachineError
+    What cannot be given back, as a route with an unreachable next hop, is logged by name. Raises MachineError
     where another interface has its name.
     """
     record = port_records.read(namespaces.records).get(port)

@@ -273,7 +273,7 @@ def _rule(content: bytes) -> tuple[int, DesiredRule | Foreign | None]:
 
 
 def qdiscs(kernel: Kernel, names: Mapping[int, str]) -> Iterator[Foreign]:
-    """Yield the queueing disciplines that somebody has made. Filters, and disciplines below one, go with it."""
+    """Yield the queueing disciplines that other programs have made. Filters, and disciplines below one, go with it."""
     try:
         listed = list(kernel.dump(_RTM_GETQDISC, _QDISC.pack(0, 0, 0, 0, 0)))
     except OSError as error:

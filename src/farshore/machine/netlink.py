@@ -34,7 +34,7 @@ AF_INET = 2
 NUD_PERMANENT = 0x80
 IFF_UP = 1
 _IFF_NOARP, _IFF_PROMISC, _IFF_ALLMULTI = 0x80, 0x100, 0x200
-# The flags of an interface that somebody sets, and the kernel does not.
+# The flags of an interface that programs set, and not the kernel.
 GIVEN_BACK_FLAGS = IFF_UP | _IFF_NOARP | _IFF_PROMISC | _IFF_ALLMULTI
 
 RTN_UNICAST = 1

@@ -77,7 +77,7 @@ class Servers:
 
     def __init__(self) -> None:
         """Begin with none."""
-        # Each with the number of its namespace: one that was deleted is kept by the server alone, where nobody comes.
+        # Each with the number of its namespace: one that was deleted is kept by the server alone.
         self._open: dict[Offer, tuple[_Server | _Echo, int | None]] = {}
 
     def surplus(self, wanted: Iterable[Offer]) -> tuple[Offer, ...]:

@@ -36,7 +36,7 @@ _NUMBER = re.compile(r"^# namespace (\S+) (\d+)$", re.MULTILINE)
 _PARTLY = "partly"  # ends the description of a configuration that only leads to another
 _NOBODY = "nobody"
 _ALL_USERS = 2**32 - 1
-# A connection stays with the worker that has it, however often the master is told to reload.
+# A connection stays with the worker that has it, however often the master reloads.
 _RELOADS_SURVIVED = 1_000_000
 
 
@@ -218,7 +218,7 @@ def _reload(running: Master, namespaces: Namespaces, text: str, description: str
     """Have a master serve what is in place by a reload; tell whether it can, which costs no connection.
 
     A worker takes over the sockets on which the one before it listens, by the names of their namespaces, also those of
-    a namespace that has been deleted, where nobody comes. So it listens there no more before it listens in a new one by
+    a namespace that has been deleted, unreachable now. So it listens there no more before it listens in a new one by
     the same name. A master whose own namespace has been deleted cannot leave it.
     """
     numbers = _numbers(running.home, serving)

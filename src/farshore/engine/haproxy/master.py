@@ -28,7 +28,7 @@ from farshore.machine.namespace import Namespaces, own_processes
 _PATIENCE = 60.0  # seconds for a start, a reload, an end
 _MASTER_ANSWERS, _WORKER_ANSWERS = 30.0, 10.0  # seconds for one command
 _POLL = 0.01
-# Of the master's command line. One that hangs can still be connected to, and so be told from all other processes.
+# Of the master's command line. One that hangs can still be connected to, and so be known.
 _SOCKET = "mode,600,backlog,4096"
 _CREDENTIALS = struct.Struct("3i")  # process, user, group: see unix(7)
 _SEARCHED = "/usr/sbin:/sbin:/usr/bin:/bin"
@@ -205,7 +205,7 @@ class State:
     """What a master tells.
 
     Attributes:
-        reloads: how often it was told to reload.
+        reloads: how many reloads it was asked for.
         failed: how many reloads in a row have failed.
         serving: the descriptions of the workers that take connections, the newest first.
     """
@@ -228,7 +228,7 @@ class Master:
         reloads, failed, serving = 0, 0, []
         for line in self._ask("show proc", _MASTER_ANSWERS).splitlines():
             match line.replace("[failed:", "").replace("]", "").split():
-                # How many have failed is not told before HAProxy 2.5.
+                # HAProxy reports how many have failed from 2.5 on.
                 case [number, "master", count, failures, *_] if number.isdigit():
                     reloads, failed = int(count), int(failures) if failures.isdigit() else 0
                 case [number, "worker", *_] if number.isdigit():

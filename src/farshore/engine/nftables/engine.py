@@ -72,7 +72,7 @@ class Nftables(Engine):
                     found = nft.remembered(full=full)
             except (OSError, MachineError) as error:
                 raise MachineError(f"{node}: read its rule set: {error}") from error
-            # Without a record, tables of ours are what somebody was cut off from loading, or has made by our names.
+            # Without a record, tables of ours are of a load that was cut off, or of another program.
             loaded = found.wanted if found.ours and found.wanted else "" if found.any else None
             return Reading(loaded, found.intact, tuple(f"table {each}" for each in found.others))
 

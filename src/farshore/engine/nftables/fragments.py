@@ -25,7 +25,7 @@ _UNSHARED = 4 << 20
 _PAGE, _DESCRIPTION = 4096, 1024
 
 _WHOLE = "ip frag-off & 0x3fff == 0"  # neither an offset nor more to come
-# Of what goes toward no tenant, such as to a lake address that nobody has: all of it is one more share.
+# Of what goes toward no tenant, such as to an unassigned lake address: all of it is one more share.
 _REST = "fragments_rest"
 
 
@@ -89,7 +89,7 @@ def fragment_lines(found: Shares) -> Iterator[str]:
 def memory(device: Device, mtu: int) -> int:
     """Return how many bytes fragments may take in a device whose largest packets have ``mtu`` bytes.
 
-    It is what all who share it can use up together, at their rate, so that nobody ever finds it full.
+    It is what all who share it can use up together, at their rate, so that it is never full.
     """
     found = shares(device)
     if found is None:

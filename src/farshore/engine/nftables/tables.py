@@ -13,23 +13,24 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from farshore.machine.attributes import attribute, attributes, text
+from farshore.machine.netlink import Kernel
+
 _NETLINK_NETFILTER = 12
 _NFT_MSG_GETTABLE, _NFT_MSG_GETGEN = 0x0A01, 0x0A10
 _NFT_MSG_NEWTABLE, _NFT_MSG_DELTABLE = 0x0A00, 0x0A02
-# A transaction stands between these two, and says in network byte order whose it is: of NFNL_SUBSYS_NFTABLES.
+# A transaction stands between these two, and names, in network byte order, the subsystem: NFNL_SUBSYS_NFTABLES.
 _BATCH_BEGIN, _BATCH_END, _OF_NFTABLES = 16, 17, socket.htons(10)
 _NLM_F_ACK, _NLM_F_CREATE = 0x004, 0x400
-_NLM_F_REQUEST, _NLM_F_DUMP, _NLM_F_DUMP_INTR = 0x001, 0x300, 0x010
-_NLMSG_ERROR, _NLMSG_DONE = 2, 3
+_NLM_F_REQUEST = 0x001
 _HEADER, _NETFILTER, _ERROR = struct.Struct("=IHHII"), struct.Struct("=BBH"), struct.Struct("=i")
-_ATTRIBUTE = struct.Struct("=HH")
-_TYPE = 0x3FFF
 _NFTA_GEN_ID = 1
 _NFTA_TABLE_NAME, _NFTA_TABLE_USERDATA = 1, 6
 _COMMENT = 0
 _LARGEST_ANSWER = 65536
 _FAMILIES = {1: "inet", 2: "ip", 3: "arp", 5: "netdev", 7: "bridge", 10: "ip6"}
 _TRIES = 20
+_ANYTHING = _NETFILTER.pack(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,7 @@ class Present:
 
 def present() -> Present:
     """Return what stands in the thread's namespace. Raises OSError where the kernel refuses."""
-    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
-    with socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER) as kernel:
+    with Kernel(_NETLINK_NETFILTER) as kernel:
         for _ in range(_TRIES):
             before = _generation(kernel)
             try:
@@ -62,9 +62,9 @@ def write_comment(name: str, comment: str, *, is_there: bool) -> None:
     """
     family, _, own = name.partition(" ")
     number = next(each for each, known in _FAMILIES.items() if known == family)
-    named = _attribute(_NFTA_TABLE_NAME, own.encode() + b"\0")
-    text = comment.encode() + b"\0"
-    content = named + _attribute(_NFTA_TABLE_USERDATA, bytes((_COMMENT, len(text))) + text)
+    named = attribute(_NFTA_TABLE_NAME, own.encode() + b"\0")
+    words = comment.encode() + b"\0"
+    content = named + attribute(_NFTA_TABLE_USERDATA, bytes((_COMMENT, len(words))) + words)
     messages = [
         _message(_BATCH_BEGIN, _NLM_F_REQUEST, _NETFILTER.pack(0, 0, _OF_NFTABLES)),
         # Deleting costs a wait for all processors, so only what is there is deleted.
@@ -87,20 +87,16 @@ def _message(kind: int, flags: int, content: bytes) -> bytes:
     return _HEADER.pack(_HEADER.size + len(content), kind, flags, 0, 0) + content
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind) + value + bytes(-len(value) % 4)
+def _generation(kernel: Kernel) -> int:
+    content = kernel.answer(_NFT_MSG_GETGEN, _ANYTHING)
+    return int.from_bytes(attributes(content, _NETFILTER.size)[_NFTA_GEN_ID], "big")
 
 
-def _generation(kernel: socket.socket) -> int:
-    (content,) = _answers(kernel, _NFT_MSG_GETGEN, _NLM_F_REQUEST)
-    return int.from_bytes(_attributes(content)[_NFTA_GEN_ID], "big")
-
-
-def _tables(kernel: socket.socket) -> Iterator[tuple[str, str]]:
-    for content in _answers(kernel, _NFT_MSG_GETTABLE, _NLM_F_REQUEST | _NLM_F_DUMP):
+def _tables(kernel: Kernel) -> Iterator[tuple[str, str]]:
+    for _, content in kernel.dump(_NFT_MSG_GETTABLE, _ANYTHING):
         family, _, _ = _NETFILTER.unpack_from(content)
-        found = _attributes(content)
-        name = found[_NFTA_TABLE_NAME].rstrip(b"\0").decode("utf-8", "replace")
+        found = attributes(content, _NETFILTER.size)
+        name = text(found[_NFTA_TABLE_NAME])
         yield f"{_FAMILIES.get(family, family)} {name}", _comment(found.get(_NFTA_TABLE_USERDATA, b""))
 
 
@@ -109,36 +105,6 @@ def _comment(data: bytes) -> str:
     while start + 2 <= len(data):
         kind, size = data[start], data[start + 1]
         if kind == _COMMENT:
-            return data[start + 2 : start + 2 + size].rstrip(b"\0").decode("utf-8", "replace")
+            return text(data[start + 2 : start + 2 + size])
         start += 2 + size
     return ""
-
-
-def _answers(kernel: socket.socket, kind: int, flags: int) -> Iterator[bytes]:
-    kernel.send(_HEADER.pack(_HEADER.size + _NETFILTER.size, kind, flags, 0, 0) + _NETFILTER.pack(0, 0, 0))
-    while True:
-        answer = kernel.recv(_LARGEST_ANSWER)
-        start = 0
-        while start < len(answer):
-            size, found, said, _, _ = _HEADER.unpack_from(answer, start)
-            if said & _NLM_F_DUMP_INTR:
-                raise InterruptedError("what is listed has changed meanwhile")
-            if found in (_NLMSG_ERROR, _NLMSG_DONE):
-                (code,) = _ERROR.unpack_from(answer, start + _HEADER.size)
-                if code != 0:
-                    raise OSError(-code, os.strerror(-code))
-                return
-            yield answer[start + _HEADER.size : start + size]
-            start += (size + 3) & ~3
-        if not flags & _NLM_F_DUMP:
-            return
-
-
-def _attributes(content: bytes) -> dict[int, bytes]:
-    found = {}
-    start = _NETFILTER.size
-    while start + _ATTRIBUTE.size <= len(content):
-        size, kind = _ATTRIBUTE.unpack_from(content, start)
-        found[kind & _TYPE] = content[start + _ATTRIBUTE.size : start + size]
-        start += (size + 3) & ~3
-    return found

@@ -23,7 +23,7 @@ BETWEEN_THE_ENDS = "choose an address between the first and the last"
 
 
 class OtherLake:
-    """Finds a lake of the same size that nobody in the file uses, once for a whole run of the checks."""
+    """Finds a lake of the same size that the file does not use, once for a whole run of the checks."""
 
     __slots__ = ("_fix", "_parts")
 
